@@ -1,0 +1,3 @@
+//! The only process that links FFmpeg.
+
+fn main() {}

@@ -1,0 +1,147 @@
+//! The record of finished segments. Manifests are a pure function of it.
+
+use super::codec::{AudioCodec, Packaging, VideoCodec};
+use super::facts::HdrKind;
+use super::time::Ratio;
+use serde::{Deserialize, Serialize};
+
+/// All tracks of a job and their finished, stored segments.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Target duration of a segment, milliseconds.
+    pub segment_ms: u32,
+    /// Tracks in plan order, video before audio.
+    pub tracks: Vec<TrackRecord>,
+    /// Nothing more will come: manifests become final.
+    pub complete: bool,
+}
+
+/// One rendition as made.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TrackRecord {
+    /// The rendition's id, and its directory under each packaging.
+    pub id: String,
+    /// Video or audio, with what manifests must say about it.
+    pub kind: TrackKind,
+    /// Ticks a second of every time in this record.
+    pub timescale: u32,
+    /// RFC 6381 codecs string read from the bitstream; empty until the first segment exists.
+    pub codec_string: String,
+    /// Rate declared while the job grows, bits a second.
+    pub declared_peak: u64,
+    /// SHA-256 of the CMAF initialisation segment, hexadecimal; `None` until it is stored or where there is no CMAF.
+    pub init_sha256: Option<String>,
+    /// What made it: encoder, version, parameters. One rendition has exactly one.
+    pub encoder: String,
+    /// Finished segments in order of time, with no gap between one and the next.
+    pub segments: Vec<SegmentRecord>,
+}
+
+/// What a track carries.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum TrackKind {
+    /// A rung.
+    Video {
+        /// Codec.
+        codec: VideoCodec,
+        /// Width, pixels.
+        width: u32,
+        /// Height, pixels.
+        height: u32,
+        /// Frames a second; the mean where variable.
+        frame_rate: Ratio,
+        /// Kept high dynamic range, for `VIDEO-RANGE`.
+        hdr: Option<HdrKind>,
+    },
+    /// Sound.
+    Audio {
+        /// Codec.
+        codec: AudioCodec,
+        /// Samples a second.
+        sample_rate: u32,
+        /// Channels.
+        channels: u32,
+        /// Language code.
+        language: Option<String>,
+        /// What players show.
+        title: String,
+        /// Played unless the viewer chooses otherwise.
+        default: bool,
+        /// Described sound.
+        descriptive: bool,
+    },
+}
+
+/// One finished segment of one track.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SegmentRecord {
+    /// Index on the grid. Indices may skip where the source shows one frame for longer than a segment.
+    pub index: u32,
+    /// Presentation time of the first frame, ticks.
+    pub start: i64,
+    /// Time to the first frame of the next segment, or to the end of the last frame, ticks.
+    pub duration: i64,
+    /// Frames (video) or packets (audio).
+    pub frames: u32,
+    /// The stored files, one for each packaging that this track has.
+    pub files: Vec<StoredFile>,
+}
+
+/// One stored file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StoredFile {
+    /// Which packaging it belongs to.
+    pub packaging: Packaging,
+    /// File name in the track's directory.
+    pub name: String,
+    /// Size.
+    pub bytes: u64,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+    /// Where each key frame lies in it; for audio empty.
+    pub key_frames: Vec<KeyFrame>,
+}
+
+/// A byte range that, after the initialisation section, decodes to one key frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeyFrame {
+    /// First byte.
+    pub offset: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Presentation time, ticks of the track.
+    pub time: i64,
+}
+
+impl SegmentRecord {
+    /// The file of this segment in a packaging.
+    pub fn file(&self, packaging: Packaging) -> Option<&StoredFile> {
+        self.files.iter().find(|file| file.packaging == packaging)
+    }
+
+    /// Where the next segment starts, ticks.
+    pub const fn end(&self) -> i64 {
+        self.start + self.duration
+    }
+}
+
+impl TrackRecord {
+    /// Whether this track exists in a packaging, by its codec's row.
+    pub fn in_packaging(&self, packaging: Packaging) -> bool {
+        match &self.kind {
+            TrackKind::Video { codec, .. } => codec.traits().packagings.contains(&packaging),
+            TrackKind::Audio { codec, .. } => codec.traits().packagings.contains(&packaging),
+        }
+    }
+
+    /// Whether this is a rung.
+    pub const fn is_video(&self) -> bool {
+        matches!(self.kind, TrackKind::Video { .. })
+    }
+
+    /// Where the stored part of the track ends, ticks.
+    pub fn end(&self) -> i64 {
+        self.segments.last().map_or(0, SegmentRecord::end)
+    }
+}

@@ -1,0 +1,43 @@
+//! Every bound in one place, each with its reason.
+
+/// Largest message between daemon and worker, bytes. A range of source bytes is the largest thing that crosses.
+pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// Largest range a worker may ask for at once, bytes: one message, with room for its header.
+pub const READ_BYTES_MAX: usize = 1 << 20;
+/// Most renditions of one kind in a job: ten times what real ladders have, small enough for a thread each.
+pub const RENDITIONS_MAX: usize = 32;
+/// Most audio renditions in a job.
+pub const AUDIO_RENDITIONS_MAX: usize = 16;
+/// Most streams that a source may have: DVB multiplexes have some tens, hostile files have millions.
+pub const STREAMS_MAX: usize = 1024;
+/// Shortest target segment, ms: below it the overhead of containers exceeds the media.
+pub const SEGMENT_MS_MIN: u32 = 500;
+/// Longest target segment, ms: a segment is what a crash costs, and what a player must load to start.
+pub const SEGMENT_MS_MAX: u32 = 30_000;
+/// Most spans side by side: more than the cores of any one box.
+pub const SPANS_MAX: u32 = 256;
+/// Decoded frames that may wait between two stages. Shallow: throttling happens at the source, memory stays flat.
+pub const FRAMES_IN_FLIGHT: usize = 2;
+/// Packets that may wait between demuxer and decoder.
+pub const PACKETS_IN_FLIGHT: usize = 32;
+/// Bytes of finished segments that may wait for the daemon before a worker stops encoding.
+pub const SPOOL_BYTES_MAX: u64 = 1 << 30;
+/// Bytes read by the probe before it answers with what it has: enough for the first frames of 4K ProRes.
+pub const PROBE_BYTES_MAX: i64 = 32 << 20;
+/// Seconds that a probe may take: bad input must be named within 10 s.
+pub const PROBE_SECONDS_MAX: u64 = 9;
+/// Seconds without a message after which a worker counts as hung. Its heartbeat comes each second.
+pub const WORKER_SILENCE_SECONDS_MAX: u64 = 60;
+/// Milliseconds between asking a worker to stop and killing it: a stop is done within 2 s.
+pub const STOP_GRACE_MS: u64 = 800;
+/// Address space of a worker, bytes: 8K 10-bit ladders need about 12 GiB; a runaway allocation fails, not the box.
+pub const WORKER_ADDRESS_SPACE_MAX: u64 = 64 << 30;
+/// Consecutive undecodable packets after which a source counts as undecodable when no frame was made at all.
+pub const DECODE_ERRORS_MAX: u64 = 100_000;
+/// Longest line of the encoder's own log that is kept, bytes.
+pub const LOG_LINE_BYTES_MAX: usize = 1024;
+
+const _: () = assert!(READ_BYTES_MAX < MESSAGE_BYTES_MAX, "a range must fit into a message");
+const _: () = assert!(SEGMENT_MS_MIN < SEGMENT_MS_MAX, "the range of segment durations must not be empty");
+const _: () = assert!(STOP_GRACE_MS < 2_000, "a stop must be done within 2 s");
+const _: () = assert!(PROBE_SECONDS_MAX < 10, "bad input must be named within 10 s");

@@ -1,0 +1,18 @@
+//! The words every other module uses: time, errors, media facts, the plan, the ledger.
+//!
+//! Plain data with integer arithmetic. Nothing here does IO, reads a clock or knows FFmpeg.
+
+pub mod codec;
+pub mod facts;
+pub mod fault;
+pub mod ledger;
+pub mod limits;
+pub mod plan;
+pub mod time;
+
+pub use codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
+pub use facts::MediaFacts;
+pub use fault::{Fault, Problem};
+pub use ledger::{Ledger, SegmentRecord, TrackRecord};
+pub use plan::{AudioRendition, Plan, VideoRendition};
+pub use time::Ratio;

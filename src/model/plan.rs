@@ -1,0 +1,186 @@
+//! What will be done, as data: made by `plan`, carried out by workers, shown to people.
+
+use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
+use super::facts::{ColorTags, Hdr};
+use super::time::{Ratio, scale_floor};
+use serde::{Deserialize, Serialize};
+
+/// Everything that a job will make from one source. A pure function of request, facts and capabilities.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// The segment grid.
+    pub grid: Grid,
+    /// Packagings made of the same encodes.
+    pub packagings: Vec<Packaging>,
+    /// The video ladder; `None` for a job of sound alone.
+    pub video: Option<VideoPlan>,
+    /// Audio renditions; each is encoded once, in one pass.
+    pub audio: Vec<AudioRendition>,
+    /// Expected duration of the outputs, microseconds; `None` when the source does not say.
+    pub duration_us: Option<i64>,
+    /// Runs of segments that are made independently of one another, in order.
+    pub spans: Vec<SpanRange>,
+    /// What the planner decided that the client may not expect, one sentence each.
+    pub notes: Vec<Note>,
+}
+
+/// A decision worth telling.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Note {
+    /// Stable, dotted, lower case.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+}
+
+/// Boundary `k` is at `k · segment_ms` on the output timeline, the same for every rendition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Grid {
+    /// Target duration of a segment, milliseconds.
+    pub segment_ms: u32,
+}
+
+impl Grid {
+    /// The segment that an instant belongs to: integer quotient, so that renditions agree without talking.
+    pub fn index(self, ticks: i64, timescale: u32) -> i64 {
+        scale_floor(ticks, 1000, i64::from(self.segment_ms) * i64::from(timescale))
+    }
+
+    /// The boundary before segment `index`, in ticks, rounded up: the first tick that belongs to it.
+    pub fn boundary(self, index: i64, timescale: u32) -> i64 {
+        super::time::scale_ceil(index, i64::from(self.segment_ms) * i64::from(timescale), 1000)
+    }
+}
+
+/// Segments `first..end` of the grid; `end` is `None` for the rest of the source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SpanRange {
+    /// First segment index.
+    pub first: u32,
+    /// One past the last segment index.
+    pub end: Option<u32>,
+}
+
+/// How one video stream becomes a ladder.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VideoPlan {
+    /// Stream index in the source.
+    pub stream: u32,
+    /// Seconds a tick in the source.
+    pub time_base: Ratio,
+    /// Source timestamp that becomes zero, ticks of `time_base`.
+    pub origin: i64,
+    /// Ticks a second on the output timeline.
+    pub timescale: u32,
+    /// Frame duration in output ticks when the rate is constant: timestamps within half a frame of a multiple snap to it.
+    pub frame_ticks: Option<u32>,
+    /// Frames a second; the mean where variable.
+    pub frame_rate: Ratio,
+    /// Filter graph applied to every decoded frame, once: deinterlace, rotate. Empty for none.
+    pub prepare: String,
+    /// Colour of decoded frames, with what the source leaves unsaid filled in by convention.
+    pub color: ColorTags,
+    /// Threads for the decoder.
+    pub decode_threads: u32,
+    /// The rungs; a parent always stands before its children.
+    pub renditions: Vec<VideoRendition>,
+}
+
+/// One rung.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VideoRendition {
+    /// Unique in the job; also its directory.
+    pub id: String,
+    /// What it is encoded as.
+    pub codec: VideoCodec,
+    /// Width, pixels (square).
+    pub width: u32,
+    /// Height, pixels.
+    pub height: u32,
+    /// FFmpeg's name of the pixel format given to the encoder.
+    pub pixel_format: String,
+    /// Whose scaled frames this one starts from; `None` for prepared source frames. An index into `renditions`.
+    pub parent: Option<usize>,
+    /// Filter graph from the parent's frames to this one's. Empty when they are already right.
+    pub graph: String,
+    /// How bits are spent.
+    pub rate: RateControl,
+    /// Speed class.
+    pub speed: Speed,
+    /// FFmpeg's encoder.
+    pub encoder: String,
+    /// Options for it, in a fixed order.
+    pub options: Vec<(String, String)>,
+    /// Frames a second, for rate control and manifests.
+    pub frame_rate: Ratio,
+    /// Colour tags of the output.
+    pub color: ColorTags,
+    /// High dynamic range that is kept.
+    pub hdr: Option<Hdr>,
+    /// Rate that growing manifests declare, bits a second.
+    pub declared_peak: u64,
+}
+
+/// One audio rendition.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AudioRendition {
+    /// Unique in the job; also its directory.
+    pub id: String,
+    /// Stream index in the source.
+    pub stream: u32,
+    /// Seconds a tick in the source.
+    pub time_base: Ratio,
+    /// Source timestamp that becomes zero, ticks of `time_base`.
+    pub origin: i64,
+    /// What it is encoded as.
+    pub codec: AudioCodec,
+    /// Packets are taken over as they are.
+    pub copy: bool,
+    /// FFmpeg's encoder; unused for a copy.
+    pub encoder: String,
+    /// Options for it.
+    pub options: Vec<(String, String)>,
+    /// Samples a second, also the timescale.
+    pub sample_rate: u32,
+    /// Channels.
+    pub channels: u32,
+    /// FFmpeg's name of the layout.
+    pub layout: String,
+    /// Filter graph from decoded to encoded samples.
+    pub graph: String,
+    /// Bits a second aimed at.
+    pub bit_rate: u64,
+    /// Language code, where known.
+    pub language: Option<String>,
+    /// What players show.
+    pub title: String,
+    /// Played unless the viewer chooses otherwise; true for exactly one.
+    pub default: bool,
+    /// Described sound.
+    pub descriptive: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tick_lies_in_the_segment_whose_boundary_precedes_it() {
+        let grid = Grid { segment_ms: 4000 };
+        for timescale in [90_000, 24_000, 30_000, 12_800, 1_000] {
+            for index in 0..50 {
+                let first = grid.boundary(index, timescale);
+                assert_eq!(grid.index(first, timescale), index);
+                assert_eq!(grid.index(first - 1, timescale), index - 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_boundary_between_ticks_belongs_to_the_next_tick() {
+        let grid = Grid { segment_ms: 1500 };
+        assert_eq!(grid.boundary(1, 25), 38);
+        assert_eq!(grid.index(37, 25), 0);
+        assert_eq!(grid.index(38, 25), 1);
+    }
+}
