@@ -5,7 +5,7 @@ use prost::Message;
 use std::io::{self, Read, Write};
 
 /// The generated message types.
-#[expect(missing_docs, unreachable_pub, reason = "generated; documented in the .proto file")]
+#[expect(missing_docs, reason = "generated; documented in the .proto file")]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/reelmill.worker.v1.rs"));
 }
