@@ -4,3 +4,6 @@
 pub mod model;
 /// Messages between the daemon and its workers, and their framing.
 pub mod wire;
+
+/// FFmpeg behind safe, owning types.
+pub mod av;

@@ -1,0 +1,64 @@
+//! Decoding one stream.
+
+use super::error::{AvError, Polled, check, polled};
+use super::frame::Frame;
+use super::log::ContextLabel;
+use super::packet::Packet;
+use super::params::Params;
+use super::{dict::Dict, to_rational};
+use crate::model::Ratio;
+use ffmpeg_sys_next as ff;
+use std::ptr;
+
+/// An open decoder. Used on the thread that opened it.
+pub struct Decoder {
+    context: *mut ff::AVCodecContext,
+    _label: ContextLabel,
+}
+
+impl Decoder {
+    /// Opens the decoder that FFmpeg prefers for these parameters, with this many threads.
+    pub fn open(params: &Params, time_base: Ratio, threads: u32) -> Result<Self, AvError> {
+        // SAFETY: the parameters are live; null results are checked.
+        let (codec, context) = unsafe {
+            let codec = ff::avcodec_find_decoder(params.raw().codec_id);
+            if codec.is_null() {
+                return Err(AvError::new("find a decoder", ff::AVERROR_DECODER_NOT_FOUND));
+            }
+            (codec, ff::avcodec_alloc_context3(codec))
+        };
+        if context.is_null() {
+            return Err(AvError::no_memory("allocate the decoder"));
+        }
+        let decoder = Self { context, _label: ContextLabel::of_this_thread(context.cast()) };
+        let mut options = Dict::new([("threads", threads.to_string().as_str())])?;
+        // SAFETY: the context is ours and not yet open; codec and parameters are live.
+        unsafe {
+            check("set up the decoder", ff::avcodec_parameters_to_context(context, params.as_ptr()))?;
+            (*context).pkt_timebase = to_rational(time_base);
+            check("open the decoder", ff::avcodec_open2(context, codec, options.as_mut()))?;
+        }
+        Ok(decoder)
+    }
+
+    /// Gives the decoder a packet, or with `None` tells it that no more comes. `NeedInput` means: receive first.
+    pub fn send(&mut self, packet: Option<&Packet>) -> Result<Polled, AvError> {
+        let packet = packet.map_or(ptr::null_mut(), Packet::as_ptr);
+        // SAFETY: the context is open; the packet is live or null.
+        polled("decode", unsafe { ff::avcodec_send_packet(self.context, packet) })
+    }
+
+    /// Takes the next frame out.
+    pub fn receive(&mut self, frame: &mut Frame) -> Result<Polled, AvError> {
+        frame.clear();
+        // SAFETY: the context is open and the frame empty.
+        polled("decode", unsafe { ff::avcodec_receive_frame(self.context, frame.as_ptr()) })
+    }
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        // SAFETY: ours, freed once.
+        unsafe { ff::avcodec_free_context(&mut self.context) };
+    }
+}

@@ -1,0 +1,190 @@
+//! Encoding one rendition.
+
+use super::dict::Dict;
+use super::error::{AvError, Polled, check, polled};
+use super::frame::{Frame, SampleFormat};
+use super::hw::pixel_format;
+use super::log::ContextLabel;
+use super::names::{self, c_string};
+use super::packet::Packet;
+use super::params::Params;
+use super::to_rational;
+use crate::model::Ratio;
+use crate::model::facts::ColorTags;
+use ffmpeg_sys_next as ff;
+use std::ptr;
+
+/// What a video encoder is asked for.
+pub struct VideoEncoderSpec<'a> {
+    /// FFmpeg's encoder name.
+    pub encoder: &'a str,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// FFmpeg's pixel format name.
+    pub pixel_format: &'a str,
+    /// Ticks a second of frames and packets.
+    pub timescale: u32,
+    /// For rate control.
+    pub frame_rate: Ratio,
+    /// Tags written into the stream.
+    pub color: &'a ColorTags,
+    /// Everything else, by name.
+    pub options: &'a [(String, String)],
+}
+
+/// What an audio encoder is asked for.
+pub struct AudioEncoderSpec<'a> {
+    /// FFmpeg's encoder name.
+    pub encoder: &'a str,
+    /// Rate, sample format and layout of the frames that it will get.
+    pub input: &'a SampleFormat,
+    /// Everything else, by name.
+    pub options: &'a [(String, String)],
+}
+
+/// An open encoder. Used on the thread that opened it.
+pub struct Encoder {
+    context: *mut ff::AVCodecContext,
+    _label: ContextLabel,
+}
+
+impl Encoder {
+    /// Opens a video encoder; parameter sets go to [`Encoder::params`], not into the packets.
+    pub fn video(spec: &VideoEncoderSpec<'_>) -> Result<Self, AvError> {
+        let (encoder, codec) = Self::allocate(spec.encoder)?;
+        let format = names::pixel_format(spec.pixel_format).unwrap_or(-1);
+        // SAFETY: the context is ours and not yet open; its fields are what avcodec_open2 reads.
+        unsafe {
+            let raw = &mut *encoder.context;
+            raw.width = i32::try_from(spec.width).unwrap_or(0);
+            raw.height = i32::try_from(spec.height).unwrap_or(0);
+            raw.pix_fmt = pixel_format(format)?;
+            raw.time_base = ff::AVRational { num: 1, den: i32::try_from(spec.timescale).unwrap_or(i32::MAX) };
+            raw.framerate = to_rational(spec.frame_rate);
+            raw.sample_aspect_ratio = ff::AVRational { num: 1, den: 1 };
+            raw.flags |= ff::AV_CODEC_FLAG_CLOSED_GOP as i32;
+            set_color(raw, spec.color);
+        }
+        encoder.open(codec, spec.options)
+    }
+
+    /// Opens an audio encoder with times in samples.
+    pub fn audio(spec: &AudioEncoderSpec<'_>) -> Result<Self, AvError> {
+        let (encoder, codec) = Self::allocate(spec.encoder)?;
+        let layout = c_string(&spec.input.layout);
+        // SAFETY: the context is ours and not yet open; the sample format is checked against the enum's range.
+        unsafe {
+            let raw = &mut *encoder.context;
+            raw.sample_rate = i32::try_from(spec.input.rate).unwrap_or(0);
+            raw.time_base = ff::AVRational { num: 1, den: raw.sample_rate.max(1) };
+            if spec.input.format >= 0 && spec.input.format < ff::AVSampleFormat::AV_SAMPLE_FMT_NB as i32 {
+                raw.sample_fmt = std::mem::transmute::<i32, ff::AVSampleFormat>(spec.input.format);
+            }
+            let code = ff::av_channel_layout_from_string(&mut raw.ch_layout, layout.as_ptr());
+            check("set the channel layout", code)?;
+        }
+        encoder.open(codec, spec.options)
+    }
+
+    fn allocate(name: &str) -> Result<(Self, *const ff::AVCodec), AvError> {
+        let name = c_string(name);
+        // SAFETY: the name lives through the call; null results are checked.
+        let (codec, context) = unsafe {
+            let codec = ff::avcodec_find_encoder_by_name(name.as_ptr());
+            if codec.is_null() {
+                return Err(AvError::new("find the encoder", ff::AVERROR_ENCODER_NOT_FOUND));
+            }
+            (codec, ff::avcodec_alloc_context3(codec))
+        };
+        if context.is_null() {
+            return Err(AvError::no_memory("allocate the encoder"));
+        }
+        Ok((Self { context, _label: ContextLabel::of_this_thread(context.cast()) }, codec))
+    }
+
+    fn open(self, codec: *const ff::AVCodec, options: &[(String, String)]) -> Result<Self, AvError> {
+        let mut dict = Dict::new(options.iter().map(|(key, value)| (key.as_str(), value.as_str())))?;
+        // SAFETY: the context is ours and not yet open.
+        unsafe {
+            (*self.context).flags |= ff::AV_CODEC_FLAG_GLOBAL_HEADER as i32;
+            check("open the encoder", ff::avcodec_open2(self.context, codec, dict.as_mut()))?;
+        }
+        // An option that the encoder does not know would silently not be obeyed.
+        match dict.first_key() {
+            Some(_) => Err(AvError::new("open the encoder: unknown option", ff::AVERROR_OPTION_NOT_FOUND)),
+            None => Ok(self),
+        }
+    }
+
+    /// Gives the encoder a frame, or with `None` tells it that no more comes. `NeedInput` means: receive first.
+    pub fn send(&mut self, frame: Option<&Frame>) -> Result<Polled, AvError> {
+        let frame = frame.map_or(ptr::null_mut(), Frame::as_ptr);
+        // SAFETY: the context is open; the frame is live or null.
+        polled("encode", unsafe { ff::avcodec_send_frame(self.context, frame) })
+    }
+
+    /// Takes the next packet out, with times in ticks of the encoder.
+    pub fn receive(&mut self, packet: &mut Packet) -> Result<Polled, AvError> {
+        packet.clear();
+        // SAFETY: the context is open and the packet empty.
+        polled("encode", unsafe { ff::avcodec_receive_packet(self.context, packet.as_ptr()) })
+    }
+
+    /// What the encoder makes, parameter sets included.
+    pub fn params(&self) -> Result<Params, AvError> {
+        let params = Params::new()?;
+        // SAFETY: both are live.
+        let code = unsafe { ff::avcodec_parameters_from_context(params.as_ptr(), self.context) };
+        check("read the encoder's parameters", code)?;
+        Ok(params)
+    }
+
+    /// Samples that each frame must have, or 0 for any number.
+    pub fn frame_samples(&self) -> u32 {
+        // SAFETY: the context is open.
+        u32::try_from(unsafe { (*self.context).frame_size }).unwrap_or(0)
+    }
+
+    /// Frames by which decoding order can run ahead of presentation order.
+    pub fn reorder_frames(&self) -> u32 {
+        // SAFETY: the context is open.
+        u32::try_from(unsafe { (*self.context).has_b_frames }).unwrap_or(0)
+    }
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        // SAFETY: ours, freed once.
+        unsafe { ff::avcodec_free_context(&mut self.context) };
+    }
+}
+
+/// Writes colour tags by name; names that FFmpeg does not know stay unspecified.
+///
+/// # Safety
+/// Takes a live context that is not open yet.
+unsafe fn set_color(raw: &mut ff::AVCodecContext, color: &ColorTags) {
+    fn number(name: Option<&String>, from_name: unsafe extern "C" fn(*const std::ffi::c_char) -> i32) -> Option<i32> {
+        let name = c_string(name?);
+        // SAFETY: the text lives through the call.
+        let value = unsafe { from_name(name.as_ptr()) };
+        (value >= 0).then_some(value)
+    }
+    // SAFETY: the numbers come from FFmpeg's own name tables of the same enum.
+    unsafe {
+        if let Some(value) = number(color.range.as_ref(), ff::av_color_range_from_name) {
+            raw.color_range = std::mem::transmute::<i32, ff::AVColorRange>(value);
+        }
+        if let Some(value) = number(color.primaries.as_ref(), ff::av_color_primaries_from_name) {
+            raw.color_primaries = std::mem::transmute::<i32, ff::AVColorPrimaries>(value);
+        }
+        if let Some(value) = number(color.transfer.as_ref(), ff::av_color_transfer_from_name) {
+            raw.color_trc = std::mem::transmute::<i32, ff::AVColorTransferCharacteristic>(value);
+        }
+        if let Some(value) = number(color.matrix.as_ref(), ff::av_color_space_from_name) {
+            raw.colorspace = std::mem::transmute::<i32, ff::AVColorSpace>(value);
+        }
+    }
+}

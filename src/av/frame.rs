@@ -1,0 +1,206 @@
+//! Decoded pictures and sound.
+
+use super::error::{AvError, check};
+use super::{NO_PTS, names, timestamp, to_ratio};
+use crate::model::Ratio;
+use crate::model::facts::{ColorTags, MasteringDisplay};
+use ffmpeg_sys_next as ff;
+
+/// An owned, reference-counted frame.
+pub struct Frame {
+    pointer: *mut ff::AVFrame,
+}
+
+// SAFETY: a frame is owned by one value, and its buffers' reference counts are atomic.
+unsafe impl Send for Frame {}
+
+/// What a video filter graph must know of the frames it gets; a change of any part needs a new graph.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PictureFormat {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// FFmpeg's pixel format number.
+    pub format: i32,
+    /// Width of a pixel over its height.
+    pub sample_aspect: Ratio,
+}
+
+/// What an audio filter graph must know of the frames it gets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SampleFormat {
+    /// Samples a second.
+    pub rate: u32,
+    /// FFmpeg's sample format number.
+    pub format: i32,
+    /// Channels.
+    pub channels: u32,
+    /// FFmpeg's name of the layout.
+    pub layout: String,
+}
+
+impl Frame {
+    /// An empty frame.
+    pub fn new() -> Result<Self, AvError> {
+        // SAFETY: no preconditions; null is checked.
+        let pointer = unsafe { ff::av_frame_alloc() };
+        if pointer.is_null() { Err(AvError::no_memory("allocate a frame")) } else { Ok(Self { pointer }) }
+    }
+
+    /// A black picture, for tests and fillers.
+    pub fn picture(width: u32, height: u32, pixel_format: i32) -> Result<Self, AvError> {
+        let mut frame = Self::new()?;
+        let raw = frame.raw_mut();
+        raw.width = i32::try_from(width).unwrap_or(0);
+        raw.height = i32::try_from(height).unwrap_or(0);
+        raw.format = pixel_format;
+        // SAFETY: size and format are set, as av_frame_get_buffer needs.
+        check("allocate a picture", unsafe { ff::av_frame_get_buffer(frame.pointer, 0) })?;
+        for plane in 0..4 {
+            let (data, stride) = (frame.raw().data[plane], frame.raw().linesize[plane]);
+            if data.is_null() || stride <= 0 {
+                break;
+            }
+            let rows = if plane == 0 { height } else { height.div_ceil(2) } as usize;
+            // SAFETY: every allocated plane has at least `rows` rows of `stride` bytes (chroma may have more).
+            unsafe { std::ptr::write_bytes(data, if plane == 0 { 16 } else { 128 }, rows * stride as usize) };
+        }
+        Ok(frame)
+    }
+
+    /// Another reference to the same pixels or samples.
+    pub fn reference(&self) -> Result<Self, AvError> {
+        let copy = Self::new()?;
+        // SAFETY: both frames are live; the copy is empty.
+        check("reference a frame", unsafe { ff::av_frame_ref(copy.pointer, self.pointer) })?;
+        Ok(copy)
+    }
+
+    pub(super) const fn as_ptr(&self) -> *mut ff::AVFrame {
+        self.pointer
+    }
+
+    pub(super) const fn raw(&self) -> &ff::AVFrame {
+        // SAFETY: the pointer is never null and ours.
+        unsafe { &*self.pointer }
+    }
+
+    const fn raw_mut(&mut self) -> &mut ff::AVFrame {
+        // SAFETY: the pointer is never null and ours.
+        unsafe { &mut *self.pointer }
+    }
+
+    pub(super) fn clear(&mut self) {
+        // SAFETY: ours; unref leaves it empty and usable.
+        unsafe { ff::av_frame_unref(self.pointer) };
+    }
+
+    /// Presentation time, ticks of whoever made the frame.
+    pub const fn pts(&self) -> Option<i64> {
+        timestamp(self.raw().pts)
+    }
+
+    /// Sets the presentation time.
+    pub fn set_pts(&mut self, pts: Option<i64>) {
+        self.raw_mut().pts = pts.unwrap_or(NO_PTS);
+    }
+
+    /// The decoder's best guess of the presentation time, ticks of the packets.
+    pub const fn best_effort_pts(&self) -> Option<i64> {
+        timestamp(self.raw().best_effort_timestamp)
+    }
+
+    /// Asks the encoder for a key frame here, or leaves the choice to it.
+    pub const fn set_forced_key(&mut self, forced: bool) {
+        self.raw_mut().pict_type =
+            if forced { ff::AVPictureType::AV_PICTURE_TYPE_I } else { ff::AVPictureType::AV_PICTURE_TYPE_NONE };
+    }
+
+    /// Size, pixel format and shape.
+    pub fn picture_format(&self) -> PictureFormat {
+        let raw = self.raw();
+        PictureFormat {
+            width: u32::try_from(raw.width).unwrap_or(0),
+            height: u32::try_from(raw.height).unwrap_or(0),
+            format: raw.format,
+            sample_aspect: to_ratio(raw.sample_aspect_ratio),
+        }
+    }
+
+    /// Rate, sample format and layout.
+    pub fn sample_format(&self) -> SampleFormat {
+        let raw = self.raw();
+        SampleFormat {
+            rate: u32::try_from(raw.sample_rate).unwrap_or(0),
+            format: raw.format,
+            channels: u32::try_from(raw.ch_layout.nb_channels).unwrap_or(0),
+            layout: names::layout_name(&raw.ch_layout),
+        }
+    }
+
+    /// Samples in each channel.
+    pub fn samples(&self) -> i64 {
+        i64::from(self.raw().nb_samples)
+    }
+
+    /// Whether the picture was coded as two fields, and whether the top one is first.
+    pub const fn interlaced(&self) -> Option<bool> {
+        let raw = self.raw();
+        if raw.interlaced_frame != 0 { Some(raw.top_field_first != 0) } else { None }
+    }
+
+    /// Whether the decoder could not make the frame whole.
+    pub const fn is_corrupt(&self) -> bool {
+        const CORRUPT: i32 = 1;
+        let raw = self.raw();
+        raw.flags & CORRUPT != 0 || raw.decode_error_flags != 0
+    }
+
+    /// Colour tags, by FFmpeg's names.
+    pub fn color(&self) -> ColorTags {
+        let raw = self.raw();
+        // SAFETY: the name functions take any value of their enum and return static strings or null.
+        unsafe {
+            ColorTags {
+                range: names::tag(names::text(ff::av_color_range_name(raw.color_range))),
+                primaries: names::tag(names::text(ff::av_color_primaries_name(raw.color_primaries))),
+                transfer: names::tag(names::text(ff::av_color_transfer_name(raw.color_trc))),
+                matrix: names::tag(names::text(ff::av_color_space_name(raw.colorspace))),
+            }
+        }
+    }
+
+    /// SMPTE ST 2086 metadata carried by the frame.
+    pub fn mastering_display(&self) -> Option<MasteringDisplay> {
+        let kind = ff::AVFrameSideDataType::AV_FRAME_DATA_MASTERING_DISPLAY_METADATA;
+        self.side_data(kind).and_then(super::params::mastering_display)
+    }
+
+    /// CTA-861.3 content light levels carried by the frame: maximum, maximum frame average.
+    pub fn content_light(&self) -> Option<(u32, u32)> {
+        let kind = ff::AVFrameSideDataType::AV_FRAME_DATA_CONTENT_LIGHT_LEVEL;
+        self.side_data(kind).and_then(super::params::content_light)
+    }
+
+    /// The display matrix carried by the frame: row-major, 16.16 fixed point.
+    pub fn display_matrix(&self) -> Option<[i32; 9]> {
+        let kind = ff::AVFrameSideDataType::AV_FRAME_DATA_DISPLAYMATRIX;
+        self.side_data(kind).and_then(super::params::display_matrix)
+    }
+
+    fn side_data(&self, kind: ff::AVFrameSideDataType) -> Option<&[u8]> {
+        // SAFETY: the frame is live; side data lives as long as the frame that it belongs to.
+        unsafe {
+            let data = ff::av_frame_get_side_data(self.pointer, kind).as_ref()?;
+            (!data.data.is_null()).then(|| std::slice::from_raw_parts(data.data, data.size))
+        }
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        // SAFETY: ours, freed once.
+        unsafe { ff::av_frame_free(&mut self.pointer) };
+    }
+}

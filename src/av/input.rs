@@ -1,0 +1,309 @@
+//! Opening a container and reading packets from it.
+
+use super::error::{AvError, check};
+use super::io::{ByteSource, InputIo};
+use super::packet::Packet;
+use super::params::{self, Params};
+use super::{dict, names, timestamp, to_ratio};
+use crate::model::limits;
+use crate::model::{Ratio, facts::MasteringDisplay};
+use ffmpeg_sys_next as ff;
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Stops a running call: when somebody asks, or when its time is over.
+#[derive(Default)]
+pub struct Interrupt {
+    /// Set to stop.
+    pub stop: Arc<AtomicBool>,
+    /// When to stop at the latest.
+    pub deadline: Option<Instant>,
+}
+
+/// An open container.
+pub struct Input {
+    context: *mut ff::AVFormatContext,
+    // After the context: FFmpeg may still read while it closes.
+    io: InputIo,
+    interrupt: Box<Interrupt>,
+}
+
+// SAFETY: all three are owned by this value alone; the byte source is `Send`.
+unsafe impl Send for Input {}
+
+/// What the container says of one stream.
+pub struct StreamInfo {
+    /// What it is.
+    pub params: Params,
+    /// `video`, `audio`, `subtitle`, `data`, `attachment`, or empty.
+    pub kind: String,
+    /// Seconds a tick.
+    pub time_base: Ratio,
+    /// First timestamp, ticks.
+    pub start: Option<i64>,
+    /// Duration, ticks.
+    pub duration: Option<i64>,
+    /// Mean frame rate.
+    pub frame_rate: Ratio,
+    /// Smallest frame rate that represents all timestamps.
+    pub base_rate: Ratio,
+    /// Width of a pixel over its height, container before codec.
+    pub sample_aspect: Ratio,
+    /// Declared rate, bits a second.
+    pub bit_rate: Option<u64>,
+    /// FFmpeg's `AV_DISPOSITION_*` bits.
+    pub disposition: i32,
+    /// Language tag.
+    pub language: Option<String>,
+    /// Title tag.
+    pub title: Option<String>,
+    /// `rotate` tag or display matrix.
+    pub display_matrix: Option<[i32; 9]>,
+    /// SMPTE ST 2086 metadata of the container.
+    pub mastering: Option<MasteringDisplay>,
+    /// CTA-861.3 light levels of the container.
+    pub content_light: Option<(u32, u32)>,
+    /// The container carries encryption set-up for it.
+    pub encrypted: bool,
+    /// Pixels, or zero.
+    pub size: (u32, u32),
+}
+
+impl Input {
+    /// Opens a container by its content. Nothing but `source` can be read: every other open is refused.
+    pub fn open(source: Box<dyn ByteSource>, interrupt: Interrupt) -> Result<Self, AvError> {
+        let io = InputIo::new(source)?;
+        // SAFETY: no preconditions; null is checked.
+        let context = unsafe { ff::avformat_alloc_context() };
+        if context.is_null() {
+            return Err(AvError::no_memory("allocate the input"));
+        }
+        let mut interrupt = Box::new(interrupt);
+        let opaque: *mut Interrupt = &mut *interrupt;
+        let mut input = Self { context, io, interrupt };
+        // SAFETY: the context is ours; the interrupt is boxed, so its address holds while the context lives.
+        unsafe {
+            let raw = &mut *context;
+            raw.pb = input.io.as_ptr();
+            raw.io_open = Some(refuse_to_open);
+            raw.interrupt_callback = ff::AVIOInterruptCB { callback: Some(interrupted), opaque: opaque.cast() };
+            raw.max_streams = limits::STREAMS_MAX as c_int;
+            raw.probesize = limits::PROBE_BYTES_MAX;
+            raw.max_analyze_duration = 10_000_000;
+            raw.flags |= ff::AVFMT_FLAG_CUSTOM_IO as c_int;
+        }
+        let mut opening = input.context;
+        // SAFETY: on failure FFmpeg frees the context and nulls `opening`; ours is nulled to match below.
+        let code = unsafe { ff::avformat_open_input(&mut opening, c"".as_ptr(), ptr::null(), ptr::null_mut()) };
+        input.context = opening;
+        check("open the source", code)?;
+        Ok(input)
+    }
+
+    /// Reads ahead until the streams are known.
+    pub fn find_stream_info(&mut self) -> Result<(), AvError> {
+        // SAFETY: the context is open.
+        check("read the source's streams", unsafe { ff::avformat_find_stream_info(self.context, ptr::null_mut()) })?;
+        Ok(())
+    }
+
+    /// The first failed read of the source itself, if there was one.
+    pub fn source_failure(&self) -> Option<String> {
+        self.io.failure()
+    }
+
+    /// Whoever sets this stops the running call.
+    pub fn stop_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.interrupt.stop)
+    }
+
+    /// Changes when calls must end.
+    pub const fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.interrupt.deadline = deadline;
+    }
+
+    const fn raw(&self) -> &ff::AVFormatContext {
+        // SAFETY: open, so not null.
+        unsafe { &*self.context }
+    }
+
+    /// FFmpeg's name of the demuxer.
+    pub fn format_name(&self) -> String {
+        // SAFETY: an open input has a format with a static name.
+        unsafe { self.raw().iformat.as_ref().map_or_else(String::new, |format| names::text(format.name)) }
+    }
+
+    /// Whether timestamps of this format may jump (`AVFMT_TS_DISCONT`).
+    pub fn may_jump(&self) -> bool {
+        const TS_DISCONT: c_int = 0x0200;
+        // SAFETY: an open input has a format.
+        unsafe { self.raw().iformat.as_ref().is_some_and(|format| format.flags & TS_DISCONT != 0) }
+    }
+
+    /// Declared duration, microseconds; and whether it is only estimated from the size.
+    pub fn duration_us(&self) -> (Option<i64>, bool) {
+        let raw = self.raw();
+        let estimated = raw.duration_estimation_method == ff::AVDurationEstimationMethod::AVFMT_DURATION_FROM_BITRATE;
+        (timestamp(raw.duration).filter(|d| *d > 0), estimated)
+    }
+
+    /// First timestamp, microseconds.
+    pub const fn start_us(&self) -> Option<i64> {
+        timestamp(self.raw().start_time)
+    }
+
+    /// Overall rate, bits a second.
+    pub fn bit_rate(&self) -> Option<u64> {
+        u64::try_from(self.raw().bit_rate).ok().filter(|rate| *rate > 0)
+    }
+
+    /// Streams that are known so far.
+    pub const fn stream_count(&self) -> u32 {
+        self.raw().nb_streams
+    }
+
+    fn stream(&self, index: u32) -> Option<&ff::AVStream> {
+        // SAFETY: the array has `nb_streams` live entries; the index is checked.
+        (index < self.raw().nb_streams).then(|| unsafe { &**self.raw().streams.add(index as usize) })
+    }
+
+    /// What the container says of one stream.
+    pub fn stream_info(&self, index: u32) -> Result<StreamInfo, AvError> {
+        let stream = self.stream(index).ok_or_else(|| AvError::new("find a stream", ff::AVERROR_STREAM_NOT_FOUND))?;
+        // SAFETY: a stream's parameters live as long as it does; the media type name is static or null.
+        let (params, kind) = unsafe {
+            let params = Params::copy_of(stream.codecpar)?;
+            let kind = names::text(ff::av_get_media_type_string(params.raw().codec_type));
+            (params, kind)
+        };
+        let size = |value: c_int| u32::try_from(value).unwrap_or(0);
+        let aspect = if stream.sample_aspect_ratio.num > 0 {
+            stream.sample_aspect_ratio
+        } else {
+            params.raw().sample_aspect_ratio
+        };
+        let side = |kind| side_data(stream, kind);
+        Ok(StreamInfo {
+            kind,
+            time_base: to_ratio(stream.time_base),
+            start: timestamp(stream.start_time),
+            duration: timestamp(stream.duration).filter(|d| *d > 0),
+            frame_rate: to_ratio(stream.avg_frame_rate),
+            base_rate: to_ratio(stream.r_frame_rate),
+            sample_aspect: to_ratio(aspect),
+            bit_rate: u64::try_from(params.raw().bit_rate).ok().filter(|rate| *rate > 0),
+            disposition: stream.disposition,
+            // SAFETY: the stream's metadata is null or live.
+            language: unsafe { dict::get(stream.metadata, "language") },
+            // SAFETY: as above.
+            title: unsafe { dict::get(stream.metadata, "title") },
+            display_matrix: side(ff::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX).and_then(params::display_matrix),
+            mastering: side(ff::AVPacketSideDataType::AV_PKT_DATA_MASTERING_DISPLAY_METADATA)
+                .and_then(params::mastering_display),
+            content_light: side(ff::AVPacketSideDataType::AV_PKT_DATA_CONTENT_LIGHT_LEVEL)
+                .and_then(params::content_light),
+            encrypted: side(ff::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INIT_INFO).is_some(),
+            size: (size(params.raw().width), size(params.raw().height)),
+            params,
+        })
+    }
+
+    /// Packets of other streams are not read from now on.
+    pub fn select(&mut self, wanted: &[u32]) {
+        for index in 0..self.raw().nb_streams {
+            let discard =
+                if wanted.contains(&index) { ff::AVDiscard::AVDISCARD_DEFAULT } else { ff::AVDiscard::AVDISCARD_ALL };
+            // SAFETY: the index is below `nb_streams`; nothing else borrows the stream.
+            unsafe { (**self.raw().streams.add(index as usize)).discard = discard };
+        }
+    }
+
+    /// Reads the next packet; `false` at the end.
+    pub fn read(&mut self, packet: &mut Packet) -> Result<bool, AvError> {
+        packet.clear();
+        // SAFETY: the context is open and the packet empty.
+        let code = unsafe { ff::av_read_frame(self.context, packet.as_ptr()) };
+        if code == ff::AVERROR_EOF {
+            return Ok(false);
+        }
+        check("read the source", code).map(|_| true)
+    }
+
+    /// Goes to the last place at or before `ticks` of a stream from where decoding can start.
+    pub fn seek_before(&mut self, stream: u32, ticks: i64) -> Result<(), AvError> {
+        let stream = c_int::try_from(stream).unwrap_or(-1);
+        // SAFETY: the context is open.
+        check("seek in the source", unsafe {
+            ff::av_seek_frame(self.context, stream, ticks, ff::AVSEEK_FLAG_BACKWARD as c_int)
+        })?;
+        Ok(())
+    }
+
+    /// The container's own index of a stream: (byte position, size, timestamp, whether decoding can start).
+    pub fn index(&self, stream: u32) -> Vec<IndexEntry> {
+        let Some(stream) = self.stream(stream) else { return Vec::new() };
+        let stream = ptr::from_ref(stream).cast_mut();
+        // SAFETY: the stream is live; entries are read before any other call could move them.
+        unsafe {
+            let count = ff::avformat_index_get_entries_count(stream);
+            (0..count).filter_map(|at| ff::avformat_index_get_entry(stream, at).as_ref()).map(IndexEntry::of).collect()
+        }
+    }
+}
+
+/// One line of a container's index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IndexEntry {
+    /// Byte position in the source.
+    pub position: i64,
+    /// Bytes.
+    pub size: i64,
+    /// Ticks, by decoding time in most containers.
+    pub time: i64,
+    /// Whether decoding can start there.
+    pub key: bool,
+}
+
+impl IndexEntry {
+    fn of(entry: &ff::AVIndexEntry) -> Self {
+        const KEY: c_int = 1;
+        let flags = entry.flags();
+        Self { position: entry.pos, size: i64::from(entry.size()), time: entry.timestamp, key: flags & KEY != 0 }
+    }
+}
+
+fn side_data(stream: &ff::AVStream, kind: ff::AVPacketSideDataType) -> Option<&[u8]> {
+    let mut size = 0;
+    // SAFETY: the stream is live; side data lives as long as it.
+    unsafe {
+        let data = ff::av_stream_get_side_data(stream, kind, &mut size);
+        (!data.is_null()).then(|| std::slice::from_raw_parts(data, size))
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        // SAFETY: null (a failed open) or ours; closing leaves the custom IO alone, which drops after this.
+        unsafe { ff::avformat_close_input(&mut self.context) };
+    }
+}
+
+unsafe extern "C" fn refuse_to_open(
+    _context: *mut ff::AVFormatContext,
+    _io: *mut *mut ff::AVIOContext,
+    _url: *const c_char,
+    _flags: c_int,
+    _options: *mut *mut ff::AVDictionary,
+) -> c_int {
+    ff::AVERROR(libc::EPERM)
+}
+
+unsafe extern "C" fn interrupted(opaque: *mut c_void) -> c_int {
+    // SAFETY: `opaque` is the boxed Interrupt of the input that is running the call.
+    let interrupt = unsafe { &*opaque.cast::<Interrupt>() };
+    let over = interrupt.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    c_int::from(over || interrupt.stop.load(Ordering::Relaxed))
+}
