@@ -124,6 +124,13 @@ impl Packet {
         self.raw().flags & ff::AV_PKT_FLAG_DISCARD != 0
     }
 
+    /// Whether the packet carries what is needed to decrypt it, and so is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        let kind = ff::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INFO;
+        // SAFETY: the packet is live; only whether there is such data is looked at.
+        unsafe { !ff::av_packet_get_side_data(self.pointer, kind, std::ptr::null_mut()).is_null() }
+    }
+
     /// Shifts all known times.
     pub fn shift(&mut self, ticks: i64) {
         let moved = |time: Option<i64>| time.map(|time| time.saturating_add(ticks));

@@ -53,6 +53,11 @@ impl Params {
         unsafe { (*self.pointer).codec_tag = u32::from_le_bytes(tag) };
     }
 
+    /// The container's tag.
+    pub const fn tag(&self) -> [u8; 4] {
+        self.raw().codec_tag.to_le_bytes()
+    }
+
     /// Samples that the encoder put before the first real one.
     pub fn initial_padding(&self) -> i64 {
         i64::from(self.raw().initial_padding)

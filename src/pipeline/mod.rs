@@ -1,0 +1,31 @@
+//! What one worker does with one span: demux, decode, prepare, then a thread a rung that scales, encodes, cuts.
+//!
+//! ```text
+//! demux ─▶ decode ─▶ prepare ─┬▶ rung 1080p ─▶ segments
+//!  thread   thread    thread  │     └▶ rung 720p ─▶ segments        (a tree: each rung scales from a larger one)
+//!                             │           └▶ rung 480p ─▶ segments
+//! demux + decode ─▶ sound ─▶ segments                               (all sound of a job, in one pass)
+//! ```
+//!
+//! Stages are joined by small bounded channels, so a slow one throttles the source. Frames are counted references,
+//! never copied. Which frame starts a segment is decided once, in `prepare`, before the split. Ends are typed: a channel
+//! that closes without [`flow::Flow::End`] means that the sender died, and nothing after it is finalised.
+//! `video` and `audio` wire the stages; no stage names its neighbours.
+
+pub mod audio;
+pub mod clock;
+pub mod control;
+pub mod cut;
+pub mod decode;
+pub mod demux;
+pub mod faults;
+pub mod flow;
+pub mod outlet;
+pub mod prepare;
+pub mod rung;
+pub mod sound;
+pub mod video;
+pub mod wrap;
+
+pub use control::Control;
+pub use outlet::{FinishedFile, FinishedSegment, Outlet, TrackInit};

@@ -1,0 +1,55 @@
+//! Where finished segments go. The worker spools them; tests record them.
+
+use crate::model::ledger::KeyFrame;
+use crate::model::{Packaging, Problem};
+
+/// What a track is, told once, before its first segment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrackInit {
+    /// The rendition's id.
+    pub track: String,
+    /// CMAF initialisation segment.
+    pub init_segment: Vec<u8>,
+    /// RFC 6381.
+    pub codec_string: String,
+    /// Encoder identity: what must not change within a rendition.
+    pub encoder: String,
+}
+
+/// One segment of one track, in every packaging that it has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FinishedSegment {
+    /// The rendition's id.
+    pub track: String,
+    /// Index on the grid.
+    pub index: u32,
+    /// Presentation time of the first frame, ticks of the track.
+    pub start: i64,
+    /// Time to the first frame of the next segment, ticks.
+    pub duration: i64,
+    /// Frames or packets.
+    pub frames: u32,
+    /// The bytes, by packaging.
+    pub files: Vec<FinishedFile>,
+}
+
+/// The bytes of a segment in one packaging.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FinishedFile {
+    /// Which packaging.
+    pub packaging: Packaging,
+    /// The whole file.
+    pub bytes: Vec<u8>,
+    /// Where its key frames lie.
+    pub key_frames: Vec<KeyFrame>,
+}
+
+/// Takes what a span makes. Called from many threads.
+pub trait Outlet: Send + Sync {
+    /// A track is about to begin.
+    fn init(&self, init: TrackInit) -> Result<(), Problem>;
+    /// A segment is finished. May wait for room: that is how a slow store throttles the source.
+    fn segment(&self, segment: FinishedSegment) -> Result<(), Problem>;
+    /// How far a track is: frames encoded, and the end of its media in microseconds.
+    fn progress(&self, track: &str, frames: u64, media_us: i64);
+}

@@ -1,0 +1,108 @@
+//! Wires a video span: demux, decode, prepare, and a thread a rung in a tree.
+
+use super::control::Control;
+use super::decode::{self, DecoderSpec};
+use super::demux::{self, Demux};
+use super::flow::{self, Outflow, Stopped};
+use super::outlet::Outlet;
+use super::prepare::{self, Picture, SpanEnd};
+use super::rung::{self, RungSpec};
+use crate::av::ByteSource;
+use crate::model::plan::{SpanRange, VideoPlan};
+use crate::model::time::{Ratio, rescale};
+use crate::model::{Plan, Problem, limits};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::thread::{self, Scope};
+
+/// Decoding starts this long before a span, so that pictures which need earlier ones are whole, and filters that look at
+/// neighbours see the same ones as in an unbroken run.
+const PREROLL_US: i64 = 1_000_000;
+
+/// Makes all segments of a span.
+pub fn run(
+    source: Box<dyn ByteSource>,
+    plan: &Plan,
+    span: SpanRange,
+    outlet: &dyn Outlet,
+    control: &Control,
+) -> Result<(), Problem> {
+    let Some(video) = &plan.video else {
+        return Err(Problem::bug("plan.no_video", "a video span was ordered of a plan without video"));
+    };
+    let mut demux = Demux::open(source, &[video.stream], control)?;
+    let info = demux.input().stream_info(video.stream).map_err(super::faults::internal)?;
+    if span.first > 0 {
+        demux.seek_before(video.stream, seek_target(plan, video, span))?;
+    }
+    let decoder = DecoderSpec { params: info.params, time_base: info.time_base, threads: video.decode_threads };
+
+    thread::scope(|scope| {
+        let (packets_out, packets_in) = flow::channel(limits::PACKETS_IN_FLIGHT);
+        let (frames_out, frames_in) = flow::channel(limits::FRAMES_IN_FLIGHT);
+        let roots = spawn_rungs(scope, plan, video, outlet, control);
+        stage(scope, control, "prepare", move || prepare::run(video, plan.grid, span, frames_in, roots, control));
+        stage(scope, control, "decode", move || decode::run(&decoder, &packets_in, frames_out, control));
+        stage(scope, control, "demux", move || demux::run(demux, video.stream, packets_out, control));
+    });
+    match control.problem() {
+        Some(problem) => Err(problem),
+        None if control.frames_decoded.load(Ordering::Relaxed) == 0 => Err(decode::undecodable()),
+        None => Ok(()),
+    }
+}
+
+/// Starts the rungs from the leaves up, and gives the channels that the tree's roots are fed through.
+fn spawn_rungs<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    plan: &'env Plan,
+    video: &'env VideoPlan,
+    outlet: &'env dyn Outlet,
+    control: &'env Control,
+) -> Vec<Outflow<Picture, SpanEnd>> {
+    let mut feeds: Vec<Vec<Outflow<Picture, SpanEnd>>> = (0..video.renditions.len()).map(|_| Vec::new()).collect();
+    let mut roots = Vec::new();
+    for (index, rendition) in video.renditions.iter().enumerate().rev() {
+        let (out, inflow) = flow::channel(limits::FRAMES_IN_FLIGHT);
+        // A parent always stands before its children, so going backwards every child is there before its parent.
+        let children = std::mem::take(&mut feeds[index]);
+        match rendition.parent {
+            Some(parent) if parent < index => feeds[parent].push(out),
+            _ => roots.push(out),
+        }
+        stage(scope, control, &rendition.id, move || {
+            let spec = RungSpec { rendition, timescale: video.timescale, packagings: &plan.packagings };
+            rung::run(&spec, &inflow, children, outlet, control)
+        });
+    }
+    roots
+}
+
+/// Runs one stage on a thread named for it. A stage that fails stops all; one that panics is a bug, told as such.
+pub(super) fn stage<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    control: &'env Control,
+    name: &str,
+    work: impl FnOnce() -> Result<(), Stopped> + Send + 'scope,
+) {
+    // The kernel keeps 15 bytes of a name.
+    let short: String = name.chars().filter(char::is_ascii).take(15).collect();
+    let owned = name.to_owned();
+    let started = thread::Builder::new().name(short).spawn_scoped(scope, move || {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(()) | Err(Stopped::Neighbour)) => {}
+            Ok(Err(Stopped::Failed(problem))) => control.fail(problem),
+            Err(_) => control.fail(Problem::bug("worker.panicked", format!("the stage {owned} panicked; please report this source"))),
+        }
+    });
+    if let Err(error) = started {
+        control.fail(Problem::device("worker.no_thread", format!("no thread could be started for {name} ({error}); free memory or processes")));
+    }
+}
+
+fn seek_target(plan: &Plan, video: &VideoPlan, span: SpanRange) -> i64 {
+    let boundary = plan.grid.boundary(i64::from(span.first), video.timescale);
+    let ticks = rescale(boundary, Ratio::new(1, i64::from(video.timescale)), video.time_base);
+    let preroll = rescale(PREROLL_US, Ratio::new(1, 1_000_000), video.time_base);
+    video.origin + ticks - preroll
+}

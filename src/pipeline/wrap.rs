@@ -1,0 +1,364 @@
+//! From cut pictures and packets of sound to the bytes of segments, in each packaging that a track has.
+//!
+//! CMAF chunks are written by `package::fmp4`, one for each key frame, so that an I-frame playlist can name every one;
+//! the initialisation segment comes from FFmpeg, which knows every codec's sample entry. Transport stream segments are
+//! muxed by FFmpeg one by one; the publisher lets their continuity counters run on.
+
+use super::cut::{Cut, Placed};
+use super::faults;
+use super::outlet::{FinishedFile, FinishedSegment, TrackInit};
+use super::rung::RungSpec;
+use super::sound::SoundSpec;
+use crate::av::mux::Muxer;
+use crate::av::{self, Encoder, Packet, Params};
+use crate::model::ledger::KeyFrame;
+use crate::model::plan::Grid;
+use crate::model::time::{Ratio, rescale, scale_round};
+use crate::model::{Packaging, Problem, VideoCodec};
+use crate::package::framing::{self, ParameterSets};
+use crate::package::{codec_string, edit_list, fmp4};
+use std::borrow::Cow;
+
+/// Ticks a second in a transport stream (ISO/IEC 13818-1 §2.4.3.7).
+const TS_CLOCK: Ratio = Ratio::new(1, 90_000);
+/// Every transport stream starts at ten seconds: room for decoding times before zero, and the same in all renditions.
+const TS_START: i64 = 900_000;
+const TRACK_ID: u32 = 1;
+
+/// Wraps the segments of one rung.
+pub struct VideoWrapper {
+    track: String,
+    identity: String,
+    params: Params,
+    init_segment: Vec<u8>,
+    codec_string: String,
+    codec: VideoCodec,
+    /// What the sample entry holds already, and packets need not repeat.
+    in_header: ParameterSets,
+    timescale: u32,
+    packagings: Vec<Packaging>,
+    /// By how much decoding runs ahead of presentation, ticks: the edit list of the initialisation segment takes it off.
+    reorder: i64,
+}
+
+impl VideoWrapper {
+    /// A wrapper for what an open encoder makes.
+    pub fn new(spec: &RungSpec<'_>, encoder: &Encoder) -> Result<Self, Problem> {
+        let rendition = spec.rendition;
+        let traits = rendition.codec.traits();
+        let mut params = encoder.params().map_err(faults::internal)?;
+        let frame = if rendition.frame_rate.is_known() {
+            scale_round(i64::from(spec.timescale), rendition.frame_rate.den, rendition.frame_rate.num)
+        } else {
+            i64::from(spec.timescale / 25)
+        };
+        let reorder = frame * i64::from(encoder.reorder_frames());
+        params.set_tag(tag(traits.sample_entry));
+        let init_segment =
+            init(&params, spec.timescale, reorder).map_err(|error| faults::encoder(&rendition.id, error))?;
+        params.set_tag([0; 4]);
+        Ok(Self {
+            track: rendition.id.clone(),
+            identity: identity(&rendition.encoder, &rendition.options),
+            codec_string: codecs(&rendition.id, &init_segment)?,
+            params,
+            codec: rendition.codec,
+            in_header: ParameterSets::from_init(&init_segment),
+            init_segment,
+            timescale: spec.timescale,
+            packagings: wanted(spec.packagings, traits.packagings),
+            reorder,
+        })
+    }
+
+    /// What is told before the first segment.
+    pub fn init(&self) -> TrackInit {
+        TrackInit {
+            track: self.track.clone(),
+            init_segment: self.init_segment.clone(),
+            codec_string: self.codec_string.clone(),
+            encoder: self.identity.clone(),
+        }
+    }
+
+    /// The segment in each packaging.
+    pub fn wrap(&mut self, cut: Cut) -> Result<FinishedSegment, Problem> {
+        let mut files = Vec::with_capacity(self.packagings.len());
+        for packaging in &self.packagings {
+            files.push(match packaging {
+                Packaging::Cmaf => self.cmaf(&cut)?,
+                Packaging::Ts => self.ts(&cut)?,
+            });
+        }
+        Ok(FinishedSegment {
+            track: self.track.clone(),
+            index: cut.index,
+            start: cut.start,
+            duration: cut.end - cut.start,
+            frames: cut.pictures.len() as u32,
+            files,
+        })
+    }
+
+    fn cmaf(&self, cut: &Cut) -> Result<FinishedFile, Problem> {
+        let data: Vec<Cow<'_, [u8]>> = cut
+            .pictures
+            .iter()
+            .map(|picture| self.sample_data(picture.packet.data()))
+            .collect::<Result<_, _>>()?;
+        let samples: Vec<fmp4::Sample<'_>> = cut
+            .pictures
+            .iter()
+            .zip(&data)
+            .map(|(picture, data)| fmp4::Sample {
+                data,
+                duration: u32::try_from(picture.duration).unwrap_or(u32::MAX),
+                composition_offset: i32::try_from(picture.pts + self.reorder - picture.dts).unwrap_or(0),
+                key: picture.key,
+            })
+            .collect();
+        let mut bytes = fmp4::styp().to_vec();
+        let mut key_frames = Vec::new();
+        let mut first = 0;
+        while first < samples.len() {
+            let end = samples[first + 1..].iter().position(|s| s.key).map_or(samples.len(), |more| first + 1 + more);
+            let placed = &cut.pictures[first];
+            let chunk = fmp4::chunk(sequence(cut.index), TRACK_ID, unsigned(placed.dts), &samples[first..end]);
+            key_frames.push(KeyFrame {
+                offset: bytes.len() as u64,
+                bytes: chunk.first_sample_end,
+                time: placed.pts,
+            });
+            bytes.extend_from_slice(&chunk.bytes);
+            first = end;
+        }
+        Ok(FinishedFile { packaging: Packaging::Cmaf, bytes, key_frames })
+    }
+
+    fn sample_data<'a>(&self, data: &'a [u8]) -> Result<Cow<'a, [u8]>, Problem> {
+        framing::to_sample(self.codec, data, &self.in_header).map_err(|error| {
+            let track = &self.track;
+            Problem::device("encoder.bad_bitstream", format!("the encoder of {track} made a malformed packet ({error}); use another encoder"))
+        })
+    }
+
+    fn ts(&self, cut: &Cut) -> Result<FinishedFile, Problem> {
+        let internal = |error| faults::encoder(&self.track, error);
+        let mut muxer = Muxer::new("mpegts", &self.params, TS_CLOCK, &TS_OPTIONS).map_err(internal)?;
+        let times = self.ts_times(&cut.pictures);
+        let mut key_frames = Vec::new();
+        for (picture, (pts, dts)) in cut.pictures.iter().zip(times) {
+            let mut packet = picture.packet.reference().map_err(internal)?;
+            packet.set_times(Some(pts), Some(dts), 0);
+            let offset = muxer.position();
+            if picture.key {
+                packet.set_key();
+            }
+            muxer.write(&packet, TS_CLOCK).map_err(internal)?;
+            if picture.key {
+                muxer.flush().map_err(internal)?;
+                key_frames.push(KeyFrame { offset, bytes: muxer.position() - offset, time: picture.pts });
+            }
+        }
+        let bytes = muxer.finish().map_err(internal)?;
+        Ok(FinishedFile { packaging: Packaging::Ts, bytes, key_frames })
+    }
+
+    /// Presentation and decoding times on the transport stream's clock. Decoding runs ahead by the encoder's reordering;
+    /// where that is not enough (pictures far apart) it runs further ahead, never backwards.
+    fn ts_times(&self, pictures: &[Placed]) -> Vec<(i64, i64)> {
+        let own = Ratio::new(1, i64::from(self.timescale));
+        let clock = |ticks| TS_START + rescale(ticks, own, TS_CLOCK);
+        let mut times: Vec<(i64, i64)> = pictures
+            .iter()
+            .map(|picture| {
+                let pts = clock(picture.pts);
+                (pts, clock(picture.dts - self.reorder).min(pts))
+            })
+            .collect();
+        for at in (1..times.len()).rev() {
+            times[at - 1].1 = times[at - 1].1.min(times[at].1 - 1);
+        }
+        times
+    }
+}
+
+/// Collects and wraps the segments of one rendition of sound.
+pub struct AudioWrapper {
+    track: String,
+    identity: String,
+    params: Params,
+    init_segment: Vec<u8>,
+    codec_string: String,
+    rate: u32,
+    grid: Grid,
+    packagings: Vec<Packaging>,
+    /// Samples before time zero that the edit list of the initialisation segment takes off again.
+    padding: i64,
+    pending: Vec<(i64, Packet)>,
+    index: i64,
+    count: u64,
+}
+
+impl AudioWrapper {
+    /// A wrapper for a stream whose first packet is `first`.
+    pub fn new(spec: &SoundSpec<'_>, mut params: Params, first: &Packet, encoder: &str) -> Result<Self, Problem> {
+        let rendition = spec.rendition;
+        params.set_tag([0; 4]);
+        let padding = (-first.pts().unwrap_or(0)).max(0);
+        let init_segment = init(&params, rendition.sample_rate, padding)
+            .map_err(|error| faults::encoder(&rendition.id, error))?;
+        Ok(Self {
+            track: rendition.id.clone(),
+            identity: identity(encoder, &rendition.options),
+            codec_string: codecs(&rendition.id, &init_segment)?,
+            params,
+            init_segment,
+            rate: rendition.sample_rate,
+            grid: spec.grid,
+            packagings: wanted(spec.packagings, rendition.codec.traits().packagings),
+            padding,
+            pending: Vec::new(),
+            index: 0,
+            count: 0,
+        })
+    }
+
+    /// Packets taken so far.
+    pub const fn packets(&self) -> u64 {
+        self.count
+    }
+
+    /// What is told before the first segment.
+    pub fn init(&self) -> TrackInit {
+        TrackInit {
+            track: self.track.clone(),
+            init_segment: self.init_segment.clone(),
+            codec_string: self.codec_string.clone(),
+            encoder: self.identity.clone(),
+        }
+    }
+
+    /// Takes a packet; gives out the segment that it ends, if it ends one.
+    pub fn push(&mut self, packet: Packet) -> Result<Option<FinishedSegment>, Problem> {
+        let Some(pts) = packet.pts() else {
+            return Err(Problem::bug("encoder.no_time", format!("a packet of {} has no time", self.track)));
+        };
+        let index = self.grid.index(pts.max(0), self.rate);
+        let finished = if index > self.index && !self.pending.is_empty() { Some(self.close(pts)?) } else { None };
+        self.index = index;
+        self.count += 1;
+        self.pending.push((pts, packet));
+        Ok(finished)
+    }
+
+    /// No more packets come; the sound ends at `end`.
+    pub fn finish(&mut self, end: i64) -> Result<Option<FinishedSegment>, Problem> {
+        // The encoder fills its last packets up with silence: what starts after the end is only that.
+        while self.pending.len() > 1 && self.pending.last().is_some_and(|(pts, _)| *pts >= end) {
+            self.pending.pop();
+        }
+        if self.pending.is_empty() { Ok(None) } else { self.close(end).map(Some) }
+    }
+
+    fn close(&mut self, end: i64) -> Result<FinishedSegment, Problem> {
+        let pending = std::mem::take(&mut self.pending);
+        let start = pending.first().map_or(0, |(pts, _)| *pts);
+        let end = end.max(pending.last().map_or(end, |(pts, _)| pts + 1));
+        let mut files = Vec::with_capacity(self.packagings.len());
+        for packaging in &self.packagings {
+            let bytes = match packaging {
+                Packaging::Cmaf => self.cmaf(&pending, end),
+                Packaging::Ts => self.ts(&pending)?,
+            };
+            files.push(FinishedFile { packaging: *packaging, bytes, key_frames: Vec::new() });
+        }
+        let shown = start.max(0);
+        Ok(FinishedSegment {
+            track: self.track.clone(),
+            index: u32::try_from(self.index).unwrap_or(0),
+            start: shown,
+            duration: (end - shown).max(1),
+            frames: pending.len() as u32,
+            files,
+        })
+    }
+
+    fn cmaf(&self, pending: &[(i64, Packet)], end: i64) -> Vec<u8> {
+        let ends = pending.iter().skip(1).map(|(pts, _)| *pts).chain([end]);
+        let samples: Vec<fmp4::Sample<'_>> = pending
+            .iter()
+            .zip(ends)
+            .map(|((pts, packet), end)| fmp4::Sample {
+                data: packet.data(),
+                duration: u32::try_from(end - pts).unwrap_or(1),
+                composition_offset: 0,
+                key: true,
+            })
+            .collect();
+        let start = pending.first().map_or(0, |(pts, _)| *pts) + self.padding;
+        let mut bytes = fmp4::styp().to_vec();
+        let index = u32::try_from(self.index).unwrap_or(0);
+        bytes.extend_from_slice(&fmp4::chunk(sequence(index), TRACK_ID, unsigned(start), &samples).bytes);
+        bytes
+    }
+
+    fn ts(&self, pending: &[(i64, Packet)]) -> Result<Vec<u8>, Problem> {
+        let internal = |error| faults::encoder(&self.track, error);
+        let own = Ratio::new(1, i64::from(self.rate));
+        let mut muxer = Muxer::new("mpegts", &self.params, TS_CLOCK, &TS_OPTIONS).map_err(internal)?;
+        for (pts, packet) in pending {
+            let mut packet = packet.reference().map_err(internal)?;
+            let time = TS_START + rescale(*pts, own, TS_CLOCK);
+            packet.set_times(Some(time), Some(time), 0);
+            packet.set_key();
+            muxer.write(&packet, TS_CLOCK).map_err(internal)?;
+        }
+        muxer.finish().map_err(internal)
+    }
+}
+
+/// Times as they are; program tables once, at the start of each segment.
+const TS_OPTIONS: [(&str, &str); 3] = [("mpegts_copyts", "1"), ("pat_period", "3600"), ("sdt_period", "3600")];
+
+/// The initialisation segment of a track whose presentation starts `before_zero` ticks into its media.
+fn init(params: &Params, timescale: u32, before_zero: i64) -> Result<Vec<u8>, av::AvError> {
+    let scale = timescale.to_string();
+    let options =
+        [("movflags", "+frag_custom+empty_moov+default_base_moof+cmaf"), ("video_track_timescale", scale.as_str())];
+    let header = Muxer::new("mp4", params, Ratio::new(1, i64::from(timescale)), &options)?.into_bytes();
+    Ok(edit_list::with_edit_list(&header, u32::try_from(before_zero).unwrap_or(0)))
+}
+
+fn codecs(track: &str, init_segment: &[u8]) -> Result<String, Problem> {
+    codec_string::codec_string(init_segment).map_err(|error| {
+        Problem::device("encoder.bad_bitstream", format!("the header of {track} names no codec ({error}); use another encoder"))
+    })
+}
+
+/// Everything that must stay the same for segments of one rendition to play as one stream.
+fn identity(encoder: &str, options: &[(String, String)]) -> String {
+    let options: Vec<String> = options.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    format!("{encoder} ({}) {}", av::version(), options.join(" "))
+}
+
+fn wanted(job: &[Packaging], codec: &[Packaging]) -> Vec<Packaging> {
+    job.iter().copied().filter(|packaging| codec.contains(packaging)).collect()
+}
+
+fn tag(text: &str) -> [u8; 4] {
+    let mut tag = [0; 4];
+    for (to, from) in tag.iter_mut().zip(text.bytes()) {
+        *to = from;
+    }
+    tag
+}
+
+/// Fragment sequence numbers start at one (ISO/IEC 14496-12 §8.8.5).
+const fn sequence(index: u32) -> u32 {
+    index.saturating_add(1)
+}
+
+fn unsigned(ticks: i64) -> u64 {
+    u64::try_from(ticks).unwrap_or(0)
+}

@@ -1,0 +1,139 @@
+//! The worker's end of the control socket: one writer at a time, one thread that reads.
+
+use crate::model::Problem;
+use crate::pipeline::Control;
+use crate::wire::{self, v1};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Most log lines that a worker passes on; a broken source can make FFmpeg write millions.
+const LOG_LINES_MAX: u32 = 500;
+
+/// The open socket.
+pub(super) struct Link {
+    writer: Mutex<UnixStream>,
+    replies: Receiver<v1::ReadReply>,
+    control: Arc<Control>,
+    spooled: Mutex<u64>,
+    room: Condvar,
+    lines: Mutex<u32>,
+}
+
+impl Link {
+    /// Takes the order, then starts the thread that reads what follows.
+    pub(super) fn open(socket: UnixStream, control: Arc<Control>) -> io::Result<(Arc<Self>, v1::Order)> {
+        let mut reader = socket.try_clone()?;
+        let first: Option<v1::ToWorker> = wire::read_blocking(&mut reader)?;
+        let Some(v1::to_worker::Message::Order(order)) = first.and_then(|message| message.message) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the first message is not an order"));
+        };
+        let (to_source, replies) = unbounded();
+        let link = Arc::new(Self {
+            writer: Mutex::new(socket),
+            replies,
+            control,
+            spooled: Mutex::new(0),
+            room: Condvar::new(),
+            lines: Mutex::new(0),
+        });
+        let listener = Arc::clone(&link);
+        thread::Builder::new().name("link".to_owned()).spawn(move || listener.listen(reader, &to_source))?;
+        Ok((link, order))
+    }
+
+    fn listen(&self, mut reader: UnixStream, to_source: &Sender<v1::ReadReply>) {
+        use v1::to_worker::Message;
+        while let Ok(Some(message)) = wire::read_blocking::<v1::ToWorker>(&mut reader) {
+            match message.message {
+                // The channel's other end lives as long as the link.
+                Some(Message::ReadReply(reply)) => drop(to_source.send(reply)),
+                Some(Message::Released(released)) => self.release(released.bytes),
+                Some(Message::Cancel(_)) => break,
+                Some(Message::Order(_)) | None => {}
+            }
+        }
+        // Asked to stop, or the daemon is gone: either way nobody wants the rest.
+        self.control.cancel();
+        self.room.notify_all();
+    }
+
+    /// Sends a message. A daemon that is gone stops the span; nobody is left to tell.
+    pub(super) fn send(&self, message: v1::from_worker::Message) {
+        let message = v1::FromWorker { message: Some(message) };
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if wire::write_blocking(&mut *writer, &message).is_err() {
+            self.control.cancel();
+        }
+    }
+
+    /// Asks for a range of the source and waits for it.
+    pub(super) fn read(&self, offset: u64, length: u32) -> io::Result<v1::ReadReply> {
+        self.send(v1::from_worker::Message::ReadRequest(v1::ReadRequest { offset, length }));
+        loop {
+            match self.replies.recv_timeout(Duration::from_millis(100)) {
+                Ok(reply) if reply.offset == offset => return Ok(reply),
+                Ok(_) => {}
+                Err(_) if self.control.stopped() => return Err(io::Error::other("stopped")),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Passes a log line on.
+    pub(super) fn log(&self, level: &str, track: &str, text: &str) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if *lines >= LOG_LINES_MAX {
+            return;
+        }
+        *lines += 1;
+        drop(lines);
+        self.send(v1::from_worker::Message::Log(v1::LogLine {
+            level: level.to_owned(),
+            track: track.to_owned(),
+            text: text.to_owned(),
+        }));
+    }
+
+    /// Counts bytes into the spool and waits while it is over its limit.
+    pub(super) fn take_room(&self, bytes: u64, most: u64) -> Result<(), Problem> {
+        let mut spooled = self.spooled.lock().unwrap_or_else(PoisonError::into_inner);
+        *spooled += bytes;
+        while *spooled > most && *spooled > bytes {
+            if self.control.stopped() {
+                return Err(Problem::cancelled());
+            }
+            spooled = self.room.wait_timeout(spooled, Duration::from_millis(200)).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(())
+    }
+
+    fn release(&self, bytes: u64) {
+        let mut spooled = self.spooled.lock().unwrap_or_else(PoisonError::into_inner);
+        *spooled = spooled.saturating_sub(bytes);
+        self.room.notify_all();
+    }
+
+    /// Says how it ended; the exit status says it again for whoever reads that.
+    pub(super) fn close(&self, result: Result<(), Problem>, control: &Control) -> ExitCode {
+        use v1::from_worker::Message;
+        match result {
+            Ok(()) => {
+                self.send(Message::Finished(super::finished(control)));
+                ExitCode::SUCCESS
+            }
+            Err(problem) => {
+                self.send(Message::Failed(v1::Failed {
+                    fault: problem.fault.name().to_owned(),
+                    code: problem.code.clone(),
+                    message: problem.message,
+                }));
+                ExitCode::from(problem.fault.exit_code())
+            }
+        }
+    }
+}

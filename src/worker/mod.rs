@@ -1,0 +1,108 @@
+//! The worker process: lock in, take one order over the socket, carry it out, say how it ended.
+
+mod link;
+mod probe;
+mod shape;
+mod source;
+mod spool;
+
+use crate::av;
+use crate::model::plan::SpanRange;
+use crate::model::{Plan, Problem};
+use crate::pipeline::{self, Control};
+use crate::sys::lockdown;
+use crate::wire::v1::{self, order::Work};
+use link::Link;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Descriptor of the control socket.
+const CONTROL_FD: i32 = 3;
+
+/// Runs the worker. `arguments` are those after the program's name: `--spool DIR`.
+pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
+    let (spool, warnings) = match prepare(arguments) {
+        Ok(prepared) => prepared,
+        Err(sentence) => return refuse(&sentence),
+    };
+    let socket = match lockdown::inherited_socket(CONTROL_FD) {
+        Ok(socket) => socket,
+        Err(error) => return refuse(&format!("no control socket at descriptor {CONTROL_FD} ({error}); this program is started by reelmill")),
+    };
+    let control = Arc::new(Control::default());
+    let (link, order) = match Link::open(socket, Arc::clone(&control)) {
+        Ok(opened) => opened,
+        Err(error) => return refuse(&format!("no order came over the control socket ({error})")),
+    };
+    for warning in warnings {
+        link.log("warning", "", &warning);
+    }
+    let sink = Arc::clone(&link);
+    av::log::capture(Box::new(move |level, label, line| {
+        if level < av::log::Level::Info {
+            sink.log(level.name(), label, line);
+        }
+    }));
+    let result = carry_out(order, &spool, &link, &control);
+    link.close(result, &control)
+}
+
+fn prepare(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<(PathBuf, Vec<String>), String> {
+    let spool = match (arguments.next(), arguments.next(), arguments.next()) {
+        (Some(flag), Some(spool), None) if flag == "--spool" => PathBuf::from(spool),
+        _ => return Err("usage: reelmill-worker --spool DIR (started by reelmill, not by hand)".to_owned()),
+    };
+    let warnings = lockdown::lock_in(&spool).map_err(|error| format!("could not lock itself in ({error})"))?;
+    Ok((spool, warnings))
+}
+
+fn refuse(sentence: &str) -> ExitCode {
+    eprintln!("reelmill-worker: {sentence}");
+    ExitCode::from(crate::model::Fault::Bug.exit_code())
+}
+
+fn carry_out(order: v1::Order, spool: &Path, link: &Arc<Link>, control: &Arc<Control>) -> Result<(), Problem> {
+    let source = order.source.ok_or_else(|| bad_order("no source"))?;
+    let bytes = source::open(&source, link)?;
+    match order.work.ok_or_else(|| bad_order("no work"))? {
+        Work::Probe(_) => {
+            let facts = probe::probe(bytes, source.size_bytes, control)?;
+            let json = serde_json::to_vec(&facts).map_err(|error| bad_order(&error.to_string()))?;
+            link.send(v1::from_worker::Message::FactsJson(json));
+            Ok(())
+        }
+        Work::Video(video) => {
+            let plan = parse_plan(&video.plan_json)?;
+            let span = SpanRange { first: video.first, end: (video.end > 0).then_some(video.end) };
+            let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), Arc::clone(control));
+            let result = pipeline::video::run(bytes, &plan, span, &outlet, control);
+            outlet.stop();
+            result
+        }
+        Work::Audio(audio) => {
+            let plan = parse_plan(&audio.plan_json)?;
+            let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), Arc::clone(control));
+            let result = pipeline::audio::run(bytes, &plan, &outlet, control);
+            outlet.stop();
+            result
+        }
+    }
+}
+
+fn parse_plan(json: &[u8]) -> Result<Plan, Problem> {
+    serde_json::from_slice(json).map_err(|error| bad_order(&error.to_string()))
+}
+
+fn bad_order(what: &str) -> Problem {
+    Problem::bug("worker.bad_order", format!("the order to the worker was malformed ({what}); please report this"))
+}
+
+/// What a finished worker counted.
+fn finished(control: &Control) -> v1::Finished {
+    v1::Finished {
+        frames_decoded: control.frames_decoded.load(Ordering::Relaxed),
+        decode_errors: control.decode_errors.load(Ordering::Relaxed),
+    }
+}

@@ -1,0 +1,141 @@
+//! Finished segments as files in the spool directory, told to the daemon one by one, with room as the throttle.
+
+use super::link::Link;
+use crate::model::{Problem, limits};
+use crate::pipeline::{Control, FinishedFile, FinishedSegment, Outlet, TrackInit};
+use crate::wire::v1::{self, from_worker::Message};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How often progress is told. It is the heartbeat too.
+const TICK: Duration = Duration::from_millis(250);
+
+/// The outlet of a worker.
+pub(super) struct SpoolOutlet {
+    directory: PathBuf,
+    link: Arc<Link>,
+    state: Arc<State>,
+    ticker: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct State {
+    tracks: Mutex<BTreeMap<String, (u64, i64)>>,
+    done: AtomicBool,
+}
+
+impl SpoolOutlet {
+    /// Starts telling progress.
+    pub(super) fn start(directory: &Path, link: Arc<Link>, control: Arc<Control>) -> Self {
+        let state = Arc::new(State::default());
+        let (shared, wire) = (Arc::clone(&state), Arc::clone(&link));
+        let ticker = thread::Builder::new()
+            .name("progress".to_owned())
+            .spawn(move || {
+                while !shared.done.load(Ordering::Relaxed) {
+                    wire.send(Message::Progress(shared.snapshot(&control)));
+                    thread::park_timeout(TICK);
+                }
+            })
+            .ok();
+        Self { directory: directory.to_owned(), link, state, ticker }
+    }
+
+    /// Stops telling progress.
+    pub(super) fn stop(mut self) {
+        self.state.done.store(true, Ordering::Relaxed);
+        if let Some(ticker) = self.ticker.take() {
+            ticker.thread().unpark();
+            // A ticker that panicked has nothing more to tell.
+            drop(ticker.join());
+        }
+    }
+
+    fn store(&self, track: &str, index: u32, file: &FinishedFile) -> Result<v1::SpoolFile, Problem> {
+        let name = format!("{track}-{index:06}.{}", file.packaging.extension());
+        fs::write(self.directory.join(&name), &file.bytes).map_err(|error| full(&error))?;
+        let key_frames =
+            file.key_frames.iter().map(|key| v1::KeyFrame { offset: key.offset, bytes: key.bytes, time: key.time });
+        Ok(v1::SpoolFile {
+            packaging: file.packaging.name().to_owned(),
+            name,
+            bytes: file.bytes.len() as u64,
+            sha256: hex(&Sha256::digest(&file.bytes)),
+            key_frames: key_frames.collect(),
+        })
+    }
+}
+
+impl State {
+    fn snapshot(&self, control: &Control) -> v1::Progress {
+        let tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        v1::Progress {
+            tracks: tracks
+                .iter()
+                .map(|(track, (frames, media_us))| v1::TrackProgress {
+                    track: track.clone(),
+                    frames: *frames,
+                    media_us: *media_us,
+                })
+                .collect(),
+            decode_errors: control.decode_errors.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Outlet for SpoolOutlet {
+    fn init(&self, init: TrackInit) -> Result<(), Problem> {
+        self.link.send(Message::Init(v1::Init {
+            track: init.track,
+            init_segment: init.init_segment.into(),
+            codec_string: init.codec_string,
+            encoder: init.encoder,
+        }));
+        Ok(())
+    }
+
+    fn segment(&self, segment: FinishedSegment) -> Result<(), Problem> {
+        let bytes = segment.files.iter().map(|file| file.bytes.len() as u64).sum();
+        self.link.take_room(bytes, limits::SPOOL_BYTES_MAX)?;
+        let files = segment
+            .files
+            .iter()
+            .map(|file| self.store(&segment.track, segment.index, file))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.link.send(Message::Segment(v1::Segment {
+            track: segment.track,
+            index: segment.index,
+            start: segment.start,
+            duration: segment.duration,
+            frames: segment.frames,
+            files,
+        }));
+        Ok(())
+    }
+
+    fn progress(&self, track: &str, frames: u64, media_us: i64) {
+        let mut tracks = self.state.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        match tracks.get_mut(track) {
+            Some(known) => *known = (frames, media_us),
+            None => drop(tracks.insert(track.to_owned(), (frames, media_us))),
+        }
+    }
+}
+
+fn full(error: &io::Error) -> Problem {
+    if error.kind() == io::ErrorKind::StorageFull {
+        return Problem::sink("output.full", "the disk with the output is full; free some room and run again");
+    }
+    Problem::sink("output.unwritable", format!("a segment could not be spooled ({error}); check the output directory"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
