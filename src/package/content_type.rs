@@ -1,0 +1,43 @@
+//! The media type of every kind of file in an output directory.
+
+/// The media type of a file, by the ending of its name.
+///
+/// | ending | type | registered by |
+/// |---|---|---|
+/// | `m3u8` | `application/vnd.apple.mpegurl` | RFC 8216 §10 |
+/// | `mpd` | `application/dash+xml` | ISO/IEC 23009-1 Annex C |
+/// | `m4s` | `video/iso.segment` | IANA, for ISO base media file format segments (ISO/IEC 23009-1 §6.3.4) |
+/// | `mp4` | `video/mp4` | RFC 4337 |
+/// | `ts` | `video/mp2t` | RFC 3555 §4.2.8 |
+/// | `json` | `application/json` | RFC 8259 §11 |
+/// | anything else | `application/octet-stream` | RFC 2046 §4.5.1 |
+pub fn content_type(path: &str) -> &'static str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    match ending {
+        "m3u8" => "application/vnd.apple.mpegurl",
+        "mpd" => "application/dash+xml",
+        "m4s" => "video/iso.segment",
+        "mp4" => "video/mp4",
+        "ts" => "video/mp2t",
+        "json" => "application/json",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_ending_of_the_last_component_counts() {
+        assert_eq!(content_type("cmaf/master.m3u8"), "application/vnd.apple.mpegurl");
+        assert_eq!(content_type("cmaf/manifest.mpd"), "application/dash+xml");
+        assert_eq!(content_type("cmaf/1080p/360000.m4s"), "video/iso.segment");
+        assert_eq!(content_type("cmaf/1080p/init.mp4"), "video/mp4");
+        assert_eq!(content_type("ts/1080p/00000.ts"), "video/mp2t");
+        assert_eq!(content_type("reelmill.json"), "application/json");
+        assert_eq!(content_type("a.ts/readme"), "application/octet-stream");
+        assert_eq!(content_type(""), "application/octet-stream");
+    }
+}
