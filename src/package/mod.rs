@@ -4,6 +4,7 @@ mod bitrate;
 mod boxes;
 pub mod codec_string;
 pub mod content_type;
+pub mod edit_list;
 pub mod fmp4;
 pub mod framing;
 pub mod ts;

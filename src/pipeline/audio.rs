@@ -107,7 +107,11 @@ fn feed(mut demux: Demux, mut tracks: Vec<Track<'_>>, control: &Control) -> Resu
     if made_any { Ok(()) } else { Err(decode::undecodable().into()) }
 }
 
-fn decode_into(decoder: &mut Tolerant<'_>, packet: Option<&Packet>, outs: &[Outflow<Frame, ()>]) -> Result<(), Stopped> {
+fn decode_into(
+    decoder: &mut Tolerant<'_>,
+    packet: Option<&Packet>,
+    outs: &[Outflow<Frame, ()>],
+) -> Result<(), Stopped> {
     decoder.decode(packet, &mut |frame| {
         for out in outs {
             out.send(frame.reference().map_err(faults::internal)?)?;

@@ -100,7 +100,9 @@ impl FrameClock {
     /// another one already stands there, and is left out.
     pub fn place(&mut self, pts: Option<i64>) -> Option<i64> {
         let raw = match pts {
-            Some(pts) => rescale(pts.saturating_sub(self.origin), self.time_base, Ratio::new(1, i64::from(self.timescale))),
+            Some(pts) => {
+                rescale(pts.saturating_sub(self.origin), self.time_base, Ratio::new(1, i64::from(self.timescale)))
+            }
             None => self.last.map_or(0, |last| last + self.nominal_ticks),
         };
         let snapped = match self.frame_ticks {
@@ -129,9 +131,9 @@ impl FrameClock {
 
     /// Where the last placed picture ends when nothing follows: `duration` is its own, in source ticks, if known.
     pub fn end(&self, duration: Option<i64>) -> i64 {
-        let own = duration.filter(|d| *d > 0 && self.frame_ticks.is_none()).map(|duration| {
-            rescale(duration, self.time_base, Ratio::new(1, i64::from(self.timescale))).max(1)
-        });
+        let own = duration
+            .filter(|d| *d > 0 && self.frame_ticks.is_none())
+            .map(|duration| rescale(duration, self.time_base, Ratio::new(1, i64::from(self.timescale))).max(1));
         self.last.unwrap_or(0) + own.unwrap_or(self.nominal_ticks)
     }
 }

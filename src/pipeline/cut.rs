@@ -64,7 +64,9 @@ impl Cutter {
             if picture.pts != start || !picture.key {
                 return Err(Problem::device(
                     "encoder.key_frame_missing",
-                    format!("the encoder made no key frame at the start of segment {index}, so the ladder would not be aligned; use another encoder"),
+                    format!(
+                        "the encoder made no key frame at the start of segment {index}, so the ladder would not be aligned; use another encoder"
+                    ),
                 ));
             }
             self.marks.pop_front();

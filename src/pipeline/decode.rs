@@ -33,7 +33,10 @@ impl<'a> Tolerant<'a> {
     /// Opens the decoder.
     pub fn open(spec: &DecoderSpec, control: &'a Control) -> Result<Self, Problem> {
         let decoder = Decoder::open(&spec.params, spec.time_base, spec.threads).map_err(|error| {
-            Problem::input("source.unsupported", format!("no decoder here takes {} ({error})", spec.params.codec_name()))
+            Problem::input(
+                "source.unsupported",
+                format!("no decoder here takes {} ({error})", spec.params.codec_name()),
+            )
         })?;
         Ok(Self { decoder, control, made: 0, errors: 0 })
     }
@@ -94,7 +97,10 @@ impl<'a> Tolerant<'a> {
 
 /// The problem of a source that opens but yields nothing.
 pub fn undecodable() -> Problem {
-    Problem::input("source.undecodable", "not one picture or sound of the source could be decoded; check that the file is whole")
+    Problem::input(
+        "source.undecodable",
+        "not one picture or sound of the source could be decoded; check that the file is whole",
+    )
 }
 
 /// Runs the stage.

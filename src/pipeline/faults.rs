@@ -5,7 +5,10 @@ use crate::model::Problem;
 
 /// An encoder or muxer that refuses what the planner promised it: tried elsewhere, then ours to fix.
 pub fn encoder(track: &str, error: AvError) -> Problem {
-    Problem::device("encoder.failed", format!("the encoder of {track} failed ({error}); run again with another codec or speed if it persists"))
+    Problem::device(
+        "encoder.failed",
+        format!("the encoder of {track} failed ({error}); run again with another codec or speed if it persists"),
+    )
 }
 
 /// A filter graph that the planner made and FFmpeg refuses.
@@ -21,10 +24,19 @@ pub fn internal(error: AvError) -> Problem {
 /// A source that cannot be read or decoded.
 pub fn source(error: AvError, read_failure: Option<String>) -> Problem {
     if let Some(failure) = read_failure {
-        return Problem::sink("source.unreadable", format!("the source could not be read ({failure}); check where it is stored"));
+        return Problem::sink(
+            "source.unreadable",
+            format!("the source could not be read ({failure}); check where it is stored"),
+        );
     }
     if error.is_interrupted() {
-        return Problem::input("source.probe_timeout", "the source could not be understood in time; check that the file is whole");
+        return Problem::input(
+            "source.probe_timeout",
+            "the source could not be understood in time; check that the file is whole",
+        );
     }
-    Problem::input("source.not_media", format!("the source is not media that can be read ({}); check the file", error.text()))
+    Problem::input(
+        "source.not_media",
+        format!("the source is not media that can be read ({}); check the file", error.text()),
+    )
 }

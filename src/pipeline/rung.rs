@@ -163,7 +163,11 @@ impl<'a> Coder<'a> {
                 return Ok(());
             }
             let Some(pts) = packet.pts() else {
-                return Err(Problem::bug("encoder.no_time", format!("the encoder of {id} gave a packet without a time")).into());
+                return Err(Problem::bug(
+                    "encoder.no_time",
+                    format!("the encoder of {id} gave a packet without a time"),
+                )
+                .into());
             };
             let key = packet.is_key();
             if let Some(cut) = self.cutter.push(Coded { packet, pts, key })? {

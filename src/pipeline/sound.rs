@@ -93,7 +93,9 @@ impl Resampler<'_> {
         }
         let rendition = self.spec.rendition;
         let own_time = Ratio::new(1, i64::from(format.rate));
-        let from_pts = frame.best_effort_pts().map(|pts| rescale(pts.saturating_sub(rendition.origin), rendition.time_base, own_time));
+        let from_pts = frame
+            .best_effort_pts()
+            .map(|pts| rescale(pts.saturating_sub(rendition.origin), rendition.time_base, own_time));
         if self.graph.as_ref().is_some_and(|(known, _)| *known != format) {
             self.drain(coder)?;
             self.expected = None;
@@ -297,6 +299,9 @@ mod tests {
 
     #[test]
     fn a_graph_made_anew_goes_on_where_the_last_one_ended() {
-        assert_eq!(continued("aresample=48000:first_pts=0,aformat=x", 4096), "aresample=48000:first_pts=4096,aformat=x");
+        assert_eq!(
+            continued("aresample=48000:first_pts=0,aformat=x", 4096),
+            "aresample=48000:first_pts=4096,aformat=x"
+        );
     }
 }

@@ -88,15 +88,20 @@ pub(super) fn stage<'scope, 'env>(
     // The kernel keeps 15 bytes of a name.
     let short: String = name.chars().filter(char::is_ascii).take(15).collect();
     let owned = name.to_owned();
-    let started = thread::Builder::new().name(short).spawn_scoped(scope, move || {
-        match catch_unwind(AssertUnwindSafe(work)) {
+    let started =
+        thread::Builder::new().name(short).spawn_scoped(scope, move || match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(()) | Err(Stopped::Neighbour)) => {}
             Ok(Err(Stopped::Failed(problem))) => control.fail(problem),
-            Err(_) => control.fail(Problem::bug("worker.panicked", format!("the stage {owned} panicked; please report this source"))),
-        }
-    });
+            Err(_) => control.fail(Problem::bug(
+                "worker.panicked",
+                format!("the stage {owned} panicked; please report this source"),
+            )),
+        });
     if let Err(error) = started {
-        control.fail(Problem::device("worker.no_thread", format!("no thread could be started for {name} ({error}); free memory or processes")));
+        control.fail(Problem::device(
+            "worker.no_thread",
+            format!("no thread could be started for {name} ({error}); free memory or processes"),
+        ));
     }
 }
 

@@ -16,7 +16,7 @@ use crate::model::plan::Grid;
 use crate::model::time::{Ratio, rescale, scale_round};
 use crate::model::{Packaging, Problem, VideoCodec};
 use crate::package::framing::{self, ParameterSets};
-use crate::package::{codec_string, edit_list, fmp4};
+use crate::package::{self, edit_list, fmp4};
 use std::borrow::Cow;
 
 /// Ticks a second in a transport stream (ISO/IEC 13818-1 §2.4.3.7).
@@ -101,11 +101,8 @@ impl VideoWrapper {
     }
 
     fn cmaf(&self, cut: &Cut) -> Result<FinishedFile, Problem> {
-        let data: Vec<Cow<'_, [u8]>> = cut
-            .pictures
-            .iter()
-            .map(|picture| self.sample_data(picture.packet.data()))
-            .collect::<Result<_, _>>()?;
+        let data: Vec<Cow<'_, [u8]>> =
+            cut.pictures.iter().map(|picture| self.sample_data(picture.packet.data())).collect::<Result<_, _>>()?;
         let samples: Vec<fmp4::Sample<'_>> = cut
             .pictures
             .iter()
@@ -124,11 +121,7 @@ impl VideoWrapper {
             let end = samples[first + 1..].iter().position(|s| s.key).map_or(samples.len(), |more| first + 1 + more);
             let placed = &cut.pictures[first];
             let chunk = fmp4::chunk(sequence(cut.index), TRACK_ID, unsigned(placed.dts), &samples[first..end]);
-            key_frames.push(KeyFrame {
-                offset: bytes.len() as u64,
-                bytes: chunk.first_sample_end,
-                time: placed.pts,
-            });
+            key_frames.push(KeyFrame { offset: bytes.len() as u64, bytes: chunk.first_sample_end, time: placed.pts });
             bytes.extend_from_slice(&chunk.bytes);
             first = end;
         }
@@ -138,7 +131,10 @@ impl VideoWrapper {
     fn sample_data<'a>(&self, data: &'a [u8]) -> Result<Cow<'a, [u8]>, Problem> {
         framing::to_sample(self.codec, data, &self.in_header).map_err(|error| {
             let track = &self.track;
-            Problem::device("encoder.bad_bitstream", format!("the encoder of {track} made a malformed packet ({error}); use another encoder"))
+            Problem::device(
+                "encoder.bad_bitstream",
+                format!("the encoder of {track} made a malformed packet ({error}); use another encoder"),
+            )
         })
     }
 
@@ -206,8 +202,8 @@ impl AudioWrapper {
         let rendition = spec.rendition;
         params.set_tag([0; 4]);
         let padding = (-first.pts().unwrap_or(0)).max(0);
-        let init_segment = init(&params, rendition.sample_rate, padding)
-            .map_err(|error| faults::encoder(&rendition.id, error))?;
+        let init_segment =
+            init(&params, rendition.sample_rate, padding).map_err(|error| faults::encoder(&rendition.id, error))?;
         Ok(Self {
             track: rendition.id.clone(),
             identity: identity(encoder, &rendition.options),
@@ -331,8 +327,11 @@ fn init(params: &Params, timescale: u32, before_zero: i64) -> Result<Vec<u8>, av
 }
 
 fn codecs(track: &str, init_segment: &[u8]) -> Result<String, Problem> {
-    codec_string::codec_string(init_segment).map_err(|error| {
-        Problem::device("encoder.bad_bitstream", format!("the header of {track} names no codec ({error}); use another encoder"))
+    package::codec_string(init_segment).map_err(|error| {
+        Problem::device(
+            "encoder.bad_bitstream",
+            format!("the header of {track} names no codec ({error}); use another encoder"),
+        )
     })
 }
 

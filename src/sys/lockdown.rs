@@ -3,9 +3,7 @@
 //! Called first thing in `main`, while there is one thread: Landlock and seccomp bind a thread and those it starts later.
 
 use crate::model::limits::WORKER_ADDRESS_SPACE_MAX;
-use landlock::{
-    ABI, Access, AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
-};
+use landlock::{ABI, Access, AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus};
 use seccompiler::{SeccompAction, SeccompFilter};
 use std::collections::BTreeMap;
 use std::io;
@@ -41,8 +39,7 @@ pub fn lock_in(spool: &Path) -> io::Result<Vec<String>> {
     Ok(warnings)
 }
 
-const NO_LANDLOCK: &str =
-    "this kernel has no Landlock: a worker that a hostile source takes over could read this user's files; use Linux 5.13 or newer";
+const NO_LANDLOCK: &str = "this kernel has no Landlock: a worker that a hostile source takes over could read this user's files; use Linux 5.13 or newer";
 
 /// The control socket that the daemon left at descriptor `fd`.
 ///
@@ -128,11 +125,7 @@ fn restrict_files(spool: &Path) -> Result<RulesetStatus, Box<dyn std::error::Err
     for path in READABLE {
         // Not every system has every path; one that is missing needs no rule.
         let Ok(fd) = PathFd::new(path) else { continue };
-        let access = if Path::new(path).is_dir() {
-            AccessFs::from_read(abi)
-        } else {
-            AccessFs::ReadFile.into()
-        };
+        let access = if Path::new(path).is_dir() { AccessFs::from_read(abi) } else { AccessFs::ReadFile.into() };
         rules = rules.add_rule(PathBeneath::new(fd, access))?;
     }
     Ok(rules.restrict_self()?.ruleset)
@@ -172,7 +165,8 @@ fn refuse_calls() -> io::Result<()> {
         libc::SYS_finit_module,
         libc::SYS_kexec_load,
     ];
-    let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> = refused.into_iter().map(|call| (call, Vec::new())).collect();
+    let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> =
+        refused.into_iter().map(|call| (call, Vec::new())).collect();
     let arch = std::env::consts::ARCH.try_into().map_err(io::Error::other)?;
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32), arch)
         .map_err(io::Error::other)?;

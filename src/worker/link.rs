@@ -107,7 +107,8 @@ impl Link {
             if self.control.stopped() {
                 return Err(Problem::cancelled());
             }
-            spooled = self.room.wait_timeout(spooled, Duration::from_millis(200)).unwrap_or_else(PoisonError::into_inner).0;
+            spooled =
+                self.room.wait_timeout(spooled, Duration::from_millis(200)).unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(())
     }

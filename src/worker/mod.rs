@@ -29,7 +29,11 @@ pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
     };
     let socket = match lockdown::inherited_socket(CONTROL_FD) {
         Ok(socket) => socket,
-        Err(error) => return refuse(&format!("no control socket at descriptor {CONTROL_FD} ({error}); this program is started by reelmill")),
+        Err(error) => {
+            return refuse(&format!(
+                "no control socket at descriptor {CONTROL_FD} ({error}); this program is started by reelmill"
+            ));
+        }
     };
     let control = Arc::new(Control::default());
     let (link, order) = match Link::open(socket, Arc::clone(&control)) {

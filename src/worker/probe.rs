@@ -3,10 +3,10 @@
 use super::shape;
 use crate::av::input::{Interrupt, StreamInfo};
 use crate::av::{ByteSource, Decoder, Frame, Input, Packet, Polled, names};
+use crate::model::Problem;
 use crate::model::facts::{AudioFacts, Hdr, HdrKind, MediaFacts, Scan, StreamFacts, StreamKind, VideoFacts};
 use crate::model::limits;
 use crate::model::time::{Ratio, rescale};
-use crate::model::Problem;
 use crate::pipeline::{Control, faults};
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,10 @@ pub(super) fn probe(source: Box<dyn ByteSource>, size: u64, control: &Control) -
     let mut streams = open_streams(&input)?;
     read_first_frames(&mut input, &mut streams, deadline);
     if let Some(failure) = input.source_failure() {
-        return Err(Problem::sink("source.unreadable", format!("the source could not be read ({failure}); check where it is stored")));
+        return Err(Problem::sink(
+            "source.unreadable",
+            format!("the source could not be read ({failure}); check where it is stored"),
+        ));
     }
     let (duration_us, estimated) = input.duration_us();
     let mut facts = MediaFacts {
@@ -270,7 +273,9 @@ fn find_end(input: &mut Input, streams: &[Stream], facts: &mut MediaFacts, estim
     if wanted.is_empty() {
         return;
     }
-    if let Some(missing) = streams.iter().filter(|s| wanted.contains(&s.index)).find_map(|s| index_beyond(input, s, facts)) {
+    if let Some(missing) =
+        streams.iter().filter(|s| wanted.contains(&s.index)).find_map(|s| index_beyond(input, s, facts))
+    {
         facts.truncated = missing;
         return;
     }
@@ -330,10 +335,8 @@ fn last_end(input: &mut Input, streams: &[Stream], wanted: &[u32]) -> Option<i64
 
 /// Refuses what nothing can be made of, with the reason that helps most.
 fn check(streams: &[Stream], facts: &MediaFacts) -> Result<(), Problem> {
-    let media: Vec<&Stream> = streams
-        .iter()
-        .filter(|s| matches!(s.kind, StreamKind::Video | StreamKind::Audio) && !s.is_cover())
-        .collect();
+    let media: Vec<&Stream> =
+        streams.iter().filter(|s| matches!(s.kind, StreamKind::Video | StreamKind::Audio) && !s.is_cover()).collect();
     if media.is_empty() {
         return Err(Problem::input("source.no_streams", "the source holds neither pictures nor sound; check the file"));
     }
@@ -354,7 +357,10 @@ fn check(streams: &[Stream], facts: &MediaFacts) -> Result<(), Problem> {
     let unsupported: Vec<&&Stream> = lost.iter().filter(|s| !s.info.params.has_decoder()).copied().collect();
     if !unsupported.is_empty() {
         let codecs = codecs(&unsupported);
-        return Err(Problem::input("source.unsupported", format!("no decoder here takes {codecs}; convert the source first")));
+        return Err(Problem::input(
+            "source.unsupported",
+            format!("no decoder here takes {codecs}; convert the source first"),
+        ));
     }
     if facts.truncated {
         return Err(truncated(facts));
@@ -368,6 +374,7 @@ fn tagged_encrypted(info: &StreamInfo) -> bool {
 }
 
 fn truncated(facts: &MediaFacts) -> Problem {
-    let promised = facts.duration_us.map_or_else(String::new, |us| format!(" of the {} s that it promises", us / 1_000_000));
+    let promised =
+        facts.duration_us.map_or_else(String::new, |us| format!(" of the {} s that it promises", us / 1_000_000));
     Problem::input("source.truncated", format!("the source ends early: part{promised} is missing; upload it again"))
 }

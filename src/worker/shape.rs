@@ -33,9 +33,8 @@ pub(super) fn frame_rate(times: &[i64], time_base: Ratio, base_rate: Ratio, mean
         return Rate { rate: fallback.reduced(), variable: false };
     }
     let step = most_common_step(&times);
-    let fits = |rate: &Ratio| {
-        claimed(*rate) && (rescale_rate(*rate, time_base) - step * 100).abs() <= (step * 4).max(100)
-    };
+    let fits =
+        |rate: &Ratio| claimed(*rate) && (rescale_rate(*rate, time_base) - step * 100).abs() <= (step * 4).max(100);
     let measured = Ratio::new(time_base.den, time_base.num.saturating_mul(step));
     let candidates = [base_rate, mean_rate, measured];
     for rate in candidates.into_iter().filter(|rate| fits(rate)) {

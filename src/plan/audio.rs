@@ -1,0 +1,200 @@
+//! Sound: one rendition for each track and codec, each encoded once and in one pass (FEATURES R4, K11).
+
+use super::notes::Notes;
+use super::request::{Channels, Request};
+use super::timeline::Origin;
+use crate::model::facts::{AudioFacts, StreamFacts};
+use crate::model::limits::AUDIO_RENDITIONS_MAX;
+use crate::model::{AudioCodec, AudioRendition};
+
+/// Timestamps against samples: gaps of a tenth of a second and more become silence, overlaps are cut, and anything
+/// less is jitter and passes bit for bit. `async=1` fills and trims; any larger number would also stretch, which
+/// resamples all sound whose timestamps jitter by more than a millisecond (all of Matroska's). `first_pts=0` fills
+/// up to a late start.
+const COMPENSATION: &str = "async=1:min_hard_comp=0.1:first_pts=0";
+/// Layouts that FFmpeg's resampler has mixing rules for, by name.
+const KNOWN_LAYOUTS: [&str; 24] = [
+    "mono",
+    "stereo",
+    "2.1",
+    "3.0",
+    "3.0(back)",
+    "4.0",
+    "quad",
+    "quad(side)",
+    "3.1",
+    "5.0",
+    "5.0(side)",
+    "4.1",
+    "5.1",
+    "5.1(side)",
+    "6.0",
+    "6.0(front)",
+    "hexagonal",
+    "6.1",
+    "6.1(back)",
+    "6.1(front)",
+    "7.0",
+    "7.1",
+    "7.1(wide)",
+    "octagonal",
+];
+/// Longest track title that players are given, characters.
+const TITLE_CHARS_MAX: usize = 80;
+
+/// The renditions of these tracks in these codecs, tracks in order, codecs within; exactly one is the default.
+pub(super) fn renditions(
+    tracks: &[(&StreamFacts, &AudioFacts)],
+    codecs: &[AudioCodec],
+    request: &Request,
+    origin: Origin,
+    longest_us: i64,
+    notes: &mut Notes,
+) -> Vec<AudioRendition> {
+    let most = AUDIO_RENDITIONS_MAX / codecs.len().max(1);
+    if tracks.len() > most {
+        notes.add("audio.limit", format!("the source has {} audio tracks; the first {most} are made", tracks.len()));
+    }
+    let tracks = &tracks[..tracks.len().min(most)];
+    let default = tracks.iter().position(|(stream, _)| stream.default).unwrap_or(0);
+    let titles = titles(tracks);
+    let mut made = Vec::new();
+    for (i, (stream, audio)) in tracks.iter().enumerate() {
+        let (at, common) = origin.for_audio(stream, audio, longest_us);
+        if !common {
+            let message = format!("audio track {} runs on a clock of its own; it starts with the pictures", i + 1);
+            notes.add("timeline.audio_unrelated", message);
+        }
+        for (nth, codec) in codecs.iter().enumerate() {
+            let mut rendition = one(stream, audio, *codec, request, notes);
+            rendition.id = format!("audio-{}", i + 1);
+            if codecs.len() > 1 {
+                rendition.id = format!("{}-{}", rendition.id, codec.traits().name);
+            }
+            rendition.origin = at;
+            rendition.title.clone_from(&titles[i]);
+            rendition.default = i == default && nth == 0;
+            made.push(rendition);
+        }
+    }
+    made
+}
+
+/// One track in one codec; place, title and default are for the caller to say.
+fn one(
+    stream: &StreamFacts,
+    audio: &AudioFacts,
+    codec: AudioCodec,
+    request: &Request,
+    notes: &mut Notes,
+) -> AudioRendition {
+    let traits = codec.traits();
+    let copy = request.copy && can_copy(stream, audio, codec);
+    let (channels, layout) = layout(audio, request.channels);
+    let sample_rate = if copy { audio.sample_rate } else { sample_rate(audio.sample_rate, traits.rates) };
+    let bit_rate = traits.rate_per_channel * u64::from(channels);
+    if channels < audio.channels {
+        notes.add("audio.downmix", format!("sound of {} channels is mixed down to {layout}", audio.channels));
+    }
+    AudioRendition {
+        id: String::new(),
+        stream: stream.index,
+        time_base: stream.time_base,
+        origin: 0,
+        codec,
+        copy,
+        encoder: traits.encoder.to_owned(),
+        options: if copy { Vec::new() } else { options(codec, bit_rate) },
+        sample_rate,
+        channels,
+        layout: layout.to_owned(),
+        graph: if copy { String::new() } else { graph(audio, sample_rate, traits.sample_format, layout) },
+        bit_rate: if copy { stream.bit_rate.unwrap_or(bit_rate) } else { bit_rate },
+        language: language(stream),
+        title: String::new(),
+        default: false,
+        descriptive: stream.descriptive,
+    }
+}
+
+/// AAC-LC of up to two channels at a rate of ours is what we would make ourselves.
+fn can_copy(stream: &StreamFacts, audio: &AudioFacts, codec: AudioCodec) -> bool {
+    codec == AudioCodec::Aac
+        && stream.codec == codec.traits().source_name
+        && stream.profile.as_deref() == Some("LC")
+        && (1..=2).contains(&audio.channels)
+        && codec.traits().rates.contains(&audio.sample_rate)
+}
+
+/// Mono stays mono, two channels are stereo; more are mixed down to stereo, or with `keep` become 5.1.
+fn layout(audio: &AudioFacts, channels: Channels) -> (u32, &'static str) {
+    match (audio.channels, channels) {
+        (0 | 1, _) => (1, "mono"),
+        (2, _) | (_, Channels::Stereo) => (2, "stereo"),
+        (_, Channels::Keep) if !is_known(audio) => (2, "stereo"),
+        (_, Channels::Keep) => (6, "5.1"),
+    }
+}
+
+/// The source's rate where the encoder takes it, otherwise its nearest above, otherwise its best.
+fn sample_rate(source: u32, rates: &[u32]) -> u32 {
+    let above = rates.iter().copied().filter(|rate| *rate >= source && source > 0).min();
+    above.or(rates.first().copied()).unwrap_or(48_000)
+}
+
+/// Channels in no known order (eight mono channels of a broadcast recorder) cannot be mixed; the first two are taken,
+/// which is where such recordings have their stereo programme.
+fn graph(audio: &AudioFacts, sample_rate: u32, sample_format: &str, layout: &str) -> String {
+    let pick = if audio.channels > 2 && !is_known(audio) { "pan=stereo|c0=c0|c1=c1," } else { "" };
+    format!("{pick}aresample={sample_rate}:{COMPENSATION},aformat=sample_fmts={sample_format}:channel_layouts={layout}")
+}
+
+fn is_known(audio: &AudioFacts) -> bool {
+    KNOWN_LAYOUTS.contains(&audio.layout.as_str())
+}
+
+fn options(codec: AudioCodec, bit_rate: u64) -> Vec<(String, String)> {
+    let rest: &[(&str, &str)] = match codec {
+        AudioCodec::Aac => &[("profile", "aac_low")],
+        AudioCodec::Opus => &[("vbr", "on"), ("application", "audio"), ("frame_duration", "20")],
+    };
+    let rate = ("b".to_owned(), bit_rate.to_string());
+    std::iter::once(rate).chain(rest.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).collect()
+}
+
+/// A language code as containers have it, if it can be one; `und` is none.
+fn language(stream: &StreamFacts) -> Option<String> {
+    let code = stream.language.as_deref()?;
+    let plain = (2..=35).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    (plain && code != "und").then(|| code.to_owned())
+}
+
+/// What players show: the track's title, otherwise its language, otherwise its number. Unique, because RFC 8216
+/// §4.3.4.1.1 wants that of NAMEs in a group, and free of what a quoted string cannot hold (§4.2).
+fn titles(tracks: &[(&StreamFacts, &AudioFacts)]) -> Vec<String> {
+    let mut titles: Vec<String> = Vec::new();
+    for (i, (stream, _)) in tracks.iter().enumerate() {
+        let clean = |text: &str| {
+            let text: String = text
+                .chars()
+                .map(|c| {
+                    if c == '"' {
+                        '\''
+                    } else if c.is_control() {
+                        ' '
+                    } else {
+                        c
+                    }
+                })
+                .collect();
+            text.trim().chars().take(TITLE_CHARS_MAX).collect::<String>()
+        };
+        let own = stream.title.as_deref().map(clean).filter(|title| !title.is_empty());
+        let plain = own.or_else(|| language(stream)).unwrap_or_else(|| format!("Audio {}", i + 1));
+        let taken = |title: &String| titles.contains(title);
+        let numbered = (2..).map(|n| format!("{plain} {n}"));
+        let title = std::iter::once(plain.clone()).chain(numbered).find(|title| !taken(title));
+        titles.push(title.expect("among endless numbers one is free"));
+    }
+    titles
+}

@@ -1,0 +1,163 @@
+//! What cannot be done is refused here, all of it at once, before anything is planned; and codecs meet packagings.
+
+use super::notes::Notes;
+use super::rate::crf_max;
+use super::request::{Request, segment_problem};
+use super::timeline::spans_problem;
+use crate::model::facts::{MediaFacts, StreamFacts, StreamKind};
+use crate::model::limits::{RENDITIONS_MAX, SEGMENT_MS_MAX, SEGMENT_MS_MIN};
+use crate::model::{AudioCodec, Packaging, Problem, VideoCodec};
+
+/// Largest side of a source, pixels: what 8K cameras and stitched panoramas reach; one frame is then half a gigabyte.
+const SOURCE_SIDE_MAX: u32 = 16_384;
+/// Packagings when none are asked.
+const PACKAGINGS_DEFAULT: [Packaging; 2] = [Packaging::Cmaf, Packaging::Ts];
+
+/// What will be made of each kind, defaults filled in, nothing twice.
+pub(super) struct Outputs {
+    /// Video codecs; empty for a source without pictures.
+    pub video: Vec<VideoCodec>,
+    /// Audio codecs; empty for a source without sound.
+    pub audio: Vec<AudioCodec>,
+    /// Packagings.
+    pub packagings: Vec<Packaging>,
+}
+
+/// Numbers of the request that are out of range.
+pub(super) fn request(request: &Request) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if !(SEGMENT_MS_MIN..=SEGMENT_MS_MAX).contains(&request.segment_ms) {
+        problems.push(segment_problem(&format!("{}ms", request.segment_ms)));
+    }
+    problems.extend(spans_problem(request.spans));
+    let codecs = or_default(&request.codecs, &[VideoCodec::H264]);
+    if request.renditions.len() * codecs.len() > RENDITIONS_MAX {
+        let message = format!(
+            "{} renditions in {} codecs are more than {RENDITIONS_MAX}: ask for fewer",
+            request.renditions.len(),
+            codecs.len()
+        );
+        problems.push(Problem::input("request.rendition", message));
+    }
+    if let Some(crf) = request.rate_mode.crf() {
+        for codec in codecs.into_iter().filter(|codec| crf == 0 || crf > crf_max(*codec)) {
+            let message =
+                format!("{} has no constant rate factor {crf}: ask for 1 to {}", codec.traits().name, crf_max(codec));
+            problems.push(Problem::input("request.crf", message));
+        }
+    }
+    problems
+}
+
+/// What about the source makes every job impossible. A picture track that cannot be decoded is an error even when
+/// there is sound: a video that silently becomes a radio play is not what anybody asked for.
+pub(super) fn source(facts: &MediaFacts) -> Option<Problem> {
+    let sized = |s: &&StreamFacts| s.video.as_ref().is_some_and(|v| v.width > 0 && v.height > 0);
+    let pictures = || facts.streams.iter().filter(|s| s.kind == StreamKind::Video && !s.attached_picture).filter(sized);
+    let media = || facts.streams.iter().filter(|s| matches!(s.kind, StreamKind::Video | StreamKind::Audio));
+    if let Some((_, video)) = facts.main_video() {
+        let side = video.width.max(video.height).max(video.display_width).max(video.display_height);
+        if side > SOURCE_SIDE_MAX {
+            let message = format!(
+                "pictures of {}x{} are too large: the limit is {SOURCE_SIDE_MAX} a side",
+                video.width, video.height
+            );
+            return Some(Problem::input("source.too_large", message));
+        }
+        return None;
+    }
+    if facts.audio_streams().next().is_some() && pictures().next().is_none() {
+        return None;
+    }
+    if media().any(|s| s.encrypted) {
+        let message = "the source is encrypted; give its decrypted original";
+        return Some(Problem::input("source.encrypted", message));
+    }
+    let stream = pictures().next().or_else(|| media().find(|s| !s.attached_picture));
+    Some(match stream {
+        Some(stream) => {
+            let message =
+                format!("nothing here decodes its {} track; convert it to a common codec first", stream.codec);
+            Problem::input("source.unsupported", message)
+        }
+        None => Problem::input(
+            "source.no_streams",
+            "the source holds neither pictures nor sound; check that it is the right file",
+        ),
+    })
+}
+
+/// Codecs and packagings by the tables: every codec needs a packaging that carries it, every packaging a video codec
+/// that it carries (or an audio codec, when there are no pictures). TS that was not asked for is left out when nothing
+/// asked for fits it; TS without a fitting audio codec gets AAC.
+pub(super) fn outputs(
+    request: &Request,
+    has_video: bool,
+    has_audio: bool,
+    notes: &mut Notes,
+) -> Result<Outputs, Vec<Problem>> {
+    let video = if has_video { or_default(&request.codecs, &[VideoCodec::H264]) } else { Vec::new() };
+    let mut audio = if has_audio { or_default(&request.audio_codecs, &[AudioCodec::Aac]) } else { Vec::new() };
+    let mut packagings = or_default(&request.packagings, &PACKAGINGS_DEFAULT);
+    let carries_video = |p: Packaging| !has_video || video.iter().any(|c| c.traits().packagings.contains(&p));
+    if request.packagings.is_empty() {
+        for left_out in packagings.iter().filter(|p| !carries_video(**p)) {
+            notes.add(
+                "packaging.left_out",
+                format!("{} is not made: it carries none of the codecs asked for", left_out.name()),
+            );
+        }
+        packagings.retain(|p| carries_video(*p));
+    }
+    let mut problems: Vec<Problem> = packagings
+        .iter()
+        .filter(|p| !carries_video(**p))
+        .map(|p| {
+            Problem::input(
+                "request.codec_packaging",
+                format!("{} carries none of the codecs asked for: add h264, or leave it out", p.name()),
+            )
+        })
+        .collect();
+    for codec in &video {
+        problems.extend(one_codec(codec.traits().name, codec.traits().packagings, &packagings, notes));
+    }
+    for codec in &audio {
+        problems.extend(one_codec(codec.traits().name, codec.traits().packagings, &packagings, notes));
+    }
+    let silent = |p: &&Packaging| !audio.iter().any(|c| c.traits().packagings.contains(p));
+    if has_audio && problems.is_empty() {
+        if let Some(p) = packagings.iter().find(silent) {
+            notes.add(
+                "audio.aac_added",
+                format!("{} cannot carry the audio codec asked for, so AAC is made for it too", p.name()),
+            );
+            audio.push(AudioCodec::Aac);
+        }
+    }
+    if problems.is_empty() { Ok(Outputs { video, audio, packagings }) } else { Err(problems) }
+}
+
+/// A codec that fits none of the packagings is refused; one that fits only some is told.
+fn one_codec(name: &str, fits: &[Packaging], asked: &[Packaging], notes: &mut Notes) -> Option<Problem> {
+    let names = |list: &[Packaging]| list.iter().map(|p| p.name()).collect::<Vec<_>>().join(" and ");
+    let (carried, not): (Vec<Packaging>, Vec<Packaging>) = asked.iter().partition(|p| fits.contains(p));
+    if carried.is_empty() {
+        let message = format!("{name} does not fit in {}: add {}, or ask for another codec", names(asked), names(fits));
+        return Some(Problem::input("request.codec_packaging", message));
+    }
+    if !not.is_empty() {
+        notes.add("codec.packaging", format!("{name} is in {} only: {} cannot carry it", names(&carried), names(&not)));
+    }
+    None
+}
+
+fn or_default<T: Copy + PartialEq>(asked: &[T], usual: &[T]) -> Vec<T> {
+    let mut list = Vec::new();
+    for item in if asked.is_empty() { usual } else { asked } {
+        if !list.contains(item) {
+            list.push(*item);
+        }
+    }
+    list
+}

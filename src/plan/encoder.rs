@@ -1,0 +1,209 @@
+//! Options of each encoder, in a fixed order: part of the encoder identity that one rendition keeps.
+
+use crate::model::facts::{ColorTags, Hdr, MasteringDisplay};
+use crate::model::{RateControl, Ratio, Speed, VideoCodec};
+
+/// Most threads that SVT-AV1 is given: from 2.x on `lp` is a level of parallelism, and 6 is the highest.
+const SVT_THREADS_MAX: u32 = 6;
+/// Longest GOP, frames: what a segment of 30 s at 50 frames a second needs, twice.
+const GOP_MAX: i64 = 3000;
+
+/// What an encoder needs to know of its rung.
+pub(super) struct Settings<'a> {
+    /// Which encoder.
+    pub codec: VideoCodec,
+    /// Speed class.
+    pub speed: Speed,
+    /// How bits are spent.
+    pub rate: RateControl,
+    /// Longest distance of key frames, from [`gop`].
+    pub gop: i64,
+    /// Threads it may use.
+    pub threads: u32,
+    /// Colour tags of its input.
+    pub color: &'a ColorTags,
+    /// High dynamic range of its input.
+    pub hdr: Option<&'a Hdr>,
+}
+
+/// Longest distance of key frames, frames: twice a segment, rounded up, so that it never cuts where no boundary is.
+/// Forced IDRs make the real GOPs, and scene cuts stay on: they cost nothing and seek well.
+pub(super) fn gop(segment_ms: u32, frame_rate: Ratio) -> i64 {
+    let frames = i128::from(segment_ms) * i128::from(frame_rate.num) / (1000 * i128::from(frame_rate.den.max(1))) + 1;
+    (2 * frames).clamp(2, i128::from(GOP_MAX)) as i64
+}
+
+/// The options, by FFmpeg's names.
+pub(super) fn options(settings: &Settings<'_>) -> Vec<(String, String)> {
+    let mut options = Options(Vec::new());
+    options.add("preset", preset(settings.codec, settings.speed));
+    match settings.codec {
+        VideoCodec::H264 => x264(settings, &mut options),
+        VideoCodec::Hevc => x265(settings, &mut options),
+        VideoCodec::Av1 => svt_av1(settings, &mut options),
+    }
+    options.0
+}
+
+struct Options(Vec<(String, String)>);
+
+impl Options {
+    fn add(&mut self, name: &str, value: impl ToString) {
+        self.0.push((name.to_owned(), value.to_string()));
+    }
+
+    /// Rate control and GOP, which have the same names everywhere.
+    fn common(&mut self, settings: &Settings<'_>) {
+        match settings.rate {
+            RateControl::Vbv { bitrate, max_rate, buffer } => {
+                self.add("b", bitrate);
+                self.bucket(max_rate, buffer);
+            }
+            RateControl::CappedCrf { crf, max_rate, buffer } => {
+                self.add("crf", crf);
+                self.bucket(max_rate, buffer);
+            }
+            RateControl::Crf { crf } => self.add("crf", crf),
+        }
+        self.add("g", settings.gop);
+    }
+
+    fn bucket(&mut self, max_rate: u64, buffer: u64) {
+        self.add("maxrate", max_rate);
+        self.add("bufsize", buffer);
+    }
+}
+
+const fn preset(codec: VideoCodec, speed: Speed) -> &'static str {
+    match (codec, speed) {
+        (VideoCodec::Av1, Speed::Fast) => "10",
+        (VideoCodec::Av1, Speed::Balanced) => "8",
+        (VideoCodec::Av1, Speed::Quality) => "6",
+        (_, Speed::Fast) => "veryfast",
+        (_, Speed::Balanced) => "medium",
+        (_, Speed::Quality) => "slow",
+    }
+}
+
+/// `stitchable` keeps the parameter sets the same whatever the content, so that spans can be joined.
+fn x264(settings: &Settings<'_>, options: &mut Options) {
+    options.add("profile", "high");
+    options.common(settings);
+    options.add("forced-idr", 1);
+    options.add("threads", settings.threads);
+    options.add("x264-params", "stitchable=1:open-gop=0");
+}
+
+/// Parameter sets leave in the extradata alone (`hvc1` wants them nowhere else; the packager repeats them in TS). The
+/// info SEI would tell where a span starts. A single thread has no pool, and what needs one is turned off rather than
+/// warned about.
+fn x265(settings: &Settings<'_>, options: &mut Options) {
+    options.common(settings);
+    options.add("forced-idr", 1);
+    let pool = match settings.threads {
+        0 | 1 => "pools=none:wpp=0:frame-threads=1".to_owned(),
+        threads => format!("pools={threads}:frame-threads={}", if threads >= 8 { 2 } else { 1 }),
+    };
+    let mut params = format!("open-gop=0:repeat-headers=0:info=0:lookahead-slices=0:log-level=warning:{pool}");
+    if let Some(hdr) = settings.hdr {
+        params.push_str(&x265_hdr(hdr, settings.color));
+    }
+    options.add("x265-params", params);
+}
+
+/// Static HDR metadata as SEI messages (ISO/IEC 23008-2 D.2.28, D.2.35).
+fn x265_hdr(hdr: &Hdr, color: &ColorTags) -> String {
+    let mut params = String::new();
+    let tags = [("colorprim", &color.primaries), ("transfer", &color.transfer), ("colormatrix", &color.matrix)];
+    for (name, tag) in tags {
+        if let Some(tag) = tag {
+            params.push_str(&format!(":{name}={tag}"));
+        }
+    }
+    if hdr.mastering.is_some() || hdr.max_cll.is_some() {
+        params.push_str(":hdr10=1");
+    }
+    if let Some(MasteringDisplay { red, green, blue, white, min_luminance, max_luminance }) = hdr.mastering {
+        let point = |(x, y): (u32, u32)| format!("({x},{y})");
+        let (g, b, r, w) = (point(green), point(blue), point(red), point(white));
+        params.push_str(&format!(":master-display=G{g}B{b}R{r}WP{w}L({max_luminance},{min_luminance})"));
+    }
+    if let Some(max_cll) = hdr.max_cll {
+        params.push_str(&format!(":max-cll={max_cll},{}", hdr.max_fall.unwrap_or(0)));
+    }
+    params
+}
+
+/// Without `enable-force-key-frames` the encoder ignores the picture type that it is asked for.
+fn svt_av1(settings: &Settings<'_>, options: &mut Options) {
+    options.common(settings);
+    let threads = settings.threads.clamp(1, SVT_THREADS_MAX);
+    let mut params = format!("enable-force-key-frames=1:lp={threads}");
+    if let Some(hdr) = settings.hdr {
+        params.push_str(&svt_av1_hdr(hdr));
+    }
+    options.add("svtav1-params", params);
+}
+
+/// Static HDR metadata as metadata OBUs (AV1 §5.8.3, §5.8.4), in SVT-AV1's own decimal notation.
+fn svt_av1_hdr(hdr: &Hdr) -> String {
+    let mut params = String::new();
+    if let Some(MasteringDisplay { red, green, blue, white, min_luminance, max_luminance }) = hdr.mastering {
+        let point = |(x, y): (u32, u32)| format!("({},{})", decimal(x, 50_000, 5), decimal(y, 50_000, 5));
+        let light = format!("({},{})", decimal(max_luminance, 10_000, 4), decimal(min_luminance, 10_000, 4));
+        let (g, b, r, w) = (point(green), point(blue), point(red), point(white));
+        params.push_str(&format!(":mastering-display=G{g}B{b}R{r}WP{w}L{light}"));
+    }
+    if let Some(max_cll) = hdr.max_cll {
+        params.push_str(&format!(":content-light={max_cll},{}", hdr.max_fall.unwrap_or(0)));
+    }
+    params
+}
+
+/// `value / unit` with `digits` decimals; `unit` divides the power of ten.
+fn decimal(value: u32, unit: u64, digits: u32) -> String {
+    let power = 10_u64.pow(digits);
+    let scaled = u64::from(value) * (power / unit);
+    format!("{}.{:0width$}", scaled / power, scaled % power, width = digits as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::facts::HdrKind;
+
+    fn hdr10() -> Hdr {
+        let mastering = MasteringDisplay {
+            red: (34_000, 16_000),
+            green: (13_250, 34_500),
+            blue: (7_500, 3_000),
+            white: (15_635, 16_450),
+            min_luminance: 50,
+            max_luminance: 10_000_000,
+        };
+        Hdr { kind: HdrKind::Pq, mastering: Some(mastering), max_cll: Some(1000), max_fall: Some(400) }
+    }
+
+    #[test]
+    fn mastering_data_is_written_in_each_encoders_units() {
+        let color = ColorTags { primaries: Some("bt2020".into()), ..ColorTags::default() };
+        assert_eq!(
+            x265_hdr(&hdr10(), &color),
+            ":colorprim=bt2020:hdr10=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)\
+             L(10000000,50):max-cll=1000,400"
+        );
+        assert_eq!(
+            svt_av1_hdr(&hdr10()),
+            ":mastering-display=G(0.26500,0.69000)B(0.15000,0.06000)R(0.68000,0.32000)WP(0.31270,0.32900)\
+             L(1000.0000,0.0050):content-light=1000,400"
+        );
+    }
+
+    #[test]
+    fn a_gop_is_longer_than_any_segment() {
+        assert_eq!(gop(4000, Ratio::new(25, 1)), 202);
+        assert_eq!(gop(4000, Ratio::new(30_000, 1001)), 240);
+        assert_eq!(gop(500, Ratio::new(1, 10)), 2);
+        assert_eq!(gop(30_000, Ratio::new(1000, 1)), GOP_MAX);
+    }
+}

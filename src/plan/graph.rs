@@ -1,0 +1,198 @@
+//! Filter graphs as text, in FFmpeg's own syntax (5.1 up to 7.1).
+
+use super::color::{Look, is_rgb};
+use crate::model::facts::{ColorTags, Scan, VideoFacts};
+
+/// From HDR to BT.709 pictures (zimg and FFmpeg's `tonemap`): linear light with SDR white at 100 cd/m², BT.709
+/// primaries, Hable's curve, then back to limited-range 4:2:0. The curve's peak comes from the stream's own mastering
+/// data, or 1000 cd/m² where there is none.
+const TONE_MAP: &str = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,\
+                        zscale=t=bt709:m=bt709:r=tv,format=yuv420p";
+/// Primaries and matrices that both `setparams` and zimg know; HDR with any other tag is read as BT.2020.
+const HDR_PRIMARIES: [&str; 5] = ["bt2020", "bt709", "smpte428", "smpte431", "smpte432"];
+const HDR_MATRICES: [&str; 3] = ["bt2020nc", "bt2020c", "bt709"];
+/// `bwdif` refuses pictures with fewer columns or lines.
+const DEINTERLACE_SIDE_MIN: u32 = 3;
+
+/// What every decoded frame goes through once: fields to frames at the source's frame rate, then upright. Empty for
+/// pictures that already are. A quarter turn swaps width and height, and inverts the pixel's aspect by itself.
+pub(super) fn prepare(video: &VideoFacts) -> String {
+    let mut filters = Vec::new();
+    let parity = match video.scan {
+        Scan::Progressive => None,
+        Scan::TopFirst => Some("tff"),
+        Scan::BottomFirst => Some("bff"),
+    };
+    if let Some(parity) = parity.filter(|_| video.width.min(video.height) >= DEINTERLACE_SIDE_MIN) {
+        filters.push(format!("bwdif=mode=send_frame:parity={parity}:deint=all"));
+    }
+    if video.mirrored {
+        filters.push("hflip".to_owned());
+    }
+    match video.rotation {
+        90 => filters.push("transpose=clock".to_owned()),
+        180 => filters.push("hflip,vflip".to_owned()),
+        270 => filters.push("transpose=cclock".to_owned()),
+        _ => {}
+    }
+    filters.join(",")
+}
+
+/// From prepared source frames to a rung; empty when they already are what the rung needs. Scaling makes pixels square.
+/// Transparent sources lose their alpha plane here (`format` drops it, nothing is blended): the colour that is stored
+/// beneath shows, which is black in most media and white in FFmpeg's GIF decoder.
+pub(super) fn from_source(video: &VideoFacts, decoded: &ColorTags, look: &Look, width: u32, height: u32) -> String {
+    let tone_map = video.hdr.is_some() && look.hdr.is_none();
+    let full = decoded.range.as_deref() == Some("pc");
+    let (from_width, from_height) = prepared_size(video);
+    let square = !video.sample_aspect.is_known() || video.sample_aspect.num == video.sample_aspect.den;
+    let pixel_format = if tone_map { "yuv420p10le" } else { look.pixel_format };
+    let same_size = (from_width, from_height) == (width, height);
+    let mut filters = Vec::new();
+    if !same_size || full || is_rgb(video) || video.pixel_format != pixel_format {
+        filters.push(scale(video, full, look_matrix(decoded, look, tone_map), width, height));
+    }
+    if !filters.is_empty() || !square {
+        filters.push("setsar=1".to_owned());
+    }
+    if !filters.is_empty() || tone_map {
+        filters.push(format!("format={pixel_format}"));
+    }
+    if tone_map {
+        filters.push(tags_for_zimg(decoded));
+        filters.push(TONE_MAP.to_owned());
+    }
+    filters.join(",")
+}
+
+/// From one rung's frames to a smaller one of the same look; empty for the same size.
+pub(super) fn from_rung(parent: (u32, u32), width: u32, height: u32) -> String {
+    if parent == (width, height) { String::new() } else { format!("scale=w={width}:h={height}:flags=bicubic,setsar=1") }
+}
+
+/// Size of prepared frames: as coded, turned by the quarter turns of `prepare`.
+pub(super) fn prepared_size(video: &VideoFacts) -> (u32, u32) {
+    if matches!(video.rotation, 90 | 270) { (video.height, video.width) } else { (video.width, video.height) }
+}
+
+/// The scaler also converts range (from full to limited) and RGB to YUV, by the matrix that the output is tagged with.
+/// Grey is full range to FFmpeg's scaler whatever its tags, so the output's range is always named.
+fn scale(video: &VideoFacts, full: bool, matrix: Option<&str>, width: u32, height: u32) -> String {
+    let mut text = format!("scale=w={width}:h={height}:flags=bicubic");
+    if is_rgb(video) {
+        if let Some(matrix) = matrix {
+            text.push_str(&format!(":out_color_matrix={}", scaler_matrix(matrix)));
+        }
+        text.push_str(":out_range=tv");
+    } else if full {
+        text.push_str(":in_range=pc:out_range=tv");
+    } else if video.pixel_format.starts_with("gray") {
+        text.push_str(":in_range=tv:out_range=tv");
+    }
+    text
+}
+
+fn look_matrix<'a>(decoded: &'a ColorTags, look: &'a Look, tone_map: bool) -> Option<&'a str> {
+    // Between RGB HDR and the tone mapper stands YUV by the matrix that `tags_for_zimg` names.
+    if tone_map { Some(among(&HDR_MATRICES, decoded.matrix.as_deref())) } else { look.color.matrix.as_deref() }
+}
+
+/// The `scale` filter's name of a matrix, by the ones that it has; it takes BT.601 for both of its kinds.
+fn scaler_matrix(matrix: &str) -> &str {
+    match matrix {
+        "bt709" | "fcc" | "smpte170m" | "smpte240m" => matrix,
+        "bt2020nc" | "bt2020c" => "bt2020",
+        _ => "bt601",
+    }
+}
+
+/// Tags on every frame that zimg converts: with one of them missing it finds "no path between colorspaces", even
+/// when its own input options name them.
+fn tags_for_zimg(decoded: &ColorTags) -> String {
+    let transfer = if decoded.transfer.as_deref() == Some("arib-std-b67") { "arib-std-b67" } else { "smpte2084" };
+    let primaries = among(&HDR_PRIMARIES, decoded.primaries.as_deref());
+    let matrix = among(&HDR_MATRICES, decoded.matrix.as_deref());
+    format!("setparams=range=tv:color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}")
+}
+
+/// The tag if it is known, otherwise the first of the known ones.
+fn among(known: &[&'static str], tag: Option<&str>) -> &'static str {
+    known.iter().copied().find(|k| tag == Some(*k)).unwrap_or(known[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::facts::{Hdr, HdrKind};
+    use crate::model::{Ratio, VideoCodec};
+    use crate::plan::color;
+    use crate::plan::testing::video;
+
+    fn graph(video: &VideoFacts, codec: VideoCodec, width: u32, height: u32) -> String {
+        let decoded = color::decoded(video);
+        from_source(video, &decoded, &color::look(codec, video, &decoded), width, height)
+    }
+
+    #[test]
+    fn frames_that_are_right_already_pass_untouched() {
+        let plain = video(1920, 1080, 25, 1);
+        assert_eq!(graph(&plain, VideoCodec::H264, 1920, 1080), "");
+        assert_eq!(prepare(&plain), "");
+        assert_eq!(from_rung((1280, 720), 1280, 720), "");
+    }
+
+    #[test]
+    fn depth_range_and_pixel_shape_are_each_converted() {
+        let mut source = video(1920, 1080, 25, 1);
+        source.pixel_format = "yuv422p10le".into();
+        assert_eq!(
+            graph(&source, VideoCodec::H264, 1280, 720),
+            "scale=w=1280:h=720:flags=bicubic,setsar=1,format=yuv420p"
+        );
+        source.pixel_format = "yuvj420p".into();
+        assert_eq!(
+            graph(&source, VideoCodec::H264, 1920, 1080),
+            "scale=w=1920:h=1080:flags=bicubic:in_range=pc:out_range=tv,setsar=1,format=yuv420p"
+        );
+        let mut wide = video(720, 576, 25, 1);
+        wide.sample_aspect = Ratio::new(64, 45);
+        assert_eq!(graph(&wide, VideoCodec::H264, 720, 576), "setsar=1,format=yuv420p");
+    }
+
+    #[test]
+    fn rgb_is_converted_by_the_matrix_of_the_tags() {
+        let mut gif = video(200, 150, 10, 1);
+        gif.pixel_format = "bgra".into();
+        gif.rgb = true;
+        assert_eq!(
+            graph(&gif, VideoCodec::H264, 200, 150),
+            "scale=w=200:h=150:flags=bicubic:out_color_matrix=smpte170m:out_range=tv,setsar=1,format=yuv420p"
+        );
+    }
+
+    #[test]
+    fn hdr_is_tone_mapped_for_h264_alone() {
+        let mut hdr = video(1920, 1080, 25, 1);
+        hdr.pixel_format = "yuv420p10le".into();
+        hdr.bit_depth = 10;
+        hdr.hdr = Some(Hdr { kind: HdrKind::Hlg, mastering: None, max_cll: None, max_fall: None });
+        let sdr = graph(&hdr, VideoCodec::H264, 1920, 1080);
+        let tags =
+            "format=yuv420p10le,setparams=range=tv:color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc,";
+        assert_eq!(sdr, format!("{tags}{TONE_MAP}"));
+        assert_eq!(graph(&hdr, VideoCodec::Hevc, 1920, 1080), "");
+    }
+
+    #[test]
+    fn fields_come_first_then_the_mirror_then_the_turn() {
+        let mut source = video(1440, 1080, 25, 1);
+        source.scan = Scan::BottomFirst;
+        source.mirrored = true;
+        source.rotation = 90;
+        assert_eq!(prepare(&source), "bwdif=mode=send_frame:parity=bff:deint=all,hflip,transpose=clock");
+        source.height = 2;
+        source.mirrored = false;
+        source.rotation = 180;
+        assert_eq!(prepare(&source), "hflip,vflip");
+    }
+}

@@ -1,0 +1,101 @@
+//! Step 2 of a job: from what a client asks and what its source is, everything that will be made, as data.
+//!
+//! A pure function: no IO, no clock, no FFmpeg. What it writes (graphs, options, names) is pinned by goldens in
+//! `tests/golden/plan/`.
+
+mod audio;
+mod checks;
+mod color;
+mod encoder;
+mod graph;
+mod ladder;
+mod notes;
+mod rate;
+pub mod request;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod timeline;
+mod video;
+
+pub use request::{Channels, RateMode, RenditionSpec, Request, SizeSpec, parse_segment};
+
+use crate::model::facts::{MediaFacts, StreamKind};
+use crate::model::plan::Grid;
+use crate::model::{Plan, Problem};
+use notes::Notes;
+use serde::{Deserialize, Serialize};
+
+/// What the machine that will do the work has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Node {
+    /// CPU threads; the spans of a job share them.
+    pub threads: u32,
+}
+
+/// Plans a job. On failure, everything that is wrong with the request, or else what is wrong with the source; never
+/// an empty list.
+pub fn plan(facts: &MediaFacts, request: &Request, node: &Node) -> Result<Plan, Vec<Problem>> {
+    let mut notes = Notes::default();
+    let mut problems = checks::request(request);
+    if let Some(problem) = checks::source(facts) {
+        problems.push(problem);
+        return Err(problems);
+    }
+    let pictures = facts.main_video();
+    let sound: Vec<_> = facts.audio_streams().collect();
+    let outputs = match checks::outputs(request, pictures.is_some(), !sound.is_empty(), &mut notes) {
+        Ok(outputs) if problems.is_empty() => outputs,
+        Ok(_) => return Err(problems),
+        Err(more) => {
+            problems.extend(more);
+            return Err(problems);
+        }
+    };
+    tell_what_is_left_out(facts, request, &mut notes);
+
+    let longest_us = timeline::longest_us(facts);
+    let origin = timeline::origin(pictures, &sound, longest_us, &mut notes);
+    let duration_us = timeline::duration_us(facts, origin.micros());
+    let wanted = if pictures.is_some() { request.spans } else { 1 };
+    let spans = timeline::spans(wanted, facts, duration_us, request.segment_ms, &mut notes);
+    let video = match pictures {
+        Some((stream, video)) => {
+            let source = video::Source { facts, stream, video, origin, spans: spans.len() as u32 };
+            Some(video::plan(&source, request, &outputs, *node, &mut notes)?)
+        }
+        None => None,
+    };
+    let audio = audio::renditions(&sound, &outputs.audio, request, origin, longest_us, &mut notes);
+    Ok(Plan {
+        grid: Grid { segment_ms: request.segment_ms },
+        packagings: outputs.packagings,
+        video,
+        audio,
+        duration_us,
+        spans,
+        notes: notes.into_vec(),
+    })
+}
+
+/// Streams of the source, and parts of the request, that nothing is made of.
+fn tell_what_is_left_out(facts: &MediaFacts, request: &Request, notes: &mut Notes) {
+    if facts.main_video().is_none() && !(request.renditions.is_empty() && request.codecs.is_empty()) {
+        notes.add("video.absent", "the source has no pictures, so only its sound is made");
+    }
+    for stream in facts.streams.iter().filter(|s| s.kind == StreamKind::Audio && !s.decodable) {
+        notes.add(
+            "audio.undecodable",
+            format!("audio stream {} ({}) cannot be decoded and is left out", stream.index, stream.codec),
+        );
+    }
+    let videos = facts.streams.iter().filter(|s| s.video.is_some() && s.decodable && !s.attached_picture).count();
+    if videos > 1 {
+        notes.add("video.one_of_several", format!("the source has {videos} video streams; the main one is made"));
+    }
+    if facts.truncated {
+        notes.add("source.truncated", "the source ends before the media that it promises; what is there is made");
+    }
+}

@@ -1,0 +1,7 @@
+//! Whole plans: goldens, and what must be true of every one.
+
+mod cases;
+mod goldens;
+mod properties;
+mod refusals;
+mod rules;
