@@ -70,6 +70,8 @@ pub struct StreamInfo {
     pub encrypted: bool,
     /// Pixels, or zero.
     pub size: (u32, u32),
+    /// Frames that the container says there are, or zero.
+    pub frames: i64,
 }
 
 impl Input {
@@ -207,6 +209,7 @@ impl Input {
                 .and_then(params::content_light),
             encrypted: side(ff::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INIT_INFO).is_some(),
             size: (size(params.raw().width), size(params.raw().height)),
+            frames: stream.nb_frames.max(0),
             params,
         })
     }

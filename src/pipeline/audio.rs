@@ -75,7 +75,7 @@ fn sound_spec<'a>(plan: &'a Plan, rendition: &'a AudioRendition) -> SoundSpec<'a
 }
 
 fn feed(mut demux: Demux, mut tracks: Vec<Track<'_>>, control: &Control) -> Result<(), Stopped> {
-    while let Some(packet) = demux.next()? {
+    while let Some(packet) = demux.read()? {
         if control.stopped() {
             return Err(Stopped::Neighbour);
         }

@@ -45,7 +45,7 @@ impl Demux {
     }
 
     /// The next packet; `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Packet>, Problem> {
+    pub fn read(&mut self) -> Result<Option<Packet>, Problem> {
         let mut packet = Packet::new().map_err(faults::internal)?;
         loop {
             match self.input.read(&mut packet) {
@@ -85,7 +85,7 @@ impl Demux {
 /// Runs the stage.
 pub fn run(mut demux: Demux, wanted: u32, out: Outflow<Packet, ()>, control: &Control) -> Result<(), Stopped> {
     while !control.stopped() {
-        let Some(packet) = demux.next()? else { return out.end(()) };
+        let Some(packet) = demux.read()? else { return out.end(()) };
         if packet.stream() == wanted {
             out.send(packet)?;
         }

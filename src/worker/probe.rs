@@ -68,6 +68,10 @@ struct Stream {
     first: Option<Frame>,
     first_pts: Option<i64>,
     times: Vec<i64>,
+    /// Times of decoded frames, as many as were decoded.
+    pictures: Vec<i64>,
+    /// Latest end of a packet, microseconds.
+    end_us: Option<i64>,
     frames: u32,
     packets: u32,
     encrypted_packets: u32,
@@ -96,6 +100,8 @@ fn open_streams(input: &Input) -> Result<Vec<Stream>, Problem> {
                 first: None,
                 first_pts: None,
                 times: Vec::new(),
+                pictures: Vec::new(),
+                end_us: None,
                 frames: 0,
                 packets: 0,
                 encrypted_packets: 0,
@@ -131,6 +137,7 @@ fn read_first_frames(input: &mut Input, streams: &mut [Stream], deadline: Instan
 impl Stream {
     fn take(&mut self, packet: &Packet) {
         self.packets += 1;
+        self.end_us = self.end_us.max(end_us(packet, self.info.time_base));
         self.encrypted_packets += u32::from(packet.is_encrypted());
         if self.kind == StreamKind::Video
             && self.times.len() < TIMES_MAX
@@ -144,8 +151,32 @@ impl Stream {
         }
     }
 
+    fn is_media(&self) -> bool {
+        matches!(self.kind, StreamKind::Video | StreamKind::Audio) && !self.is_cover()
+    }
+
+    /// Duration by the count of frames that the container tells, for those whose other durations are guesses.
+    fn counted_us(&self) -> Option<i64> {
+        let rate = self.info.frame_rate;
+        let counts = self.kind == StreamKind::Video && self.info.frames > 0 && rate.is_known();
+        counts.then(|| rescale(self.info.frames, rate.inverse(), MICROS))
+    }
+
     const fn has_frames(&self) -> bool {
         self.frames >= FRAMES_WANTED || (matches!(self.kind, StreamKind::Audio) && self.frames > 0)
+    }
+
+    /// The codec's name, or the container's tag for one that FFmpeg has no name for.
+    fn codec_label(&self) -> String {
+        let name = self.info.params.codec_name();
+        if name != "none" && name != "unknown_codec" {
+            return name;
+        }
+        String::from_utf8_lossy(&self.info.params.tag()).trim_matches('\0').to_owned()
+    }
+
+    fn encrypted(&self) -> bool {
+        self.info.encrypted || self.encrypted_packets > 0 || tagged_encrypted(&self.info)
     }
 
     const fn is_cover(&self) -> bool {
@@ -169,6 +200,7 @@ impl Stream {
                 _ => return,
             }
             self.frames += 1;
+            self.pictures.extend(frame.best_effort_pts());
             if let Some(top_first) = frame.interlaced() {
                 self.scan.get_or_insert(if top_first { Scan::TopFirst } else { Scan::BottomFirst });
             }
@@ -199,7 +231,7 @@ impl Stream {
             forced: has(FORCED),
             descriptive: has(VISUAL_IMPAIRED),
             attached_picture: self.is_cover(),
-            encrypted: self.info.encrypted || self.encrypted_packets > 0,
+            encrypted: self.encrypted(),
             decodable: self.first.is_some(),
             video: if self.kind == StreamKind::Video { self.video() } else { None },
             audio: if self.kind == StreamKind::Audio { self.audio() } else { None },
@@ -208,13 +240,20 @@ impl Stream {
 
     fn video(&self) -> Option<VideoFacts> {
         let frame = self.first.as_ref()?;
-        let format = frame.picture_format();
+        let mut format = frame.picture_format();
         let info = &self.info;
+        if u64::from(info.size.0) * u64::from(info.size.1) > u64::from(format.width) * u64::from(format.height) {
+            // Streams that adapt their size may start small; the header tells how large they get.
+            (format.width, format.height) = info.size;
+        }
         let aspect = if info.sample_aspect.is_known() { info.sample_aspect } else { format.sample_aspect };
         let sample_aspect = if aspect.is_known() { aspect.reduced() } else { Ratio::new(1, 1) };
         let (rotation, mirrored) = info.display_matrix.or(frame.display_matrix()).map_or((0, false), shape::rotation);
         let (display_width, display_height) = shape::display_size(format.width, format.height, sample_aspect, rotation);
-        let rate = shape::frame_rate(&self.times, info.time_base, info.base_rate, info.frame_rate);
+        let mut rate = shape::frame_rate(&self.times, info.time_base, info.base_rate, info.frame_rate);
+        if self.scan.is_some() {
+            rate = shape::whole_pictures(rate, &self.pictures, info.time_base);
+        }
         let color = frame.color();
         let kind = match color.transfer.as_deref() {
             Some("smpte2084") => Some(HdrKind::Pq),
@@ -269,25 +308,27 @@ fn seekable(input: &Input, facts: &MediaFacts) -> bool {
 
 /// Finds where the media really ends, and whether that is well before where the container says it does.
 fn find_end(input: &mut Input, streams: &[Stream], facts: &mut MediaFacts, estimated: bool) {
-    let wanted: Vec<u32> = streams.iter().filter(|s| s.first.is_some() && !s.is_cover()).map(|s| s.index).collect();
-    if wanted.is_empty() {
-        return;
-    }
-    if let Some(missing) =
-        streams.iter().filter(|s| wanted.contains(&s.index)).find_map(|s| index_beyond(input, s, facts))
-    {
-        facts.truncated = missing;
+    let media: Vec<&Stream> = streams.iter().filter(|s| s.is_media()).collect();
+    if facts.container.starts_with("mov,") {
+        // A sample table is a promise to the byte; durations in the header are often wrong.
+        facts.truncated = media.iter().any(|stream| index_beyond(input, stream, facts.size_bytes));
         return;
     }
     // A duration that is only guessed from the size promises nothing.
-    let (Some(duration), false, false) = (facts.duration_us, estimated, input.may_jump()) else { return };
-    let start = facts.start_us.unwrap_or(0);
-    let Some(lead) = streams.iter().find(|s| wanted.contains(&s.index)) else { return };
-    let target = rescale(start + duration - duration / MISSING_PART, MICROS, lead.info.time_base);
-    if input.seek_before(lead.index, target).is_err() {
+    let declared = if estimated { None } else { facts.duration_us };
+    let Some(duration) = declared.max(media.iter().filter_map(|s| s.counted_us()).max()) else { return };
+    if input.may_jump() {
         return;
     }
-    let Some(end) = last_end(input, streams, &wanted) else { return };
+    let wanted: Vec<u32> = media.iter().map(|s| s.index).collect();
+    let start = facts.start_us.unwrap_or(0);
+    let lead = media.iter().find(|s| s.kind == StreamKind::Video).or(media.first());
+    let Some(lead) = lead else { return };
+    let target = rescale(start + duration - duration / MISSING_PART, MICROS, lead.info.time_base);
+    // Where the container cannot seek, reading on from here leads to the end as well.
+    let _ = input.seek_before(lead.index, target);
+    let Some(tail) = last_end(input, streams, &wanted) else { return };
+    let Some(end) = media.iter().filter_map(|s| s.end_us).chain(tail).max() else { return };
     facts.media_end_us = Some(end);
     facts.truncated = is_missing(start + duration - end, duration);
 }
@@ -296,41 +337,42 @@ const fn is_missing(missing_us: i64, duration_us: i64) -> bool {
     missing_us > MISSING_MIN_US && missing_us > duration_us / MISSING_PART
 }
 
-/// Whether the sample table of a container points at media behind the end of the file, and enough of it.
-fn index_beyond(input: &Input, stream: &Stream, facts: &MediaFacts) -> Option<bool> {
-    if !facts.container.starts_with("mov,") {
-        return None;
-    }
+/// Whether a sample table points at media behind the end of the file, and at enough of it.
+fn index_beyond(input: &Input, stream: &Stream, size: u64) -> bool {
     let index = input.index(stream.index);
-    let size = i64::try_from(facts.size_bytes).unwrap_or(i64::MAX);
-    let first = index.first()?;
-    let last = index.last()?;
-    let lost = index.iter().find(|entry| entry.position.saturating_add(entry.size) > size)?;
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    let lost = index.iter().find(|entry| entry.position.saturating_add(entry.size) > size);
+    let (Some(first), Some(last), Some(lost)) = (index.first(), index.last(), lost) else { return false };
     let micros = |time: i64| rescale(time, stream.info.time_base, MICROS);
-    Some(is_missing(micros(last.time - lost.time), micros(last.time - first.time)))
+    is_missing(micros(last.time - lost.time), micros(last.time - first.time))
 }
 
-/// Reads to the end of the file and gives the latest end of a wanted packet, microseconds; `None` if that takes too much.
-fn last_end(input: &mut Input, streams: &[Stream], wanted: &[u32]) -> Option<i64> {
+/// Reads to the end of the file and gives the latest end of a wanted packet on the way, microseconds, if one came;
+/// nothing at all when that would take too much.
+fn last_end(input: &mut Input, streams: &[Stream], wanted: &[u32]) -> Option<Option<i64>> {
     let mut packet = Packet::new().ok()?;
     let mut bytes = 0;
     let mut end = None;
     loop {
         match input.read(&mut packet) {
             Ok(true) => {}
-            Ok(false) => return end,
             Err(error) if error.is_interrupted() => return None,
-            Err(_) => return end,
+            Ok(false) | Err(_) => return Some(end),
         }
         bytes += packet.data().len() as u64;
         if bytes > TAIL_BYTES_MAX {
             return None;
         }
-        let Some(stream) = streams.get(packet.stream() as usize) else { continue };
-        let Some(time) = packet.pts().or(packet.dts()).filter(|_| wanted.contains(&stream.index)) else { continue };
-        let packet_end = rescale(time.saturating_add(packet.duration()), stream.info.time_base, MICROS);
-        end = end.max(Some(packet_end));
+        if let Some(stream) = streams.get(packet.stream() as usize).filter(|s| wanted.contains(&s.index)) {
+            end = end.max(end_us(&packet, stream.info.time_base));
+        }
     }
+}
+
+/// Where a packet ends, microseconds.
+fn end_us(packet: &Packet, time_base: Ratio) -> Option<i64> {
+    let time = packet.pts().or(packet.dts())?;
+    Some(rescale(time.saturating_add(packet.duration()), time_base, MICROS))
 }
 
 /// Refuses what nothing can be made of, with the reason that helps most.
@@ -344,16 +386,17 @@ fn check(streams: &[Stream], facts: &MediaFacts) -> Result<(), Problem> {
     // Video that is there but cannot be shown is a failure even when the sound is fine: nobody asked for sound alone.
     let lost: Vec<&&Stream> = media.iter().filter(|s| s.first.is_none() && s.packets > 0).collect();
     let lost_video = !decodable(StreamKind::Video) && lost.iter().any(|s| s.kind == StreamKind::Video);
-    if !lost_video && (decodable(StreamKind::Video) || decodable(StreamKind::Audio)) {
-        return if facts.truncated { Err(truncated(facts)) } else { Ok(()) };
+    if facts.truncated && !media.iter().any(|s| s.encrypted()) {
+        return Err(truncated(facts));
     }
-    let encrypted = |s: &Stream| s.info.encrypted || s.encrypted_packets > 0 || tagged_encrypted(&s.info);
-    if media.iter().any(|s| encrypted(s)) {
+    if !lost_video && (decodable(StreamKind::Video) || decodable(StreamKind::Audio)) {
+        return Ok(());
+    }
+    if media.iter().any(|s| s.encrypted()) {
         return Err(Problem::input("source.encrypted", "the source is encrypted; send it decrypted"));
     }
-    let codecs = |streams: &[&&Stream]| -> String {
-        streams.iter().map(|s| s.info.params.codec_name()).collect::<Vec<_>>().join(", ")
-    };
+    let codecs =
+        |streams: &[&&Stream]| -> String { streams.iter().map(|s| s.codec_label()).collect::<Vec<_>>().join(", ") };
     let unsupported: Vec<&&Stream> = lost.iter().filter(|s| !s.info.params.has_decoder()).copied().collect();
     if !unsupported.is_empty() {
         let codecs = codecs(&unsupported);
@@ -361,9 +404,6 @@ fn check(streams: &[Stream], facts: &MediaFacts) -> Result<(), Problem> {
             "source.unsupported",
             format!("no decoder here takes {codecs}; convert the source first"),
         ));
-    }
-    if facts.truncated {
-        return Err(truncated(facts));
     }
     Err(crate::pipeline::decode::undecodable())
 }

@@ -17,11 +17,29 @@ const RATE_MAX: i64 = 300;
 /// Fewer distinct timestamps than this prove nothing.
 const TIMES_MIN: usize = 3;
 
+/// Rates that recordings have, for containers that claim none or a wrong one and round their timestamps.
+const USUAL_RATES: [Ratio; 12] = [
+    Ratio::new(24_000, 1001),
+    Ratio::new(24, 1),
+    Ratio::new(25, 1),
+    Ratio::new(30_000, 1001),
+    Ratio::new(30, 1),
+    Ratio::new(50, 1),
+    Ratio::new(60_000, 1001),
+    Ratio::new(60, 1),
+    Ratio::new(15, 1),
+    Ratio::new(20, 1),
+    Ratio::new(10, 1),
+    Ratio::new(12, 1),
+];
+/// A timestamp may lie off the grid by this part of a frame: jitter and rounding, which snapping takes out again.
+const JITTER_PART: i64 = 8;
+
 /// Finds the rate from timestamps (ticks, any order) and what the container claims.
 ///
-/// The most common distance between neighbours tells the frame duration; of the rates that the container claims, the one
-/// that fits it is taken, as it is exact where timestamps are rounded. The rate is constant when every timestamp lies
-/// within rounding of a multiple of that duration: frames may be missing, but none may stand in between.
+/// The most common distance between neighbours tells about how long a frame is; of the rates that the container claims
+/// and those that are usual, the first one that fits is taken. The rate is constant when every timestamp lies close to
+/// a multiple of that duration: some frames may be missing, but none may stand in between.
 pub(super) fn frame_rate(times: &[i64], time_base: Ratio, base_rate: Ratio, mean_rate: Ratio) -> Rate {
     let claimed = |rate: Ratio| rate.is_known() && rate.num <= RATE_MAX * rate.den;
     let fallback = [mean_rate, base_rate].into_iter().find(|rate| claimed(*rate)).unwrap_or(Ratio::new(25, 1));
@@ -36,11 +54,12 @@ pub(super) fn frame_rate(times: &[i64], time_base: Ratio, base_rate: Ratio, mean
     let fits =
         |rate: &Ratio| claimed(*rate) && (rescale_rate(*rate, time_base) - step * 100).abs() <= (step * 4).max(100);
     let measured = Ratio::new(time_base.den, time_base.num.saturating_mul(step));
-    let candidates = [base_rate, mean_rate, measured];
-    for rate in candidates.into_iter().filter(|rate| fits(rate)) {
-        if on_grid(&times, time_base, rate) {
-            return Rate { rate: rate.reduced(), variable: false };
-        }
+    let off = |rate: Ratio| if fits(&rate) { off_grid(&times, time_base, rate) } else { None };
+    let claims = [base_rate, mean_rate].into_iter().find(|rate| off(*rate).is_some());
+    let usual = || USUAL_RATES.into_iter().filter_map(|rate| Some((off(rate)?, rate))).min_by_key(|(off, _)| *off);
+    let constant = claims.or_else(|| usual().map(|(_, rate)| rate)).or_else(|| off(measured).map(|_| measured));
+    if let Some(rate) = constant {
+        return Rate { rate: rate.reduced(), variable: false };
     }
     let span = times[times.len() - 1] - times[0];
     let mean = Ratio::new((times.len() as i64 - 1) * time_base.den, span * time_base.num).reduced();
@@ -64,14 +83,33 @@ fn most_common_step(times: &[i64]) -> i64 {
     best.1.max(1)
 }
 
-fn on_grid(times: &[i64], time_base: Ratio, rate: Ratio) -> bool {
+/// How far timestamps lie off the grid of a rate at most, ticks; `None` when one lies too far, or most places are empty.
+fn off_grid(times: &[i64], time_base: Ratio, rate: Ratio) -> Option<i64> {
     let frame = Ratio::new(rate.den, rate.num);
-    times.iter().all(|time| {
+    let room = (rescale(1, frame, time_base) / JITTER_PART).max(1);
+    let slots = rescale(times[times.len() - 1] - times[0], time_base, frame);
+    if slots > 2 * times.len() as i64 {
+        return None;
+    }
+    let off = times.iter().map(|time| {
         let offset = time - times[0];
         let nearest = rescale(offset, time_base, frame);
-        let back = rescale(nearest, frame, time_base);
-        (back - offset).abs() <= 1
-    })
+        (rescale(nearest, frame, time_base) - offset).abs()
+    });
+    off.max().filter(|most| *most <= room)
+}
+
+/// The rate of whole pictures, where each field came as a packet of its own: then decoded pictures are twice as far
+/// apart as packets.
+pub(super) fn whole_pictures(rate: Rate, pictures: &[i64], time_base: Ratio) -> Rate {
+    let nearest = pictures.windows(2).map(|pair| (pair[1] - pair[0]).abs()).min();
+    let frame = rescale(1, rate.rate.inverse(), time_base);
+    match nearest {
+        Some(gap) if (gap - 2 * frame).abs() <= (frame / JITTER_PART).max(1) => {
+            Rate { rate: Ratio::new(rate.rate.num, rate.rate.den * 2).reduced(), variable: rate.variable }
+        }
+        _ => rate,
+    }
 }
 
 /// Degrees clockwise to stand upright, and whether the picture is mirrored first, from a display matrix
@@ -117,7 +155,7 @@ mod tests {
 
     #[test]
     fn missing_frames_leave_the_rate_constant() {
-        let times = [0, 40, 80, 200, 240, 400];
+        let times = [0, 40, 80, 160, 200, 240, 320, 400];
         let rate = frame_rate(&times, MS, NONE, NONE);
         assert_eq!(rate, Rate { rate: Ratio::new(25, 1), variable: false });
     }
@@ -127,6 +165,22 @@ mod tests {
         let times = [0, 40, 80, 120, 160];
         let rate = frame_rate(&times, MS, Ratio::new(50, 1), Ratio::new(25, 1));
         assert_eq!(rate.rate, Ratio::new(25, 1));
+    }
+
+    #[test]
+    fn milliseconds_without_a_claim_become_a_usual_rate() {
+        let times: Vec<i64> = (0..90).map(|n| scale_round(n, 1000, 30)).collect();
+        assert_eq!(frame_rate(&times, MS, Ratio::new(60, 1), NONE).rate, Ratio::new(30, 1));
+        let times: Vec<i64> = (0..300).map(|n| scale_round(n, 1001, 30)).collect();
+        assert_eq!(frame_rate(&times, MS, NONE, NONE).rate, Ratio::new(30_000, 1001));
+    }
+
+    #[test]
+    fn fields_in_packets_of_their_own_are_half_a_picture_each() {
+        let times: Vec<i64> = (0..20).map(|n| n * 20).collect();
+        let rate = frame_rate(&times, MS, Ratio::new(50, 1), Ratio::new(25, 1));
+        assert_eq!(whole_pictures(rate, &[0, 40, 80], MS).rate, Ratio::new(25, 1));
+        assert_eq!(whole_pictures(rate, &[0, 20, 40], MS).rate, Ratio::new(50, 1));
     }
 
     #[test]
