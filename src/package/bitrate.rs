@@ -2,11 +2,11 @@
 
 /// Bytes that play for a number of ticks: a segment, or a key frame with the time that it stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Piece {
+pub(super) struct Piece {
     /// Size.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// Duration, ticks; a piece without a positive duration counts its bytes and no time.
-    pub duration: i64,
+    pub(super) duration: i64,
 }
 
 /// The peak segment bit rate in bits a second, rounded up: the largest rate of any run of neighbouring pieces that lasts
@@ -15,7 +15,7 @@ pub struct Piece {
 ///
 /// A track with no such run (shorter than half a target duration, or made of longer pieces than one and a half) is taken
 /// piece by piece or, if that gives nothing either, as a whole.
-pub fn peak(pieces: &[Piece], timescale: u32, target_seconds: u64) -> u64 {
+pub(super) fn peak(pieces: &[Piece], timescale: u32, target_seconds: u64) -> u64 {
     let target = i128::from(target_seconds) * i128::from(timescale);
     let mut best = 0;
     for first in 0..pieces.len() {
@@ -41,7 +41,7 @@ pub fn peak(pieces: &[Piece], timescale: u32, target_seconds: u64) -> u64 {
 }
 
 /// The mean bit rate in bits a second, rounded up: all bits over all time (RFC 8216 §4.1, average segment bit rate).
-pub fn mean(pieces: &[Piece], timescale: u32) -> u64 {
+pub(super) fn mean(pieces: &[Piece], timescale: u32) -> u64 {
     let bytes = pieces.iter().map(|piece| u128::from(piece.bytes)).sum();
     let duration = pieces.iter().map(|piece| i128::from(piece.duration.max(0))).sum();
     rate_ceil(bytes, duration, timescale)

@@ -1,0 +1,226 @@
+//! AdaptationSets: one for each video codec, one for each sound in each audio codec (ISO/IEC 23009-1 §5.3.3).
+
+use super::xml::Element;
+use crate::model::Ratio;
+use crate::model::facts::HdrKind;
+use crate::package::INIT;
+use crate::package::presentation::{Presentation, Rung, Sound, Track};
+
+/// Video AdaptationSets, codecs in the order of the table.
+pub(super) fn video(presentation: &Presentation<'_>) -> Vec<Element> {
+    let mut keys: Vec<_> = presentation.video.iter().map(|rung| (rung.codec, rung.hdr.is_some())).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let of = |key: &(_, bool)| -> Vec<&Rung<'_>> {
+        presentation.video.iter().filter(|rung| (rung.codec, rung.hdr.is_some()) == *key).collect()
+    };
+    keys.iter().map(|key| video_set(presentation, &of(key))).collect()
+}
+
+fn video_set(presentation: &Presentation<'_>, rungs: &[&Rung<'_>]) -> Element {
+    let mut set = Element::new("AdaptationSet")
+        .with("contentType", "video")
+        .with("mimeType", "video/mp4")
+        .with("segmentAlignment", "true")
+        .with("startWithSAP", 1);
+    let largest = rungs.iter().max_by_key(|rung| u64::from(rung.width) * u64::from(rung.height));
+    if let Some(largest) = largest {
+        let shape = Ratio::new(largest.width.into(), largest.height.into()).reduced();
+        set = set
+            .with("maxWidth", rungs.iter().map(|rung| rung.width).max().unwrap_or(0))
+            .with("maxHeight", rungs.iter().map(|rung| rung.height).max().unwrap_or(0))
+            .with("par", format!("{}:{}", shape.num, shape.den));
+    }
+    // As a fraction of two products, since rates like 30000/1001 do not compare as decimals.
+    let known = rungs.iter().map(|rung| rung.frame_rate).filter(|rate| rate.is_known());
+    let fastest =
+        known.max_by(|a, b| (i128::from(a.num) * i128::from(b.den)).cmp(&(i128::from(b.num) * i128::from(a.den))));
+    if let Some(fastest) = fastest {
+        set = set.with("maxFrameRate", frame_rate(fastest));
+    }
+    if let Some(hdr) = rungs.first().and_then(|rung| rung.hdr) {
+        let has_sdr = presentation.video.iter().any(|rung| rung.hdr.is_none());
+        set = set.children(color(hdr, has_sdr));
+    }
+    let (shared, own) = templates(rungs.iter().map(|rung| &rung.track));
+    set = set.children(shared);
+    for (rung, own) in rungs.iter().zip(own) {
+        let mut representation = representation(presentation, &rung.track)
+            .with("width", rung.width)
+            .with("height", rung.height)
+            .with("sar", "1:1");
+        if rung.frame_rate.is_known() {
+            representation = representation.with("frameRate", frame_rate(rung.frame_rate));
+        }
+        set = set.child(representation.children(own));
+    }
+    set
+}
+
+/// `FrameRateType` (§5.3.7.2): an integer or a fraction.
+fn frame_rate(rate: Ratio) -> String {
+    let rate = rate.reduced();
+    if rate.den == 1 { rate.num.to_string() } else { format!("{}/{}", rate.num, rate.den) }
+}
+
+/// Colour by the code points of ISO/IEC 23091-2: primaries and matrix of BT.2020, and the transfer.
+///
+/// A client must skip what has an essential property that it does not know (§5.8.4.8). That is right for PQ where there is
+/// an SDR rung to show in its place. Where there is none, and for HLG, which is made to be watchable on SDR screens, skipping
+/// would leave the viewer with nothing, so the property is supplemental (§5.8.4.9).
+fn color(hdr: HdrKind, has_sdr: bool) -> [Element; 3] {
+    let transfer = match hdr {
+        HdrKind::Pq => 16,
+        HdrKind::Hlg => 18,
+    };
+    let name = if hdr == HdrKind::Pq && has_sdr { "EssentialProperty" } else { "SupplementalProperty" };
+    let property = |scheme: &str, value: i32| {
+        Element::new(name).with("schemeIdUri", format!("urn:mpeg:mpegB:cicp:{scheme}")).with("value", value)
+    };
+    [property("ColourPrimaries", 9), property("TransferCharacteristics", transfer), property("MatrixCoefficients", 9)]
+}
+
+/// Audio AdaptationSets: a client switches by itself only within one, so each holds one sound in one codec, layout and
+/// sample rate.
+pub(super) fn audio(presentation: &Presentation<'_>) -> Vec<Element> {
+    let mut sets = Vec::new();
+    for group in &presentation.audio {
+        let alike = |a: &Sound<'_>, b: &Sound<'_>| {
+            a.same_sound(b) && (a.channels, a.sample_rate) == (b.channels, b.sample_rate)
+        };
+        let default = group.members.iter().find(|sound| sound.default);
+        let mut done = vec![false; group.members.len()];
+        for first in 0..group.members.len() {
+            if done[first] {
+                continue;
+            }
+            let chosen: Vec<usize> = (first..group.members.len())
+                .filter(|other| alike(&group.members[first], &group.members[*other]))
+                .collect();
+            chosen.iter().for_each(|index| done[*index] = true);
+            let sounds: Vec<_> = chosen.iter().map(|index| &group.members[*index]).collect();
+            let main = default.is_some_and(|default| default.same_sound(sounds[0]));
+            sets.push(audio_set(presentation, &sounds, main));
+        }
+    }
+    sets
+}
+
+fn audio_set(presentation: &Presentation<'_>, sounds: &[&Sound<'_>], main: bool) -> Element {
+    let Some(first) = sounds.first() else { return Element::new("AdaptationSet") };
+    let mut set = Element::new("AdaptationSet").with("contentType", "audio").with("mimeType", "audio/mp4");
+    if let Some(language) = &first.language {
+        set = set.with("lang", language);
+    }
+    set = set.with("segmentAlignment", "true").with("startWithSAP", 1);
+    set = set.child(Element::new("Label").text(&first.title));
+    if first.descriptive {
+        // For the visually impaired, as players look for it (ETSI TS 103 285 §6.1.2).
+        set = set.child(described("Accessibility", "urn:tva:metadata:cs:AudioPurposeCS:2007", "1"));
+    }
+    let role = match (first.descriptive, main) {
+        (true, _) => "description",
+        (false, true) => "main",
+        (false, false) => "alternate",
+    };
+    set = set.child(described("Role", "urn:mpeg:dash:role:2011", role));
+    let (shared, own) = templates(sounds.iter().map(|sound| &sound.track));
+    set = set.children(shared);
+    for (sound, own) in sounds.iter().zip(own) {
+        let representation = representation(presentation, &sound.track)
+            .with("audioSamplingRate", sound.sample_rate)
+            .children(channel_configuration(sound.channels))
+            .children(own);
+        set = set.child(representation);
+    }
+    set
+}
+
+fn described(name: &'static str, scheme: &str, value: &str) -> Element {
+    Element::new(name).with("schemeIdUri", scheme).with("value", value)
+}
+
+/// `ChannelConfiguration` of ISO/IEC 23091-3 for the usual layout of a number of channels; none where there is none.
+fn channel_configuration(channels: u32) -> Option<Element> {
+    let value = match channels {
+        1..=6 => channels,
+        7 => 11,
+        8 => 12,
+        _ => return None,
+    };
+    let scheme = "urn:mpeg:mpegB:cicp:ChannelConfiguration";
+    Some(described("AudioChannelConfiguration", scheme, &value.to_string()))
+}
+
+fn representation(presentation: &Presentation<'_>, track: &Track<'_>) -> Element {
+    Element::new("Representation")
+        .with("id", &track.record.id)
+        .with("bandwidth", presentation.peak(track))
+        .with("codecs", &track.record.codec_string)
+}
+
+/// The template of an AdaptationSet where all its tracks have the same times, else one for each Representation.
+fn templates<'t, 'a: 't>(tracks: impl Iterator<Item = &'t Track<'a>>) -> (Option<Element>, Vec<Option<Element>>) {
+    let timelines: Vec<_> = tracks.map(Timeline::of).collect();
+    let same = timelines.windows(2).all(|pair| pair[0] == pair[1]);
+    match timelines.first() {
+        Some(first) if same => (Some(first.template()), vec![None; timelines.len()]),
+        _ => (None, timelines.iter().map(|timeline| Some(timeline.template())).collect()),
+    }
+}
+
+/// A SegmentTimeline (§5.3.9.6), run-length coded.
+#[derive(PartialEq, Eq)]
+struct Timeline {
+    timescale: u32,
+    runs: Vec<Run>,
+}
+
+/// Segments of equal duration that follow one another without a gap.
+#[derive(PartialEq, Eq)]
+struct Run {
+    start: i64,
+    duration: i64,
+    count: i64,
+}
+
+impl Timeline {
+    fn of(track: &Track<'_>) -> Self {
+        let mut runs: Vec<Run> = Vec::new();
+        for (segment, _) in &track.segments {
+            match runs.last_mut() {
+                Some(run) if run.duration == segment.duration && run.end() == segment.start => run.count += 1,
+                _ => runs.push(Run { start: segment.start, duration: segment.duration, count: 1 }),
+            }
+        }
+        Self { timescale: track.record.timescale, runs }
+    }
+
+    fn template(&self) -> Element {
+        let mut timeline = Element::new("SegmentTimeline");
+        let mut expected = None;
+        for run in &self.runs {
+            let mut entry = Element::new("S");
+            if expected != Some(run.start) {
+                entry = entry.with("t", run.start);
+            }
+            entry = entry.with("d", run.duration);
+            if run.count > 1 {
+                entry = entry.with("r", run.count - 1);
+            }
+            timeline = timeline.child(entry);
+            expected = Some(run.end());
+        }
+        Element::new("SegmentTemplate")
+            .with("timescale", self.timescale)
+            .with("initialization", format!("$RepresentationID$/{INIT}"))
+            .with("media", "$RepresentationID$/$Time$.m4s")
+            .child(timeline)
+    }
+}
+
+impl Run {
+    const fn end(&self) -> i64 {
+        self.start.saturating_add(self.duration.saturating_mul(self.count))
+    }
+}

@@ -1,0 +1,249 @@
+//! What one packaging can show of a ledger now: the common ground of HLS and DASH.
+
+use super::bitrate::{self, Piece};
+use super::text::{language_tag, one_line};
+use crate::model::codec::{AudioCodec, Packaging, VideoCodec};
+use crate::model::facts::HdrKind;
+use crate::model::ledger::{KeyFrame, Ledger, SegmentRecord, StoredFile, TrackKind, TrackRecord};
+use crate::model::time::{Ratio, scale_ceil, scale_round};
+
+/// One packaging of a job, with at least one segment of every track that it has.
+pub(super) struct Presentation<'a> {
+    pub(super) packaging: Packaging,
+    /// Nothing more will come.
+    pub(super) complete: bool,
+    /// Target duration of a segment, milliseconds.
+    pub(super) segment_ms: u32,
+    /// The target duration of every media playlist, whole seconds.
+    pub(super) target_seconds: u64,
+    /// Rungs in ledger order.
+    pub(super) video: Vec<Rung<'a>>,
+    /// Sound, by codec in ledger order.
+    pub(super) audio: Vec<AudioGroup<'a>>,
+}
+
+/// A track as far as it is stored in one packaging: segments from its start on, up to the first that is not.
+#[derive(Clone)]
+pub(super) struct Track<'a> {
+    pub(super) record: &'a TrackRecord,
+    pub(super) segments: Vec<(&'a SegmentRecord, &'a StoredFile)>,
+}
+
+/// A video track and its facts.
+pub(super) struct Rung<'a> {
+    pub(super) track: Track<'a>,
+    pub(super) codec: VideoCodec,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) frame_rate: Ratio,
+    pub(super) hdr: Option<HdrKind>,
+}
+
+/// All sound in one codec, of which a player plays one at a time.
+pub(super) struct AudioGroup<'a> {
+    pub(super) codec: AudioCodec,
+    pub(super) members: Vec<Sound<'a>>,
+}
+
+/// An audio track and its facts.
+pub(super) struct Sound<'a> {
+    pub(super) track: Track<'a>,
+    pub(super) sample_rate: u32,
+    pub(super) channels: u32,
+    /// RFC 5646 tag.
+    pub(super) language: Option<String>,
+    /// What players show, in one line; may repeat within a group.
+    pub(super) title: String,
+    pub(super) descriptive: bool,
+    /// Played unless the viewer chooses otherwise: exactly one in a group.
+    pub(super) default: bool,
+}
+
+impl<'a> Presentation<'a> {
+    /// `None` as long as a track of this packaging has no segment, no codecs string or, in CMAF, no stored
+    /// initialisation segment; and for good where the packaging cannot carry the job's pictures or has no track at all.
+    pub(super) fn new(ledger: &'a Ledger, packaging: Packaging) -> Option<Self> {
+        let records: Vec<_> = ledger.tracks.iter().filter(|record| record.in_packaging(packaging)).collect();
+        let tracks: Vec<_> = records.into_iter().map(|record| Track::new(record, packaging)).collect();
+        let has_video = tracks.iter().any(|track| track.record.is_video());
+        if tracks.is_empty() || !tracks.iter().all(|track| track.is_ready(packaging)) {
+            return None;
+        }
+        if !has_video && ledger.tracks.iter().any(TrackRecord::is_video) {
+            return None;
+        }
+        Some(Self {
+            packaging,
+            complete: ledger.complete,
+            segment_ms: ledger.segment_ms,
+            target_seconds: target_seconds(ledger),
+            video: tracks.iter().filter_map(Rung::new).collect(),
+            audio: groups(tracks.iter().filter_map(Sound::new).collect()),
+        })
+    }
+
+    /// Every track, pictures first.
+    pub(super) fn tracks(&self) -> impl Iterator<Item = &Track<'a>> {
+        let sounds = self.audio.iter().flat_map(|group| &group.members);
+        self.video.iter().map(|rung| &rung.track).chain(sounds.map(|sound| &sound.track))
+    }
+
+    /// The rate to declare for a track, bits a second: what was measured and, while more may come, at least what was planned.
+    pub(super) fn peak(&self, track: &Track<'_>) -> u64 {
+        let measured = bitrate::peak(&track.pieces(), track.record.timescale, self.target_seconds);
+        let planned = if self.complete { 0 } else { track.record.declared_peak };
+        measured.max(planned).max(1)
+    }
+
+    /// Peak and mean rate of a rung's key frames, bits a second, as far as they are stored: there is no plan for them.
+    pub(super) fn i_frame_rates(&self, track: &Track<'_>) -> (u64, u64) {
+        let frames = track.key_frames();
+        let pieces: Vec<_> =
+            frames.iter().map(|(_, key, duration)| Piece { bytes: key.bytes, duration: *duration }).collect();
+        let timescale = track.record.timescale;
+        let peak = bitrate::peak(&pieces, timescale, self.target_seconds);
+        (peak.max(1), bitrate::mean(&pieces, timescale).max(1))
+    }
+}
+
+impl<'a> Track<'a> {
+    fn new(record: &'a TrackRecord, packaging: Packaging) -> Self {
+        let stored = record.segments.iter().map_while(|segment| Some((segment, segment.file(packaging)?)));
+        Self { record, segments: stored.collect() }
+    }
+
+    fn is_ready(&self, packaging: Packaging) -> bool {
+        let initialised = packaging != Packaging::Cmaf || self.record.init_sha256.is_some();
+        !self.segments.is_empty() && !self.record.codec_string.is_empty() && initialised
+    }
+
+    fn pieces(&self) -> Vec<Piece> {
+        self.segments.iter().map(|(segment, file)| Piece { bytes: file.bytes, duration: segment.duration }).collect()
+    }
+
+    /// Mean rate as stored, bits a second.
+    pub(super) fn mean(&self) -> u64 {
+        bitrate::mean(&self.pieces(), self.record.timescale).max(1)
+    }
+
+    /// Where the stored part ends, ticks.
+    pub(super) fn end(&self) -> i64 {
+        self.segments.last().map_or(0, |(segment, _)| segment.end())
+    }
+
+    /// Every key frame with its file and the ticks to the next one, or to the end.
+    pub(super) fn key_frames(&self) -> Vec<(&'a StoredFile, KeyFrame, i64)> {
+        let all = self.segments.iter().flat_map(|(_, file)| file.key_frames.iter().map(move |key| (*file, *key)));
+        let mut frames: Vec<_> = all.map(|(file, key)| (file, key, 0)).collect();
+        let mut next = self.end();
+        for (_, key, duration) in frames.iter_mut().rev() {
+            *duration = next.saturating_sub(key.time);
+            next = key.time;
+        }
+        frames
+    }
+}
+
+impl<'a> Rung<'a> {
+    fn new(track: &Track<'a>) -> Option<Self> {
+        let TrackKind::Video { codec, width, height, frame_rate, hdr } = track.record.kind else { return None };
+        Some(Self { track: track.clone(), codec, width, height, frame_rate, hdr })
+    }
+}
+
+impl<'a> Sound<'a> {
+    fn new(track: &Track<'a>) -> Option<Self> {
+        let TrackKind::Audio { sample_rate, channels, language, title, default, descriptive, .. } = &track.record.kind
+        else {
+            return None;
+        };
+        let language = language.as_deref().and_then(language_tag);
+        let title = [one_line(title), language.clone().unwrap_or_default(), track.record.id.clone()]
+            .into_iter()
+            .find(|text| !text.is_empty())
+            .unwrap_or_default();
+        Some(Self {
+            track: track.clone(),
+            sample_rate: *sample_rate,
+            channels: *channels,
+            language,
+            title,
+            descriptive: *descriptive,
+            default: *default,
+        })
+    }
+
+    fn codec(&self) -> Option<AudioCodec> {
+        match self.track.record.kind {
+            TrackKind::Audio { codec, .. } => Some(codec),
+            TrackKind::Video { .. } => None,
+        }
+    }
+
+    /// Whether two tracks are the same sound for a listener, so that a player may change between them on its own.
+    pub(super) fn same_sound(&self, other: &Self) -> bool {
+        (&self.language, &self.title, self.descriptive) == (&other.language, &other.title, other.descriptive)
+    }
+}
+
+/// Sounds by codec. The job marks one of all its sounds as the default; each group needs one of its own, since a player
+/// that cannot decode the first codec sees only another.
+fn groups(sounds: Vec<Sound<'_>>) -> Vec<AudioGroup<'_>> {
+    let chosen = sounds.iter().position(|sound| sound.default);
+    let same: Vec<bool> = sounds.iter().map(|sound| chosen.is_some_and(|c| sounds[c].same_sound(sound))).collect();
+    let mut groups: Vec<(AudioGroup<'_>, Vec<bool>)> = Vec::new();
+    for (sound, same) in sounds.into_iter().zip(same) {
+        let Some(codec) = sound.codec() else { continue };
+        match groups.iter_mut().find(|(group, _)| group.codec == codec) {
+            Some((group, sames)) => {
+                group.members.push(sound);
+                sames.push(same);
+            }
+            None => groups.push((AudioGroup { codec, members: vec![sound] }, vec![same])),
+        }
+    }
+    groups.into_iter().map(|(group, sames)| with_one_default(group, &sames)).collect()
+}
+
+fn with_one_default<'a>(mut group: AudioGroup<'a>, same: &[bool]) -> AudioGroup<'a> {
+    let marked = group.members.iter().position(|sound| sound.default);
+    let alike = || same.iter().position(|same| *same);
+    let plain = || group.members.iter().position(|sound| !sound.descriptive);
+    let chosen = marked.or_else(alike).or_else(plain).unwrap_or(0);
+    for (index, sound) in group.members.iter_mut().enumerate() {
+        sound.default = index == chosen;
+    }
+    group
+}
+
+/// The target duration of every playlist of a job, whole seconds. Each `EXTINF`, rounded to the nearest second, must not
+/// exceed it (RFC 8216 §4.3.3.1), it must not change while a playlist grows (§6.2.1), and all variants must have the same
+/// (§6.2.4). A segment starts with the first frame at or after its boundary, so it can be longer than the grid by up to one
+/// frame: that bound is known from the beginning. Only a source that shows one frame for longer than a segment exceeds it.
+fn target_seconds(ledger: &Ledger) -> u64 {
+    let planned = ledger.tracks.iter().map(|record| {
+        let frame_us = match &record.kind {
+            TrackKind::Video { frame_rate, .. } if frame_rate.is_known() => {
+                scale_ceil(1_000_000, frame_rate.den, frame_rate.num)
+            }
+            TrackKind::Video { .. } => 0,
+            TrackKind::Audio { sample_rate, .. } => {
+                scale_ceil(AUDIO_PACKET_SAMPLES, 1_000_000, (*sample_rate).max(1).into())
+            }
+        };
+        let longest_us = i64::from(ledger.segment_ms).saturating_mul(1000).saturating_add(frame_us);
+        scale_round(longest_us, 1, 1_000_000)
+    });
+    let made = ledger.tracks.iter().flat_map(|record| {
+        let timescale = i64::from(record.timescale.max(1));
+        record.segments.iter().map(move |segment| scale_round(segment.duration, 1, timescale))
+    });
+    planned.chain(made).max().map_or(1, |seconds| seconds.max(1).unsigned_abs())
+}
+
+/// Samples in the longest packet of any audio codec here: an AAC frame has 1024, Opus at most 120 ms of 48 kHz.
+const AUDIO_PACKET_SAMPLES: i64 = 5760;
+
+#[cfg(test)]
+#[path = "presentation_tests.rs"]
+mod tests;
