@@ -64,7 +64,8 @@ export function openDash(video: HTMLVideoElement, url: string, start: number, li
     },
     pickRung: (id) => {
       player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: id === undefined } } } });
-      if (id !== undefined) player.setRepresentationForTypeById("video", id);
+      // Replaces what is buffered: the change is seen at once, not when the buffer has been played.
+      if (id !== undefined) player.setRepresentationForTypeById("video", id, true);
     },
     pickAudio: (id) => {
       const track = player.getTracksFor("audio").find((candidate) => String(candidate.index) === id);

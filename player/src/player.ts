@@ -62,6 +62,7 @@ async function findStreams(): Promise<Stream[]> {
 /** Loads a stream where the one before stood. */
 function open(stream: Stream): void {
   const start = current ? video.currentTime : 0;
+  let toStart = !current || !video.paused;
   engine?.destroy();
   engine = undefined;
   current = stream;
@@ -74,6 +75,11 @@ function open(stream: Stream): void {
     changed: () => {
       say("");
       refresh();
+      if (!toStart) return;
+      toStart = false;
+      // Not before the library listens: dash.js looks for more of a growing stream only once it has seen the start.
+      // Refused until the viewer has touched the page; the controls are there for that.
+      video.play().catch(() => undefined);
     },
     failed: say,
   };
@@ -83,8 +89,6 @@ function open(stream: Stream): void {
   } catch (error) {
     say(error instanceof Error ? error.message : String(error));
   }
-  // Refused until the viewer has touched the page; the controls are there for that.
-  video.play().catch(() => undefined);
 }
 
 function say(text: string): void {
