@@ -1,12 +1,16 @@
-//! Generates the worker protocol and says plainly when FFmpeg is missing or too old.
+//! Generates the worker protocol, embeds the player page, and says plainly when FFmpeg is missing or too old.
 
 use std::error::Error;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 /// Oldest libavcodec that the code is written for: FFmpeg 5.1.
 const AVCODEC_MIN: &str = "59.37";
 
 fn main() -> Result<(), Box<dyn Error>> {
     check_ffmpeg()?;
+    embed_player()?;
     compile_proto()
 }
 
@@ -32,5 +36,26 @@ fn compile_proto() -> Result<(), Box<dyn Error>> {
     let mut config = prost_build::Config::new();
     config.bytes(["ReadReply.data", "Init.init_segment"]);
     config.compile_protos(&[file], &["proto"])?;
+    Ok(())
+}
+
+/// Copies what `npm run build` left in `player/dist` and lists it for `src/play/page.rs`. Without Node the list is empty.
+fn embed_player() -> Result<(), Box<dyn Error>> {
+    let built = Path::new("player/dist");
+    // Cargo runs a build script again at every build when a path that it watches is missing.
+    println!("cargo:rerun-if-changed={}", if built.is_dir() { "player/dist" } else { "player" });
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let copies = out.join("player");
+    fs::create_dir_all(&copies)?;
+    let mut list = String::from("&[\n");
+    for name in ["index.html", "player.css", "player.js"] {
+        if !built.join("index.html").is_file() {
+            break;
+        }
+        fs::copy(built.join(name), copies.join(name))?;
+        writeln!(list, "    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), \"/player/{name}\")) as &[u8]),")?;
+    }
+    list.push_str("]\n");
+    fs::write(out.join("player_files.rs"), list)?;
     Ok(())
 }

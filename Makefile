@@ -1,0 +1,66 @@
+# `make help` says what there is. Longer recipes are in scripts/.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-deny build player demo clean-demo test check tests test-corpus check-trixie
+
+# rustup's directory may not be in PATH in the shell that has just installed it.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+REELMILL := $(TARGET)/release/reelmill
+NEXTEST_PROFILE := $(if $(CI),ci,default)
+# The file that `make demo` transcodes; without one it makes its own.
+INPUT :=
+DEMO_CLIP := $(TARGET)/demo/clip.mp4
+DEMO_SOURCE := $(or $(INPUT),$(DEMO_CLIP))
+
+help: ## show this list
+	@echo "Reelmill. Targets:"
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)$$/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+setup: ## install what building and testing need (Debian 12 or 13); quick when it is there
+	@scripts/setup.sh
+
+setup-deny: ## install cargo-deny, which `make check` uses when it is there (builds for some minutes)
+	cargo install --locked cargo-deny
+
+player: ## build the player page, where Node is there
+	@scripts/player.sh
+
+build: ## build target/release/reelmill and reelmill-worker
+	@scripts/setup.sh --no-tests
+	@scripts/player.sh
+	cargo build --release --locked --bins
+
+demo: build ## transcode INPUT=file, or a clip made here, into demo-out/, and say how to play it
+	@if [ -z "$(INPUT)" ] && [ ! -f "$(DEMO_CLIP)" ]; then scripts/demo-clip.sh "$(DEMO_CLIP)"; fi
+	$(REELMILL) transcode "$(DEMO_SOURCE)" demo-out --overwrite
+	@scripts/demo-next.sh "$(REELMILL)" demo-out
+
+clean-demo: ## remove what `make demo` made
+	rm -rf demo-out "$(TARGET)/demo"
+
+test: setup check tests ## all that must pass: check, every test, doc tests
+
+tests:
+	cargo nextest run --workspace --locked --profile $(NEXTEST_PROFILE)
+	cargo test --doc --workspace --locked
+
+check: ## formatting, lints, documentation, the house rules (tests/tidy.rs), licences and sources of dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --lib
+	cargo test --quiet --locked --test tidy
+	@if cargo deny --version >/dev/null 2>&1; then \
+		cargo deny --offline --log-level error check licenses bans sources; \
+	else \
+		echo "check: cargo-deny is not here, so licences were not checked (make setup-deny)"; \
+	fi
+	@if [ -d player/node_modules ]; then npm --prefix player run --silent check; fi
+
+test-corpus: setup ## the corpus suite, every file whole
+	REELMILL_CORPUS_FULL=1 cargo nextest run --locked --profile ci --test corpus
+
+check-trixie: ## build on Debian 13 in a chroot and run the tests of the FFmpeg wrappers there (root)
+	scripts/check-trixie.sh
