@@ -13,18 +13,17 @@ pub(super) struct Piece {
 /// between half and one and a half target durations (RFC 8216 §4.1). So a very short last segment, whose own rate says
 /// nothing about what a network must carry, counts only together with what precedes it.
 ///
-/// A track with no such run (shorter than half a target duration, or made of longer pieces than one and a half) is taken
-/// piece by piece or, if that gives nothing either, as a whole.
+/// A single piece that is longer than such a run counts as one, and the peak is never less than the mean.
 pub(super) fn peak(pieces: &[Piece], timescale: u32, target_seconds: u64) -> u64 {
     let target = i128::from(target_seconds) * i128::from(timescale);
-    let mut best = 0;
+    let mut best = mean(pieces, timescale);
     for first in 0..pieces.len() {
         let (mut bytes, mut duration) = (0_u128, 0_i128);
-        for piece in &pieces[first..] {
+        for (count, piece) in pieces[first..].iter().enumerate() {
             bytes += u128::from(piece.bytes);
             duration += i128::from(piece.duration.max(0));
             // Twice everything, so that halves of ticks need no rounding.
-            if 2 * duration > 3 * target {
+            if count > 0 && 2 * duration > 3 * target {
                 break;
             }
             if 2 * duration >= target {
@@ -32,12 +31,7 @@ pub(super) fn peak(pieces: &[Piece], timescale: u32, target_seconds: u64) -> u64
             }
         }
     }
-    if best > 0 {
-        return best;
-    }
-    let long = pieces.iter().filter(|piece| 2 * i128::from(piece.duration) >= target);
-    let longest = long.map(|piece| rate_ceil(piece.bytes.into(), piece.duration.into(), timescale)).max();
-    longest.unwrap_or_else(|| mean(pieces, timescale))
+    best
 }
 
 /// The mean bit rate in bits a second, rounded up: all bits over all time (RFC 8216 §4.1, average segment bit rate).

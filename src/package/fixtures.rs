@@ -27,6 +27,7 @@ pub(super) fn rung(id: &str, codec: VideoCodec, size: (u32, u32), kilobytes: &[u
     let frame_rate = Ratio::new(30_000, 1001);
     let kind = TrackKind::Video { codec, width: size.0, height: size.1, frame_rate, hdr: None };
     let mut track = track(id, kind, codec_string, 90_000);
+    track.declared_peak = u64::from(size.0) * u64::from(size.1) * 5 / 2;
     // 4 s are 119.88 frames: boundaries fall after 120, 240, 360 frames.
     let grid: Vec<(u32, i64, i64)> =
         (0..kilobytes.len() as u32).map(|index| (index, i64::from(index) * 360_360, 360_360)).collect();
@@ -106,7 +107,7 @@ fn track(id: &str, kind: TrackKind, codec_string: &str, timescale: u32) -> Track
         kind,
         timescale,
         codec_string: codec_string.to_owned(),
-        declared_peak: 3_000_000,
+        declared_peak: 0,
         init_sha256: Some("0".repeat(64)),
         encoder: "test 1.0".to_owned(),
         segments: Vec::new(),
@@ -124,7 +125,8 @@ pub(super) fn fill(track: &mut TrackRecord, times: &[(u32, i64, i64)], kilobytes
                 // A transport stream is some percent larger.
                 Packaging::Ts => (format!("{index:05}.ts"), kilobytes * 1034 / 188 * 188, 564),
             };
-            let key = KeyFrame { offset, bytes: bytes / 10, time: start };
+            let unit = if *packaging == Packaging::Ts { 188 } else { 1 };
+            let key = KeyFrame { offset, bytes: bytes / 10 / unit * unit, time: start };
             let key_frames = if video { vec![key] } else { Vec::new() };
             StoredFile { packaging: *packaging, name, bytes, sha256: "0".repeat(64), key_frames }
         };

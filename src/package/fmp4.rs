@@ -8,6 +8,10 @@ pub struct Sample<'a> {
     /// Time to the next sample in decoding order, ticks.
     pub duration: u32,
     /// Presentation time less decoding time, ticks; negative where a picture is shown before its place in decoding order.
+    ///
+    /// Either form of CMAF is written (ISO/IEC 23000-19 §7.5.17): offsets around zero, or offsets from zero up with an edit
+    /// list of the same delay in the initialisation segment. FFmpeg (seen in 5.1) shows the former late by the most negative
+    /// offset, so the latter is what plays in time everywhere.
     pub composition_offset: i32,
     /// Whether decoding can start here; true for every packet of sound.
     pub key: bool,

@@ -111,7 +111,7 @@ fn variable_rate_with_a_still_that_skips_indices() {
     fill(&mut track, &times, &[800, 150, 600]);
     for file in &mut track.segments[1].files {
         let first = file.key_frames[0];
-        let second = crate::model::ledger::KeyFrame { offset: first.offset + first.bytes, bytes: 900, time: 450_000 };
+        let second = crate::model::ledger::KeyFrame { offset: first.offset + first.bytes, bytes: 940, time: 450_000 };
         file.key_frames.push(second);
     }
     check("variable-rate-final.txt", &ledger(true, vec![track]), &BOTH);

@@ -16,6 +16,8 @@ pub(super) struct Presentation<'a> {
     pub(super) segment_ms: u32,
     /// The target duration of every media playlist, whole seconds.
     pub(super) target_seconds: u64,
+    /// What it was before anything was made: less where a still picture stretched a segment.
+    planned_seconds: u64,
     /// Rungs in ledger order.
     pub(super) video: Vec<Rung<'a>>,
     /// Sound, by codec in ledger order.
@@ -77,6 +79,7 @@ impl<'a> Presentation<'a> {
             complete: ledger.complete,
             segment_ms: ledger.segment_ms,
             target_seconds: target_seconds(ledger),
+            planned_seconds: planned_seconds(ledger),
             video: tracks.iter().filter_map(Rung::new).collect(),
             audio: groups(tracks.iter().filter_map(Sound::new).collect()),
         })
@@ -90,7 +93,7 @@ impl<'a> Presentation<'a> {
 
     /// The rate to declare for a track, bits a second: what was measured and, while more may come, at least what was planned.
     pub(super) fn peak(&self, track: &Track<'_>) -> u64 {
-        let measured = bitrate::peak(&track.pieces(), track.record.timescale, self.target_seconds);
+        let measured = self.measured_peak(&track.pieces(), track.record.timescale);
         let planned = if self.complete { 0 } else { track.record.declared_peak };
         measured.max(planned).max(1)
     }
@@ -101,8 +104,17 @@ impl<'a> Presentation<'a> {
         let pieces: Vec<_> =
             frames.iter().map(|(_, key, duration)| Piece { bytes: key.bytes, duration: *duration }).collect();
         let timescale = track.record.timescale;
-        let peak = bitrate::peak(&pieces, timescale, self.target_seconds);
-        (peak.max(1), bitrate::mean(&pieces, timescale).max(1))
+        (self.measured_peak(&pieces, timescale).max(1), bitrate::mean(&pieces, timescale).max(1))
+    }
+
+    /// By the target duration, as the RFC has it. Where one still picture stretched that far beyond the grid, the runs it
+    /// asks for would hide how busy segments of usual length are, so those are measured too.
+    fn measured_peak(&self, pieces: &[Piece], timescale: u32) -> u64 {
+        let by_target = bitrate::peak(pieces, timescale, self.target_seconds);
+        if self.planned_seconds == self.target_seconds {
+            return by_target;
+        }
+        by_target.max(bitrate::peak(pieces, timescale, self.planned_seconds))
     }
 }
 
@@ -221,6 +233,16 @@ fn with_one_default<'a>(mut group: AudioGroup<'a>, same: &[bool]) -> AudioGroup<
 /// (§6.2.4). A segment starts with the first frame at or after its boundary, so it can be longer than the grid by up to one
 /// frame: that bound is known from the beginning. Only a source that shows one frame for longer than a segment exceeds it.
 fn target_seconds(ledger: &Ledger) -> u64 {
+    let made = ledger.tracks.iter().flat_map(|record| {
+        let timescale = i64::from(record.timescale.max(1));
+        record.segments.iter().map(move |segment| scale_round(segment.duration, 1, timescale))
+    });
+    let longest = made.max().and_then(|seconds| u64::try_from(seconds).ok());
+    planned_seconds(ledger).max(longest.unwrap_or(0))
+}
+
+/// The bound that grid and frame rates give.
+fn planned_seconds(ledger: &Ledger) -> u64 {
     let planned = ledger.tracks.iter().map(|record| {
         let frame_us = match &record.kind {
             TrackKind::Video { frame_rate, .. } if frame_rate.is_known() => {
@@ -234,11 +256,7 @@ fn target_seconds(ledger: &Ledger) -> u64 {
         let longest_us = i64::from(ledger.segment_ms).saturating_mul(1000).saturating_add(frame_us);
         scale_round(longest_us, 1, 1_000_000)
     });
-    let made = ledger.tracks.iter().flat_map(|record| {
-        let timescale = i64::from(record.timescale.max(1));
-        record.segments.iter().map(move |segment| scale_round(segment.duration, 1, timescale))
-    });
-    planned.chain(made).max().map_or(1, |seconds| seconds.max(1).unsigned_abs())
+    planned.max().and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0).max(1)
 }
 
 /// Samples in the longest packet of any audio codec here: an AAC frame has 1024, Opus at most 120 ms of 48 kHz.

@@ -3,6 +3,7 @@
 use crate::model::codec::{Packaging, VideoCodec};
 use crate::model::ledger::{Ledger, SegmentRecord, StoredFile, TrackKind, TrackRecord};
 use crate::model::plan::Grid;
+use crate::package::ts::PACKET_BYTES;
 use std::collections::BTreeSet;
 
 /// Everything that is wrong with a ledger, a sentence each; empty when all of this holds:
@@ -13,7 +14,7 @@ use std::collections::BTreeSet;
 /// - a video segment lies in its place on the grid and begins with a key frame; key frames lie within the file, in order;
 /// - all video tracks have the same indices, starts and ends, compared exactly whatever their timescales;
 /// - each segment has exactly one file in each packaging of the job that its codec fits, none of them empty, and in CMAF
-///   its name is the time that the MPD asks for.
+///   its name is the time that the MPD asks for; transport streams and the key frames in them are whole packets.
 ///
 /// Sound may end before or after the pictures, as it does in the source, so nothing is said about that.
 pub fn verify(ledger: &Ledger) -> Vec<String> {
@@ -108,6 +109,11 @@ fn about_files(track: &TrackRecord, segment: &SegmentRecord, packagings: &[Packa
         }
         if file.packaging == Packaging::Cmaf && file.name != format!("{}.m4s", segment.start) {
             problems.push(format!("file {} is not named by its time {}", file.name, segment.start));
+        }
+        let packets = |bytes: u64| bytes.is_multiple_of(PACKET_BYTES as u64);
+        let mut places = file.key_frames.iter().flat_map(|key| [key.offset, key.bytes]);
+        if file.packaging == Packaging::Ts && !(packets(file.bytes) && places.all(packets)) {
+            problems.push(format!("file {} or a key frame in it is not made of whole packets", file.name));
         }
         problems.extend(about_key_frames(track, segment, file));
     }

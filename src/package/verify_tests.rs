@@ -62,6 +62,8 @@ fn every_packaging_has_its_files() {
         |ledger| ledger.tracks[0].segments[1].files[0].name = "1.m4s".to_owned(),
         "not named by its time 360360",
     );
+    assert_told(|ledger| ledger.tracks[0].segments[1].files[1].bytes += 1, "is not made of whole packets");
+    assert_told(|ledger| ledger.tracks[0].segments[1].files[1].key_frames[0].offset += 1, "whole packets");
     let mut one = usual(true);
     for segment in one.tracks.iter_mut().flat_map(|track| &mut track.segments) {
         segment.files.retain(|file| file.packaging == Packaging::Ts);
