@@ -57,16 +57,41 @@ impl Frame {
         raw.format = pixel_format;
         // SAFETY: size and format are set, as av_frame_get_buffer needs.
         check("allocate a picture", unsafe { ff::av_frame_get_buffer(frame.pointer, 0) })?;
-        for plane in 0..4 {
-            let (data, stride) = (frame.raw().data[plane], frame.raw().linesize[plane]);
-            if data.is_null() || stride <= 0 {
-                break;
-            }
-            let rows = if plane == 0 { height } else { height.div_ceil(2) } as usize;
-            // SAFETY: every allocated plane has at least `rows` rows of `stride` bytes (chroma may have more).
-            unsafe { std::ptr::write_bytes(data, if plane == 0 { 16 } else { 128 }, rows * stride as usize) };
+        frame.paint(0, 16);
+        frame.paint(1, 128);
+        frame.paint(2, 128);
+        Ok(frame)
+    }
+
+    /// Silence, for tests and fillers: `samples` in each channel, in a planar float format.
+    pub fn silence(rate: u32, channels: u32, samples: u32) -> Result<Self, AvError> {
+        let mut frame = Self::new()?;
+        let raw = frame.raw_mut();
+        raw.sample_rate = i32::try_from(rate).unwrap_or(0);
+        raw.nb_samples = i32::try_from(samples).unwrap_or(0);
+        raw.format = ff::AVSampleFormat::AV_SAMPLE_FMT_FLTP as i32;
+        // SAFETY: the layout is the frame's own, set before the buffers are allocated.
+        unsafe {
+            ff::av_channel_layout_default(&mut raw.ch_layout, i32::try_from(channels).unwrap_or(0));
+            check("allocate sound", ff::av_frame_get_buffer(frame.pointer, 0))?;
+        }
+        for channel in 0..channels.min(8) as usize {
+            // SAFETY: each of the channels has `samples` floats of four bytes.
+            unsafe { std::ptr::write_bytes(frame.raw().data[channel], 0, samples as usize * 4) };
         }
         Ok(frame)
+    }
+
+    /// Fills one plane of an 8-bit 4:2:0 picture that nobody else refers to with one value.
+    pub fn paint(&mut self, plane: usize, value: u8) {
+        let raw = self.raw();
+        let (Some(data), Some(stride)) = (raw.data.get(plane), raw.linesize.get(plane)) else { return };
+        let rows = if plane == 0 { raw.height } else { (raw.height + 1) / 2 };
+        if data.is_null() || *stride <= 0 || rows <= 0 || raw.format != ff::AVPixelFormat::AV_PIX_FMT_YUV420P as i32 {
+            return;
+        }
+        // SAFETY: a plane of this format has at least `rows` rows of `stride` bytes.
+        unsafe { std::ptr::write_bytes(*data, value, rows as usize * *stride as usize) };
     }
 
     /// Another reference to the same pixels or samples.

@@ -1,7 +1,7 @@
 //! The worker process: lock in, take one order over the socket, carry it out, say how it ended.
 
 mod link;
-mod probe;
+pub mod probe;
 mod shape;
 mod source;
 mod spool;
@@ -45,12 +45,17 @@ pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
     }
     let sink = Arc::clone(&link);
     av::log::capture(Box::new(move |level, label, line| {
-        if level < av::log::Level::Info {
+        if level < av::log::Level::Info && !is_noise(line) {
             sink.log(level.name(), label, line);
         }
     }));
     let result = carry_out(order, &spool, &link, &control);
     link.close(result, &control)
+}
+
+/// Lines that FFmpeg writes as warnings about things that are as they should be (`docs/QUIRKS.md`).
+fn is_noise(line: &str) -> bool {
+    line == "frame size not set"
 }
 
 fn prepare(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<(PathBuf, Vec<String>), String> {

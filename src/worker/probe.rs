@@ -25,7 +25,7 @@ const TAIL_BYTES_MAX: u64 = 64 << 20;
 const MICROS: Ratio = Ratio::new(1, 1_000_000);
 
 /// Everything that is known of the source.
-pub(super) fn probe(source: Box<dyn ByteSource>, size: u64, control: &Control) -> Result<MediaFacts, Problem> {
+pub fn probe(source: Box<dyn ByteSource>, size: u64, control: &Control) -> Result<MediaFacts, Problem> {
     if size == 0 {
         return Err(Problem::input("source.empty", "the source is empty (0 bytes); check the upload"));
     }

@@ -1,0 +1,163 @@
+//! Sources in memory, and an outlet that records.
+
+use reelmill::av::frame::SampleFormat;
+use reelmill::av::mux::Muxer;
+use reelmill::av::{AudioEncoderSpec, ByteSource, Encoder, Frame, Packet, Polled, VideoEncoderSpec};
+use reelmill::model::facts::{ColorTags, MediaFacts};
+use reelmill::model::{Plan, Problem, Ratio};
+use reelmill::pipeline::{Control, FinishedSegment, Outlet, TrackInit};
+use reelmill::plan::{Node, Request, plan};
+use reelmill::worker::probe::probe;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+pub(crate) const RATE: u32 = 48_000;
+
+/// Bytes in memory; reads at or behind `fails_at` fail.
+pub(crate) struct Bytes {
+    pub(crate) data: Arc<Vec<u8>>,
+    pub(crate) fails_at: u64,
+}
+
+impl Bytes {
+    pub(crate) fn whole(data: &Arc<Vec<u8>>) -> Box<Self> {
+        Box::new(Self { data: Arc::clone(data), fails_at: u64::MAX })
+    }
+}
+
+impl ByteSource for Bytes {
+    fn size(&self) -> u64 {
+        self.data.len() as u64
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if offset + buffer.len() as u64 > self.fails_at {
+            return Err(io::Error::other("the cable was pulled"));
+        }
+        let from = self.data.len().min(offset as usize);
+        let count = buffer.len().min(self.data.len() - from);
+        buffer[..count].copy_from_slice(&self.data[from..from + count]);
+        Ok(count)
+    }
+}
+
+/// Records everything; can be told to do something at a segment.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    pub(crate) inits: Mutex<Vec<TrackInit>>,
+    pub(crate) segments: Mutex<Vec<FinishedSegment>>,
+    pub(crate) at_segment: Option<Box<dyn Fn(&FinishedSegment) -> Result<(), Problem> + Send + Sync>>,
+}
+
+impl Recorder {
+    /// Segments of a track in order.
+    pub(crate) fn track(&self, id: &str) -> Vec<FinishedSegment> {
+        let mut segments: Vec<_> = self.segments.lock().unwrap().iter().filter(|s| s.track == id).cloned().collect();
+        segments.sort_by_key(|segment| segment.index);
+        segments
+    }
+
+    /// (index, start, duration, frames) of a track's segments.
+    pub(crate) fn shape(&self, id: &str) -> Vec<(u32, i64, i64, u32)> {
+        self.track(id).iter().map(|s| (s.index, s.start, s.duration, s.frames)).collect()
+    }
+}
+
+impl Outlet for Recorder {
+    fn init(&self, init: TrackInit) -> Result<(), Problem> {
+        self.inits.lock().unwrap().push(init);
+        Ok(())
+    }
+
+    fn segment(&self, segment: FinishedSegment) -> Result<(), Problem> {
+        let known = self.inits.lock().unwrap().iter().any(|init| init.track == segment.track);
+        assert!(known, "{} has a segment before its init", segment.track);
+        if let Some(act) = &self.at_segment {
+            act(&segment)?;
+        }
+        self.segments.lock().unwrap().push(segment);
+        Ok(())
+    }
+
+    fn progress(&self, _track: &str, _frames: u64, _media_us: i64) {}
+}
+
+/// A Matroska file of grey pictures shown at these times (ms), each brighter than the one before.
+pub(crate) fn video(width: u32, height: u32, times_ms: &[i64]) -> Arc<Vec<u8>> {
+    let options: Vec<(String, String)> =
+        [("preset", "ultrafast"), ("g", "10"), ("bf", "2"), ("threads", "1")].map(|(k, v)| (k.into(), v.into())).into();
+    let color = ColorTags::default();
+    let mut encoder = Encoder::video(&VideoEncoderSpec {
+        encoder: "libx264",
+        width,
+        height,
+        pixel_format: "yuv420p",
+        timescale: 1000,
+        frame_rate: Ratio::new(25, 1),
+        color: &color,
+        options: &options,
+    })
+    .unwrap();
+    let format = reelmill::av::names::pixel_format("yuv420p").unwrap();
+    let frames = times_ms.iter().enumerate().map(|(at, time)| {
+        let mut frame = Frame::picture(width, height, format).unwrap();
+        frame.paint(0, 16 + (at % 200) as u8);
+        frame.set_pts(Some(*time));
+        frame
+    });
+    encode(&mut encoder, frames, Ratio::new(1, 1000))
+}
+
+/// A Matroska file of silence in AAC, in runs of (start, length) samples.
+pub(crate) fn sound(runs: &[(i64, i64)]) -> Arc<Vec<u8>> {
+    let input = SampleFormat {
+        rate: RATE,
+        format: reelmill::av::names::sample_format("fltp").unwrap(),
+        channels: 2,
+        layout: "stereo".to_owned(),
+    };
+    let mut encoder = Encoder::audio(&AudioEncoderSpec { encoder: "aac", input: &input, options: &[] }).unwrap();
+    let mut frames = Vec::new();
+    for (start, length) in runs {
+        for at in (0..*length).step_by(1024) {
+            let mut frame = Frame::silence(RATE, 2, 1024.min(length - at) as u32).unwrap();
+            frame.set_pts(Some(start + at));
+            frames.push(frame);
+        }
+    }
+    encode(&mut encoder, frames.into_iter(), Ratio::new(1, i64::from(RATE)))
+}
+
+fn encode(encoder: &mut Encoder, frames: impl Iterator<Item = Frame>, time_base: Ratio) -> Arc<Vec<u8>> {
+    let mut muxer = Muxer::new("matroska", &encoder.params().unwrap(), time_base, &[]).unwrap();
+    let drain = |encoder: &mut Encoder, muxer: &mut Muxer| {
+        let mut packet = Packet::new().unwrap();
+        while encoder.receive(&mut packet).unwrap() == Polled::Ready {
+            muxer.write(&packet, time_base).unwrap();
+        }
+    };
+    for frame in frames {
+        encoder.send(Some(&frame)).unwrap();
+        drain(encoder, &mut muxer);
+    }
+    encoder.send(None).unwrap();
+    drain(encoder, &mut muxer);
+    Arc::new(muxer.finish().unwrap())
+}
+
+/// Facts of a source in memory.
+pub(crate) fn facts(data: &Arc<Vec<u8>>) -> MediaFacts {
+    probe(Bytes::whole(data), data.len() as u64, &Control::default()).unwrap()
+}
+
+/// The plan for a source in memory, with segments of `segment_ms`.
+pub(crate) fn planned(data: &Arc<Vec<u8>>, segment_ms: u32, spans: u32) -> Plan {
+    let request = Request {
+        renditions: vec!["240p".parse().unwrap(), "144p".parse().unwrap()],
+        speed: reelmill::model::Speed::Fast,
+        segment_ms,
+        spans,
+        ..Request::default()
+    };
+    plan(&facts(data), &request, &Node { threads: 2 }).unwrap()
+}

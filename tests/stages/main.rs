@@ -1,0 +1,5 @@
+//! Stage tests: spans over sources made in memory, with an outlet that records what it is given.
+
+mod made;
+mod sound;
+mod span;
