@@ -7,6 +7,8 @@ import type { Engine, Listener } from "./engine";
 export function openDash(video: HTMLVideoElement, url: string, start: number, listener: Listener): Engine {
   const player = dashjs.MediaPlayer().create();
   let playing: string | undefined;
+  /** A rung of another AdaptationSet, to be chosen once that set plays. */
+  let awaited: string | undefined;
 
   player.updateSettings({
     debug: { logLevel: dashjs.Debug.LOG_LEVEL_NONE },
@@ -17,11 +19,15 @@ export function openDash(video: HTMLVideoElement, url: string, start: number, li
       abr: { limitBitrateByPortal: false },
       // A stream that still grows is watched as a file is, not chased at its live edge.
       liveCatchup: { enabled: false },
+      trackSwitchMode: { video: "alwaysReplace", audio: "alwaysReplace" },
     },
   });
   const { events } = dashjs.MediaPlayer;
   player.on(events.STREAM_INITIALIZED, () => listener.changed());
-  player.on(events.TRACK_CHANGE_RENDERED, () => listener.changed());
+  player.on(events.TRACK_CHANGE_RENDERED, (event) => {
+    if (event.mediaType === "video" && awaited !== undefined) fix(awaited);
+    listener.changed();
+  });
   player.on(events.QUALITY_CHANGE_RENDERED, (event) => {
     if (event.mediaType !== "video") return;
     playing = event.newRepresentation?.id;
@@ -34,17 +40,31 @@ export function openDash(video: HTMLVideoElement, url: string, start: number, li
   player.initialize(video, undefined, false);
   player.attachSource(url, start);
 
-  const rungs = () => player.getRepresentationsByType("video") ?? [];
+  /** Fixes the rung. It replaces what is buffered: the change is seen at once, not when the buffer has been played. */
+  function fix(id: string): void {
+    awaited = undefined;
+    player.setRepresentationForTypeById("video", id, true);
+  }
+
+  /** One AdaptationSet a codec: dash.js picks a set at the start and then switches inside it only. */
+  const videoTracks = () => (player.isReady() ? player.getTracksFor("video") : []);
   return {
-    rungs: () =>
-      rungs().map((rung) => ({
-        id: rung.id,
-        width: rung.width,
-        height: rung.height,
-        frameRate: rung.frameRate || 0,
-        bandwidth: rung.bandwidth,
-        codec: rung.codecs ?? "",
-      })),
+    rungs: () => {
+      const current = player.isReady() ? player.getRepresentationsByType("video") : [];
+      return videoTracks().flatMap((track) =>
+        track.bitrateList.map((rung) => {
+          const known = current.find((candidate) => candidate.id === rung.id);
+          return {
+            id: rung.id ?? "",
+            width: rung.width ?? 0,
+            height: rung.height ?? 0,
+            frameRate: known?.frameRate ?? 0,
+            bandwidth: rung.bandwidth ?? 0,
+            codec: known?.codecs ?? sampleEntry(track.codec),
+          };
+        }),
+      );
+    },
     audioTracks: () =>
       player.getTracksFor("audio").map((track, index) => ({
         id: String(track.index ?? index),
@@ -64,8 +84,11 @@ export function openDash(video: HTMLVideoElement, url: string, start: number, li
     },
     pickRung: (id) => {
       player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: id === undefined } } } });
-      // Replaces what is buffered: the change is seen at once, not when the buffer has been played.
-      if (id !== undefined) player.setRepresentationForTypeById("video", id, true);
+      if (id === undefined) return;
+      const track = videoTracks().find((candidate) => candidate.bitrateList.some((rung) => rung.id === id));
+      if (!track || track.index === player.getCurrentTrackFor("video")?.index) return fix(id);
+      awaited = id;
+      player.setCurrentTrack(track);
     },
     pickAudio: (id) => {
       const track = player.getTracksFor("audio").find((candidate) => String(candidate.index) === id);
@@ -73,4 +96,9 @@ export function openDash(video: HTMLVideoElement, url: string, start: number, li
     },
     destroy: () => player.destroy(),
   };
+}
+
+/** `avc1` from `video/mp4;codecs="avc1.64001f"`: all that is known of every rung in a set that does not play. */
+function sampleEntry(type: string | null): string {
+  return type?.match(/codecs="([^".]*)/)?.[1] ?? type ?? "";
 }
