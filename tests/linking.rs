@@ -1,4 +1,5 @@
 //! The wall between the processes, read from the programs themselves: the daemon links no media library, the worker does.
+#![cfg(test)]
 
 use std::fs;
 

@@ -30,7 +30,7 @@ pub(crate) fn rust_sources() -> Vec<Source> {
     for source in &mut sources {
         let in_tests = Path::new(&source.path).components().any(|part| part.as_os_str() == "tests");
         if in_tests || test_files.iter().any(|file| source.path == *file) {
-            source.tests = vec![0..source.code.len()];
+            source.tests.push(0..source.code.len());
         }
     }
     sources

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The repository.
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+pub(crate) fn root() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).expect("cargo runs tests with it")
 }
 
 /// All text files with one of these endings, or all text files when none is given: path from the root, and content.
@@ -17,7 +17,7 @@ pub(crate) fn texts(endings: &[&str]) -> Vec<(String, String)> {
         .map(|line| root().join(line.trim_matches('/')))
         .collect();
     let mut found = Vec::new();
-    collect(root(), &ignored, endings, &mut found);
+    collect(&root(), &ignored, endings, &mut found);
     found.sort();
     assert!(!found.is_empty(), "no file with {endings:?}");
     found
