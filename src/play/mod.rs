@@ -3,7 +3,6 @@
 //! Reads files, never writes. Finished and still-growing outputs are served alike: manifests are looked up afresh
 //! for every request, and the page asks again.
 
-mod content_type;
 mod page;
 mod site;
 mod streams;

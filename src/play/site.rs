@@ -1,6 +1,6 @@
 //! The routes: the page, `streams.json`, and the output directory under `/stream/`. Read-only: GET and HEAD.
 
-use super::content_type::content_type;
+use crate::package::content_type;
 use super::{page, streams};
 use axum::Router;
 use axum::body::Body;
