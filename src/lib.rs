@@ -1,6 +1,12 @@
 //! Reelmill, in the order in which a job flows through it.
 
+/// Where source bytes come from: opened here, never parsed here.
+pub mod input;
 /// The words every other module uses: time, errors, media facts, the plan, the ledger.
 pub mod model;
+/// Worker processes: started, spoken to, watched, ended.
+pub mod supervise;
+/// The few system calls that Rust's library does not wrap.
+pub mod sys;
 /// Messages between the daemon and its workers, and their framing.
 pub mod wire;

@@ -1,0 +1,3 @@
+//! The few system calls that Rust's library does not wrap.
+
+pub mod spawn;
