@@ -4,6 +4,10 @@
 pub mod input;
 /// The words every other module uses: time, errors, media facts, the plan, the ledger.
 pub mod model;
+/// Stand-in.
+pub mod plan;
+/// Stand-in.
+pub mod package;
 /// Worker processes: started, spoken to, watched, ended.
 pub mod supervise;
 /// The few system calls that Rust's library does not wrap.
