@@ -1,7 +1,6 @@
 //! STAND-IN until the planner is merged: same names, one rung. Drop this commit when merging.
-#[expect(dead_code, reason = "stand-in")]
 mod request;
-pub use request::{Channels, RateMode, RenditionSpec, Request, SizeSpec, parse_segment};
+pub use request::{Channels, RateMode, RenditionSpec, Request, SEGMENT_MS_DEFAULT, SizeSpec, parse_segment};
 
 use crate::model::plan::{Grid, SpanRange, VideoPlan};
 use crate::model::*;
@@ -15,11 +14,8 @@ pub struct Node {
 
 /// Stand-in.
 pub fn plan(facts: &MediaFacts, request: &Request, node: &Node) -> Result<Plan, Vec<Problem>> {
-    let packagings = if request.packagings.is_empty() {
-        vec![Packaging::Cmaf, Packaging::Ts]
-    } else {
-        request.packagings.clone()
-    };
+    let packagings =
+        if request.packagings.is_empty() { vec![Packaging::Cmaf, Packaging::Ts] } else { request.packagings.clone() };
     let video = facts.main_video().map(|(stream, video)| VideoPlan {
         stream: stream.index,
         time_base: stream.time_base,

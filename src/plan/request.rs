@@ -134,7 +134,8 @@ impl FromStr for RenditionSpec {
 
     fn from_str(text: &str) -> Result<Self, Problem> {
         let refuse = || {
-            let help = "write a quality such as 1080p or 4K, or a size such as 640x360, with an optional rate as in 720p@2.5M";
+            let help =
+                "write a quality such as 1080p or 4K, or a size such as 640x360, with an optional rate as in 720p@2.5M";
             Problem::input("request.rendition", format!("`{text}` is not a rendition: {help}"))
         };
         let lower = text.trim().to_ascii_lowercase();
@@ -192,7 +193,10 @@ pub fn parse_segment(text: &str) -> Result<u32, Problem> {
 pub(super) fn segment_problem(text: &str) -> Problem {
     Problem::input(
         "request.segment",
-        format!("segment duration `{text}` cannot be used: ask for {SEGMENT_MS_MIN}ms to {}s, as in 4s or 2500ms", SEGMENT_MS_MAX / 1000),
+        format!(
+            "segment duration `{text}` cannot be used: ask for {SEGMENT_MS_MIN}ms to {}s, as in 4s or 2500ms",
+            SEGMENT_MS_MAX / 1000
+        ),
     )
 }
 
@@ -259,9 +263,23 @@ mod tests {
 
     #[test]
     fn what_is_no_rendition_is_refused_with_an_example() {
-        for text in
-            ["", "p", "1080", "1080i", "0p", "+5p", "1x1", "640x", "x360", "640x360@", "720p@0", "720p@2.5.1M", "99999p", "720p@1e6", "720p@9999M"]
-        {
+        for text in [
+            "",
+            "p",
+            "1080",
+            "1080i",
+            "0p",
+            "+5p",
+            "1x1",
+            "640x",
+            "x360",
+            "640x360@",
+            "720p@0",
+            "720p@2.5.1M",
+            "99999p",
+            "720p@1e6",
+            "720p@9999M",
+        ] {
             let problem = text.parse::<RenditionSpec>().unwrap_err();
             assert_eq!(problem.code, "request.rendition", "{text}");
             assert!(problem.message.contains("1080p"), "{text}");
