@@ -5,9 +5,11 @@ pub mod input;
 /// The words every other module uses: time, errors, media facts, the plan, the ledger.
 pub mod model;
 /// Stand-in.
-pub mod plan;
-/// Stand-in.
 pub mod package;
+/// Stand-in.
+pub mod plan;
+/// From a worker's spool to the output: segments stored and recorded, manifests that only ever name those.
+pub mod publish;
 /// Worker processes: started, spoken to, watched, ended.
 pub mod supervise;
 /// The few system calls that Rust's library does not wrap.
