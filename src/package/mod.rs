@@ -1,6 +1,4 @@
 //! STAND-IN until packaging is merged: same names. Drop this commit when merging.
-/// Stand-in.
-pub mod bitrate;
 pub mod ts;
 pub mod verify;
 
