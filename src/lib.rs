@@ -1,5 +1,7 @@
 //! Reelmill, in the order in which a job flows through it.
 
+/// Carries a job out: one loop that owns the truth about it.
+pub mod dispatch;
 /// Where source bytes come from: opened here, never parsed here.
 pub mod input;
 /// The words every other module uses: time, errors, media facts, the plan, the ledger.
@@ -10,6 +12,8 @@ pub mod package;
 pub mod plan;
 /// From a worker's spool to the output: segments stored and recorded, manifests that only ever name those.
 pub mod publish;
+/// What a job tells while it runs, and what it leaves behind.
+pub mod report;
 /// Worker processes: started, spoken to, watched, ended.
 pub mod supervise;
 /// The few system calls that Rust's library does not wrap.

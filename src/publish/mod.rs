@@ -44,6 +44,15 @@ pub enum Part {
     Audio,
 }
 
+impl Part {
+    /// The parts of a plan, the audio pass first: it is short, and no stream plays without its sound.
+    pub fn all(plan: &Plan) -> Vec<Self> {
+        let video = plan.video.iter().flat_map(|_| (0..plan.spans.len()).map(Self::Video));
+        let audio = (!plan.audio.is_empty()).then_some(Self::Audio);
+        audio.into_iter().chain(video).collect()
+    }
+}
+
 /// A segment that is now in the ledger.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Recorded {
@@ -66,7 +75,6 @@ pub struct Publisher {
     /// One for each track of the ledger, in its order.
     lanes: Vec<Lane>,
     done: Vec<Part>,
-    parts: Vec<Part>,
     manifests: Manifests,
     syncer: Syncer,
     started_unix_ms: u64,
@@ -82,26 +90,18 @@ impl Publisher {
     pub fn new(place: Place, plan: &Plan, started_unix_ms: u64) -> Result<Self, Problem> {
         let syncer = Syncer::start().map_err(|error| refused(place.root(), &error))?;
         let tracks = tracks::of(plan);
-        let video = plan.video.iter().flat_map(|_| (0..plan.spans.len()).map(Part::Video));
-        let audio = (!plan.audio.is_empty()).then_some(Part::Audio);
         Ok(Self {
             place,
             packagings: plan.packagings.clone(),
             lanes: tracks.iter().map(|_| Lane::new()).collect(),
             ledger: Ledger { segment_ms: plan.grid.segment_ms, tracks, complete: false },
             done: Vec::new(),
-            parts: audio.into_iter().chain(video).collect(),
             manifests: Manifests::default(),
             syncer,
             started_unix_ms,
             refreshed_ms: None,
             dirty: false,
         })
-    }
-
-    /// What the job consists of, the audio pass first.
-    pub fn parts(&self) -> &[Part] {
-        &self.parts
     }
 
     /// What has been recorded.
