@@ -1,5 +1,7 @@
 //! Reelmill, in the order in which a job flows through it.
 
+/// The command line.
+pub mod cli;
 /// Carries a job out: one loop that owns the truth about it.
 pub mod dispatch;
 /// Where source bytes come from: opened here, never parsed here.

@@ -1,3 +1,7 @@
 //! The daemon and the command line. Links no FFmpeg.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    reelmill::cli::main()
+}

@@ -5,7 +5,7 @@
 //! Ends: when the scheduler says that the job is done, failed or stopped, which it says only when no worker is left.
 //! Whatever goes wrong becomes an event for the scheduler, so there is one way to wind a job up.
 
-use super::listener::Listener;
+use super::listener::{Listener, cancelled};
 use super::parts::{Running, demand};
 use super::shared::Shared;
 use super::{TranscodeRequest, now_unix_ms};
@@ -115,7 +115,7 @@ impl Job {
         while end.is_none() {
             end = tokio::select! {
                 biased;
-                Ok(_) = cancel.wait_for(|cancelled| *cancelled), if !asked_to_stop => {
+                () = cancelled(&mut cancel), if !asked_to_stop => {
                     asked_to_stop = true;
                     self.wind_up(Problem::cancelled()).await
                 }

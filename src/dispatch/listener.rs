@@ -3,6 +3,13 @@
 use crate::report::JobEvent;
 use tokio::sync::{mpsc, watch};
 
+/// Resolves when the job is no longer wanted; never, when nobody is left who could say so.
+pub(super) async fn cancelled(cancel: &mut watch::Receiver<bool>) {
+    if cancel.wait_for(|cancelled| *cancelled).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// The way to the watcher. One that is slow slows the job down; one that is stuck does not keep it from being cancelled.
 #[derive(Clone, Debug)]
 pub(super) struct Listener {
@@ -21,7 +28,7 @@ impl Listener {
         tokio::select! {
             biased;
             _ = self.events.send(event) => {}
-            Ok(_) = cancel.wait_for(|cancelled| *cancelled) => {}
+            () = cancelled(&mut cancel) => {}
         }
     }
 
@@ -31,7 +38,7 @@ impl Listener {
     }
 
     /// Whether the job is no longer wanted.
-    pub(super) fn cancelled(&self) -> bool {
+    pub(super) fn is_cancelled(&self) -> bool {
         *self.cancel.borrow()
     }
 }

@@ -70,7 +70,7 @@ pub async fn transcode(
     let publisher = Shared::new(publisher.await?);
     let job = job::Job::new(&request, &source, &plan, publisher.clone(), listener.clone(), began);
     let outcome = match job.run(cancel).await {
-        Ok(_) if listener.cancelled() => Err(Problem::cancelled()),
+        Ok(_) if listener.is_cancelled() => Err(Problem::cancelled()),
         other => other,
     };
     // Dropping the publisher removes files, which blocks; so it happens over there, and before the result is told.

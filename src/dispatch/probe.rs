@@ -1,5 +1,6 @@
 //! Media facts, from a worker in probe mode.
 
+use super::listener::cancelled;
 use super::shared::blocking;
 use crate::input::{Source, Transport};
 use crate::model::limits::{PROBE_SECONDS_MAX, STREAMS_MAX};
@@ -30,7 +31,7 @@ pub async fn probe(
     loop {
         let report = tokio::select! {
             report = told.recv() => report,
-            Ok(_) = cancel.wait_for(|cancelled| *cancelled) => {
+            () = cancelled(&mut cancel) => {
                 worker.stop();
                 told.recv().await
             }

@@ -5,9 +5,12 @@
 
 mod job;
 mod progress;
+pub mod text;
+mod watch;
 
 pub use job::{FilesReport, JobReport, SourceReport, TrackReport};
 pub use progress::{Progress, TrackProgress, Tracker};
+pub use watch::{Bars, JsonLines, PlainLines, Watcher};
 
 use crate::model::plan::Note;
 use crate::model::{MediaFacts, Plan, Problem};
