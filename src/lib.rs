@@ -1,7 +1,16 @@
 //! Reelmill, in the order in which a job flows through it.
 
+/// Where source bytes come from: opened here, never parsed here.
+pub mod input;
+
 /// From a request and the facts of its source to everything that will be made, as data.
 pub mod plan;
+
+/// Carries a job out: one loop that owns the truth about it. What runs next is the scheduler's to say.
+pub mod dispatch;
+
+/// Worker processes as the daemon sees them: started, spoken to, watched, ended.
+pub mod supervise;
 
 /// The worker process: probes a source or runs one span, locked in, and exits.
 pub mod worker;
@@ -11,6 +20,12 @@ pub mod pipeline;
 
 /// Encoded packets to segments, and the ledger to manifests. Pure functions, no IO, no FFmpeg.
 pub mod package;
+
+/// From a worker's spool to the output: segments stored and recorded, manifests that only ever name those.
+pub mod publish;
+
+/// What a job tells while it runs, and what it leaves behind.
+pub mod report;
 
 /// Serves an output directory, and a page that plays it, on this machine.
 pub mod play;

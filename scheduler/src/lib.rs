@@ -1,2 +1,26 @@
 //! Reelmill's scheduler: a pure function from events and time to actions.
+//!
+//! It keeps a queue of jobs, each a list of spans with a demand, and a [`Pool`] of capacity. [`Scheduler::step`] takes
+//! one [`Event`] and the time, and returns the [`Action`]s that follow from it. There is no IO, clock, thread, async or
+//! logging here, and every collection is ordered, so the same events at the same times always give the same actions:
+//! a recorded log replays.
+//!
+//! How it decides:
+//! - one job at a time is admitted, by priority class, then age;
+//! - the unit of placement is the job's next span: the lowest-numbered one that is not done and not running. A span that
+//!   failed on a device is that again, so it runs before the job's later spans, which may wait for its output;
+//! - a span is checked against the pool without changing it, and committed in one place; what does not fit waits, and
+//!   the refusal names the dimension that blocked;
+//! - a lease is returned only when the process that held it is known to be gone.
 #![forbid(unsafe_code)]
+
+mod event;
+mod job;
+mod pool;
+mod scheduler;
+mod vector;
+
+pub use event::{Action, Event, Fault, JobId, Priority, SpanId};
+pub use pool::{Blocked, LeaseId, Pool};
+pub use scheduler::{ATTEMPTS_MAX, Scheduler};
+pub use vector::{CPU_THREADS, Dimension, Vector};

@@ -1,7 +1,7 @@
 //! The routes: the page, `streams.json`, and the output directory under `/stream/`. Read-only: GET and HEAD.
 
-use crate::package::content_type;
 use super::{page, streams};
+use crate::package::content_type;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path as UrlPath, Request, State};

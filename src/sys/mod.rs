@@ -1,3 +1,4 @@
 //! The few system calls that Rust's library does not wrap.
 
 pub mod lockdown;
+pub mod spawn;

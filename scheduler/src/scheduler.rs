@@ -1,0 +1,177 @@
+//! The step function.
+
+use crate::event::{Action, Event, Fault, JobId, Priority, SpanId};
+use crate::job::{Ending, Job, Span, State};
+use crate::pool::Pool;
+use crate::vector::{Dimension, Vector};
+
+/// How often one span is tried. A second crash on the same segments is the media's or the code's doing, not the device's.
+pub const ATTEMPTS_MAX: u32 = 2;
+
+/// All that the scheduler knows. Deterministic: a clone that gets the same events answers the same.
+#[derive(Clone, Default, Debug)]
+pub struct Scheduler {
+    pool: Pool,
+    jobs: Vec<Job>,
+    admitted: Option<JobId>,
+    submitted: u64,
+    /// The last `Wait` that was said, so that it is not said again.
+    waiting: Option<(JobId, SpanId, Dimension)>,
+}
+
+impl Scheduler {
+    /// A scheduler with nothing to do and this much room.
+    pub fn new(capacity: Vector) -> Self {
+        Self { pool: Pool::new(capacity), ..Self::default() }
+    }
+
+    /// What there is and what is held.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Jobs that are queued or run.
+    pub fn jobs(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Takes one event at a time `now`, in milliseconds on any clock that does not go back, and says what to do.
+    /// An event about a job or span that is not known, or is not running, changes nothing: it is late or a repetition.
+    pub fn step(&mut self, event: Event, now: u64) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::JobSubmitted { job, priority, spans } => self.submit(job, priority, spans, now),
+            Event::SpanFinished { job, span } => self.span_ended(job, span, None, &mut actions),
+            Event::SpanFailed { job, span, fault } => self.span_ended(job, span, Some(fault), &mut actions),
+            Event::JobCancelled { job } => self.wind_up(job, Ending::Cancelled, &mut actions),
+            Event::CapacityChanged { capacity } => self.pool.set_capacity(capacity),
+        }
+        self.retire(&mut actions);
+        self.place(&mut actions);
+        actions
+    }
+
+    fn submit(&mut self, id: JobId, priority: Priority, spans: Vec<Vector>, now: u64) {
+        if self.jobs.iter().any(|job| job.id == id) {
+            return;
+        }
+        let spans = spans.into_iter().map(|demand| Span { demand, state: State::Pending, attempts: 0 }).collect();
+        self.jobs.push(Job { id, priority, submitted_ms: now, number: self.submitted, spans, ending: None });
+        self.submitted += 1;
+    }
+
+    /// A span's process is gone: the one place where its lease is returned.
+    fn span_ended(&mut self, id: JobId, span_id: SpanId, fault: Option<Fault>, actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) else { return };
+        let Some(span) = job.span_mut(span_id) else { return };
+        let State::Running(lease) = span.state else { return };
+        self.pool.release(lease);
+        let Some(fault) = fault else {
+            span.state = State::Done;
+            return;
+        };
+        span.state = State::Pending;
+        let attempts = span.attempts;
+        if fault != Fault::Device || attempts >= ATTEMPTS_MAX {
+            self.wind_up(id, Ending::Failed { span: span_id, fault, attempts }, actions);
+        }
+    }
+
+    /// Nothing more of the job is started; what runs is stopped. The first reason stands.
+    fn wind_up(&mut self, id: JobId, ending: Ending, actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) else { return };
+        if job.ending.is_some() {
+            return;
+        }
+        job.ending = Some(ending);
+        actions.extend(job.running().map(|span| Action::Stop { job: id, span }));
+    }
+
+    /// Drops jobs of which nothing runs any more and nothing is left to do.
+    fn retire(&mut self, actions: &mut Vec<Action>) {
+        self.jobs.retain(|job| {
+            let idle = job.running().next().is_none();
+            let action = match job.ending {
+                Some(_) if !idle => return true,
+                Some(Ending::Cancelled) => Action::JobStopped { job: job.id },
+                Some(Ending::Failed { span, fault, attempts }) => {
+                    Action::JobFailed { job: job.id, span, fault, attempts }
+                }
+                None if job.is_done() => Action::JobDone { job: job.id },
+                None => return true,
+            };
+            actions.push(action);
+            false
+        });
+        if self.admitted.is_some_and(|id| self.jobs.iter().all(|job| job.id != id)) {
+            self.admitted = None;
+        }
+    }
+
+    /// Starts spans until one does not fit.
+    fn place(&mut self, actions: &mut Vec<Action>) {
+        while let Some(index) = self.admit() {
+            let id = self.jobs[index].id;
+            if self.jobs[index].ending.is_some() {
+                return;
+            }
+            let Some(span_id) = self.jobs[index].next_span() else { return };
+            let demand = self.jobs[index].spans[span_id.0 as usize].demand.clone();
+            if self.jobs[index].running().next().is_none() && self.refused(id, span_id, &demand, actions) {
+                self.jobs.remove(index);
+                self.admitted = None;
+                continue;
+            }
+            match self.pool.commit(&demand) {
+                Ok(lease) => {
+                    let span = &mut self.jobs[index].spans[span_id.0 as usize];
+                    span.state = State::Running(lease);
+                    span.attempts += 1;
+                    let attempt = span.attempts;
+                    self.waiting = None;
+                    actions.push(Action::Start {
+                        job: id,
+                        span: span_id,
+                        attempt,
+                        lease,
+                        reason: reason(&demand, attempt),
+                    });
+                }
+                Err(blocked) => {
+                    let wait = (id, span_id, blocked.dimension);
+                    if self.waiting.as_ref() != Some(&wait) {
+                        self.waiting = Some(wait.clone());
+                        actions.push(Action::Wait { job: wait.0, span: wait.1, dimension: wait.2 });
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The job whose spans are placed now: the admitted one, or else the first in rank.
+    fn admit(&mut self) -> Option<usize> {
+        if self.admitted.is_none() {
+            self.admitted = self.jobs.iter().min_by_key(|job| job.rank()).map(|job| job.id);
+        }
+        let id = self.admitted?;
+        self.jobs.iter().position(|job| job.id == id)
+    }
+
+    /// A job whose next span exceeds all there is would block the queue for ever.
+    fn refused(&self, job: JobId, span: SpanId, demand: &Vector, actions: &mut Vec<Action>) -> bool {
+        let Some(blocked) = self.pool.impossible(demand) else { return false };
+        let (dimension, needed, capacity) = (blocked.dimension, blocked.needed, blocked.free);
+        actions.push(Action::Refuse { job, span, dimension, needed, capacity });
+        true
+    }
+}
+
+fn reason(demand: &Vector, attempt: u32) -> String {
+    let held: Vec<String> = demand.iter().map(|(dimension, amount)| format!("{amount} {dimension}")).collect();
+    let held = if held.is_empty() { "nothing".to_owned() } else { held.join(", ") };
+    match attempt {
+        1 => format!("next span of the job; holds {held}"),
+        _ => format!("attempt {attempt} after its worker failed; holds {held}"),
+    }
+}

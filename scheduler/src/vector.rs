@@ -1,0 +1,101 @@
+//! Amounts of named dimensions: what there is, and what a span needs.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The name of one thing there is a limited amount of: `cpu.threads`, `gpu0.encode_sessions`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Dimension(Cow<'static, str>);
+
+/// Threads that run at the same time on the CPU.
+pub const CPU_THREADS: Dimension = Dimension::named("cpu.threads");
+
+impl Dimension {
+    /// A dimension known at compile time.
+    pub const fn named(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+}
+
+impl From<String> for Dimension {
+    fn from(name: String) -> Self {
+        Self(Cow::Owned(name))
+    }
+}
+
+impl fmt::Display for Dimension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An amount for each dimension; one that is not named is zero.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Vector(BTreeMap<Dimension, u64>);
+
+impl Vector {
+    /// A vector of one dimension.
+    pub fn of(dimension: Dimension, amount: u64) -> Self {
+        Self::default().with(dimension, amount)
+    }
+
+    /// The same vector with one dimension set.
+    #[must_use]
+    pub fn with(mut self, dimension: Dimension, amount: u64) -> Self {
+        if amount == 0 {
+            self.0.remove(&dimension);
+        } else {
+            self.0.insert(dimension, amount);
+        }
+        self
+    }
+
+    /// The amount of one dimension.
+    pub fn get(&self, dimension: &Dimension) -> u64 {
+        self.0.get(dimension).copied().unwrap_or(0)
+    }
+
+    /// The dimensions that are not zero, in order of name.
+    pub fn iter(&self) -> impl Iterator<Item = (&Dimension, u64)> {
+        self.0.iter().map(|(dimension, amount)| (dimension, *amount))
+    }
+
+    /// Whether every dimension is zero.
+    pub fn is_zero(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (dimension, amount) in other.iter() {
+            let sum = self.get(dimension).saturating_add(amount);
+            self.0.insert(dimension.clone(), sum);
+        }
+    }
+
+    /// Takes `other` away; what would be negative becomes zero.
+    pub(crate) fn remove(&mut self, other: &Self) {
+        for (dimension, amount) in other.iter() {
+            match self.get(dimension).saturating_sub(amount) {
+                0 => self.0.remove(dimension),
+                left => self.0.insert(dimension.clone(), left),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taking_away_what_was_added_leaves_the_same_vector() {
+        let before = Vector::of(CPU_THREADS, 3).with(Dimension::from("ram.bytes".to_owned()), 0);
+        let mut after = before.clone();
+        let other = Vector::of(CPU_THREADS, 2).with(Dimension::named("gpu0.encode_sessions"), 1);
+        after.add(&other);
+        assert_eq!(after.get(&CPU_THREADS), 5);
+        after.remove(&other);
+        assert_eq!(after, before);
+    }
+}

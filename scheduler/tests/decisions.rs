@@ -1,0 +1,128 @@
+//! One decision a test.
+
+use reelmill_scheduler::{
+    ATTEMPTS_MAX, Action, CPU_THREADS, Dimension, Event, Fault, JobId, LeaseId, Priority, Scheduler, SpanId, Vector,
+};
+
+const JOB: JobId = JobId(1);
+
+fn threads(amount: u64) -> Vector {
+    Vector::of(CPU_THREADS, amount)
+}
+
+fn submit(job: u64, priority: Priority, spans: Vec<Vector>) -> Event {
+    Event::JobSubmitted { job: JobId(job), priority, spans }
+}
+
+fn failed(span: u32, fault: Fault) -> Event {
+    Event::SpanFailed { job: JOB, span: SpanId(span), fault }
+}
+
+fn finished(span: u32) -> Event {
+    Event::SpanFinished { job: JOB, span: SpanId(span) }
+}
+
+/// `start 1.0#1` and so on: job, span, attempt.
+fn short(actions: &[Action]) -> Vec<String> {
+    let line = |action: &Action| match action {
+        Action::Start { job, span, attempt, .. } => format!("start {}.{}#{attempt}", job.0, span.0),
+        Action::Wait { job, span, dimension } => format!("wait {}.{} {dimension}", job.0, span.0),
+        Action::Refuse { job, span, dimension, .. } => format!("refuse {}.{} {dimension}", job.0, span.0),
+        Action::Stop { job, span } => format!("stop {}.{}", job.0, span.0),
+        Action::JobDone { job } => format!("done {}", job.0),
+        Action::JobFailed { job, span, fault, attempts } => format!("failed {}.{} {fault:?} {attempts}", job.0, span.0),
+        Action::JobStopped { job } => format!("stopped {}", job.0),
+    };
+    actions.iter().map(line).collect()
+}
+
+#[test]
+fn spans_run_side_by_side_as_far_as_they_fit() {
+    let mut scheduler = Scheduler::new(threads(4));
+    let actions = scheduler.step(submit(1, Priority::Normal, vec![threads(0), threads(2), threads(2), threads(2)]), 0);
+    assert_eq!(short(&actions), ["start 1.0#1", "start 1.1#1", "start 1.2#1", "wait 1.3 cpu.threads"]);
+    assert_eq!(short(&scheduler.step(finished(0), 1)), Vec::<String>::new(), "the same wait is not said twice");
+    assert_eq!(short(&scheduler.step(finished(2), 2)), ["start 1.3#1"]);
+    assert!(scheduler.step(finished(1), 3).is_empty());
+    assert_eq!(short(&scheduler.step(finished(3), 4)), ["done 1"]);
+    assert_eq!((scheduler.jobs(), scheduler.pool().leases()), (0, 0));
+}
+
+#[test]
+fn a_start_says_what_it_holds_and_why() {
+    let mut scheduler = Scheduler::new(threads(2));
+    let actions = scheduler.step(submit(1, Priority::Normal, vec![threads(2)]), 0);
+    let reason = "next span of the job; holds 2 cpu.threads".to_owned();
+    assert_eq!(actions, [Action::Start { job: JOB, span: SpanId(0), attempt: 1, lease: LeaseId(0), reason }]);
+}
+
+#[test]
+fn a_crashed_span_runs_again_before_later_spans() {
+    let mut scheduler = Scheduler::new(threads(2));
+    scheduler.step(submit(1, Priority::Normal, vec![threads(1); 3]), 0);
+    assert_eq!(short(&scheduler.step(failed(0, Fault::Device), 1)), ["start 1.0#2", "wait 1.2 cpu.threads"]);
+}
+
+#[test]
+fn a_span_that_keeps_crashing_fails_the_job_and_stops_the_rest() {
+    let mut scheduler = Scheduler::new(threads(4));
+    scheduler.step(submit(1, Priority::Normal, vec![threads(1), threads(1)]), 0);
+    for _ in 1..ATTEMPTS_MAX {
+        scheduler.step(failed(1, Fault::Device), 1);
+    }
+    assert_eq!(short(&scheduler.step(failed(1, Fault::Device), 2)), ["stop 1.0"]);
+    assert_eq!(scheduler.pool().leases(), 1, "a lease is held until its process is gone");
+    assert_eq!(short(&scheduler.step(failed(0, Fault::Cancelled), 3)), ["failed 1.1 Device 2"]);
+    assert_eq!((scheduler.jobs(), scheduler.pool().leases()), (0, 0));
+}
+
+#[test]
+fn only_a_device_fault_is_tried_again() {
+    for fault in [Fault::Input, Fault::Capacity, Fault::Sink, Fault::Cancelled, Fault::Bug] {
+        let mut scheduler = Scheduler::new(threads(1));
+        scheduler.step(submit(1, Priority::Normal, vec![threads(1)]), 0);
+        assert_eq!(short(&scheduler.step(failed(0, fault), 1)), [format!("failed 1.0 {fault:?} 1")]);
+    }
+}
+
+#[test]
+fn a_cancelled_job_frees_its_room_for_the_next_one_when_its_spans_are_gone() {
+    let mut scheduler = Scheduler::new(threads(1));
+    scheduler.step(submit(1, Priority::Normal, vec![threads(1)]), 0);
+    assert!(scheduler.step(submit(2, Priority::High, vec![threads(1)]), 1).is_empty());
+    assert_eq!(short(&scheduler.step(Event::JobCancelled { job: JOB }, 2)), ["stop 1.0"]);
+    assert!(scheduler.step(Event::JobCancelled { job: JOB }, 3).is_empty());
+    assert_eq!(short(&scheduler.step(finished(0), 4)), ["stopped 1", "start 2.0#1"]);
+}
+
+#[test]
+fn the_queue_is_by_class_then_age() {
+    let mut scheduler = Scheduler::new(threads(1));
+    scheduler.step(submit(1, Priority::Normal, vec![threads(1)]), 0);
+    scheduler.step(submit(2, Priority::Batch, vec![threads(1)]), 1);
+    scheduler.step(submit(3, Priority::Normal, vec![threads(1)]), 2);
+    scheduler.step(submit(4, Priority::High, vec![threads(1)]), 3);
+    let mut order = Vec::new();
+    let mut actions = scheduler.step(finished(0), 4);
+    while let Some(Action::Start { job, span, .. }) = actions.last().cloned() {
+        order.push(job.0);
+        actions = scheduler.step(Event::SpanFinished { job, span }, 5);
+    }
+    assert_eq!(order, [4, 3, 2]);
+}
+
+#[test]
+fn what_can_never_fit_is_refused_by_name_and_does_not_block_the_queue() {
+    let mut scheduler = Scheduler::new(threads(4));
+    let sessions = Dimension::named("gpu0.encode_sessions");
+    let actions = scheduler.step(submit(1, Priority::Normal, vec![threads(1).with(sessions, 1)]), 0);
+    assert_eq!(short(&actions), ["refuse 1.0 gpu0.encode_sessions"]);
+    assert_eq!(short(&scheduler.step(submit(2, Priority::Normal, vec![threads(4)]), 1)), ["start 2.0#1"]);
+}
+
+#[test]
+fn more_capacity_starts_what_waited() {
+    let mut scheduler = Scheduler::new(threads(1));
+    scheduler.step(submit(1, Priority::Normal, vec![threads(1), threads(1)]), 0);
+    assert_eq!(short(&scheduler.step(Event::CapacityChanged { capacity: threads(2) }, 1)), ["start 1.1#1"]);
+}

@@ -1,0 +1,148 @@
+//! The command line: `reelmill transcode`, `probe`, `plan`.
+//!
+//! The exit status is that of the fault class ([`crate::model::Fault::exit_code`]), 0 for success. An error is one line
+//! on standard error, `reelmill: <sentence> [code]`; with `--json` also an `error` object on standard output.
+
+mod options;
+mod plan;
+mod probe;
+mod signals;
+mod tables;
+mod transcode;
+
+use crate::model::Problem;
+use clap::{Parser, Subcommand};
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+/// Threads of the runtime: the daemon moves messages and renames files; workers do the work.
+const RUNTIME_THREADS: usize = 2;
+/// How long the end may wait for a thread that is stuck in a write.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Turns a video into an adaptive ladder in HLS, CMAF and DASH.
+#[derive(Parser, Debug)]
+#[command(name = "reelmill", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Make a ladder of a file
+    Transcode(Box<transcode::TranscodeArgs>),
+    /// Say what a file holds
+    Probe(probe::ProbeArgs),
+    /// Say what would be made of a file
+    Plan(Box<plan::PlanArgs>),
+}
+
+impl Command {
+    const fn json(&self) -> bool {
+        match self {
+            Self::Transcode(args) => args.json,
+            Self::Probe(args) => args.json,
+            Self::Plan(args) => args.json,
+        }
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    start_log();
+    let runtime = match Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let message = format!("the system gives no threads: {error}; raise its limits");
+            return failed(&[Problem::new(crate::model::Fault::Capacity, "capacity.threads", message)], command.json());
+        }
+    };
+    let json = command.json();
+    let result = run(&runtime, command);
+    runtime.shutdown_timeout(LAST_WORDS);
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problems) => failed(&problems, json),
+    }
+}
+
+fn run(runtime: &Runtime, command: Command) -> Result<(), Vec<Problem>> {
+    match command {
+        Command::Transcode(args) => runtime.block_on(transcode::run(*args)).map_err(|problem| vec![problem]),
+        Command::Probe(args) => runtime.block_on(probe::run(args)).map_err(|problem| vec![problem]),
+        Command::Plan(args) => runtime.block_on(plan::run(*args)),
+    }
+}
+
+/// Tells each problem; the exit status is the first one's.
+fn failed(problems: &[Problem], json: bool) -> ExitCode {
+    for problem in problems {
+        if json {
+            print_line(&error_object(problem).to_string());
+        }
+        let _ = writeln!(io::stderr(), "reelmill: {problem}");
+    }
+    ExitCode::from(problems.first().map_or(70, |problem| problem.fault.exit_code()))
+}
+
+fn error_object(problem: &Problem) -> serde_json::Value {
+    serde_json::json!({
+        "event": "error", "fault": problem.fault.name(), "code": problem.code, "message": problem.message,
+    })
+}
+
+/// Writes to standard output. A reader that has gone away is not an error of ours.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn print_line(text: &str) {
+    print(&format!("{text}\n"));
+}
+
+/// A value as indented JSON, on standard output.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Problem> {
+    let text = serde_json::to_string_pretty(value);
+    let text = text.map_err(|error| Problem::bug("internal.json", format!("this is not JSON: {error}; report it")))?;
+    print_line(&text);
+    Ok(())
+}
+
+/// Logs to standard error what `REELMILL_LOG` asks for (`debug`, `reelmill::supervise=trace`), by default errors.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("REELMILL_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    // Fails only when there is a log already, as in a test.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+}
+
+/// Threads that run at the same time on this machine.
+fn threads() -> u32 {
+    std::thread::available_parallelism().map_or(1, |threads| u32::try_from(threads.get()).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_options_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn file_names_may_be_anything() {
+        use std::os::unix::ffi::OsStrExt;
+        let odd = std::ffi::OsStr::from_bytes(b"--json \xff");
+        let arguments = ["reelmill", "transcode", "--json", "--"].map(std::ffi::OsStr::new);
+        let cli = Cli::try_parse_from(arguments.into_iter().chain([odd, std::ffi::OsStr::new("-out")])).unwrap();
+        let Command::Transcode(args) = cli.command else { panic!("another command") };
+        assert_eq!((args.input.as_os_str(), args.output.to_str(), args.json), (odd, Some("-out"), true));
+    }
+}

@@ -1,0 +1,188 @@
+//! What to make, as it is written on a command line.
+
+use crate::input::Transport;
+use crate::model::{AudioCodec, Packaging, Problem, Speed, VideoCodec};
+use crate::plan::{Channels, RateMode, Request, parse_segment};
+
+/// Options that `transcode` and `plan` share.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(super) struct PlanOptions {
+    /// Rungs, such as 1080p,720p,640x360@700k [default: a ladder that fits the source]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    renditions: Vec<String>,
+    /// Packagings: cmaf (HLS and DASH), ts (HLS) [default: both, as far as the codecs fit]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    packaging: Vec<String>,
+    /// Video codecs: h264, hevc, av1; each gets the whole ladder [default: h264]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    codec: Vec<String>,
+    /// Audio codecs: aac, opus [default: aac]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    audio_codec: Vec<String>,
+    /// What becomes of surround sound: stereo, keep [default: stereo]
+    #[arg(long, value_name = "WHAT")]
+    channels: Option<String>,
+    /// How much time the encoders may take: fast, balanced, quality [default: balanced]
+    #[arg(long, value_name = "CLASS")]
+    speed: Option<String>,
+    /// How bits are spent: vbv (an average), capped-crf, crf [default: vbv, or capped-crf with --crf]
+    #[arg(long, value_name = "MODE")]
+    rate_control: Option<String>,
+    /// Constant rate factor on the encoder's own scale; less is better
+    #[arg(long, value_name = "N")]
+    crf: Option<String>,
+    /// Target duration of a segment, such as 4s or 2500ms [default: 4s]
+    #[arg(long, value_name = "TIME")]
+    segment: Option<String>,
+    /// Runs of segments that are made side by side [default: 1]
+    #[arg(long, value_name = "N")]
+    spans: Option<String>,
+    /// Take over tracks that already are what is asked
+    #[arg(long)]
+    copy: bool,
+    /// How workers get the source: descriptor, socket
+    #[arg(long, value_name = "WAY", hide = true)]
+    transport: Option<String>,
+}
+
+impl PlanOptions {
+    /// The request that is meant.
+    ///
+    /// # Errors
+    /// `request.*`, naming what can be written instead.
+    pub(super) fn request(&self) -> Result<Request, Problem> {
+        let usual = Request::default();
+        Ok(Request {
+            renditions: self.renditions.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
+            codecs: named(&self.codec, "codec", "h264, hevc or av1", VideoCodec::from_name)?,
+            audio_codecs: named(&self.audio_codec, "audio_codec", "aac or opus", AudioCodec::from_name)?,
+            packagings: named(&self.packaging, "packaging", "cmaf or ts", Packaging::from_name)?,
+            speed: one(self.speed.as_deref(), "speed", "fast, balanced or quality", speed)?.unwrap_or(usual.speed),
+            rate_mode: self.rate_mode()?,
+            segment_ms: self.segment.as_deref().map_or(Ok(usual.segment_ms), parse_segment)?,
+            spans: one(self.spans.as_deref(), "spans", "a number from 1", positive)?.unwrap_or(usual.spans),
+            copy: self.copy,
+            channels: one(self.channels.as_deref(), "channels", "stereo or keep", channels)?.unwrap_or(usual.channels),
+            ..usual
+        })
+    }
+
+    /// How workers are to get the source.
+    pub(super) fn transport(&self) -> Result<Transport, Problem> {
+        let way = |name: &str| match name {
+            "descriptor" => Some(Transport::Descriptor),
+            "socket" => Some(Transport::Socket),
+            _ => None,
+        };
+        Ok(one(self.transport.as_deref(), "transport", "descriptor or socket", way)?.unwrap_or_default())
+    }
+
+    fn rate_mode(&self) -> Result<RateMode, Problem> {
+        let crf = one(self.crf.as_deref(), "crf", "a whole number such as 23", |text| text.parse::<u8>().ok())?;
+        match (self.rate_control.as_deref(), crf) {
+            (None | Some("vbv"), None) => Ok(RateMode::Vbv),
+            (None | Some("capped-crf"), crf) => Ok(RateMode::CappedCrf { crf }),
+            (Some("crf"), crf) => Ok(RateMode::Crf { crf }),
+            (Some("vbv"), Some(_)) => {
+                let message = "--crf has no meaning with --rate-control vbv; leave one of them out";
+                Err(Problem::input("request.rate_control", message))
+            }
+            (Some(other), _) => Err(refused("rate_control", other, "vbv, capped-crf or crf")),
+        }
+    }
+}
+
+fn speed(name: &str) -> Option<Speed> {
+    match name {
+        "fast" => Some(Speed::Fast),
+        "balanced" => Some(Speed::Balanced),
+        "quality" => Some(Speed::Quality),
+        _ => None,
+    }
+}
+
+fn channels(name: &str) -> Option<Channels> {
+    match name {
+        "stereo" => Some(Channels::Stereo),
+        "keep" => Some(Channels::Keep),
+        _ => None,
+    }
+}
+
+fn positive(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|number| *number > 0)
+}
+
+fn named<T>(texts: &[String], what: &str, help: &str, find: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Problem> {
+    texts.iter().map(|text| find(text.trim()).ok_or_else(|| refused(what, text, help))).collect()
+}
+
+fn one<T>(text: Option<&str>, what: &str, help: &str, find: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+    text.map(|text| find(text.trim()).ok_or_else(|| refused(what, text, help))).transpose()
+}
+
+fn refused(what: &str, text: &str, help: &str) -> Problem {
+    let option = what.replace('_', "-");
+    Problem::input(&format!("request.{what}"), format!("--{option} `{text}` is not understood; write {help}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: PlanOptions,
+    }
+
+    fn request(line: &str) -> Result<Request, String> {
+        let words = std::iter::once("reelmill").chain(line.split_whitespace());
+        Line::try_parse_from(words).unwrap().options.request().map_err(|problem| problem.code)
+    }
+
+    #[test]
+    fn nothing_written_is_the_default_request() {
+        assert_eq!(request(""), Ok(Request::default()));
+    }
+
+    #[test]
+    fn everything_that_can_be_written() {
+        let line = "--renditions 1080p,640x360@700k --packaging cmaf --codec h264,av1 --audio-codec opus --channels keep \
+                    --speed fast --rate-control crf --crf 21 --segment 2.5s --spans 3 --copy";
+        let request = request(line).unwrap();
+        assert_eq!(request.renditions, ["1080p", "640x360@700k"].map(|text| text.parse().unwrap()));
+        assert_eq!(
+            (request.codecs, request.audio_codecs),
+            (vec![VideoCodec::H264, VideoCodec::Av1], vec![AudioCodec::Opus])
+        );
+        assert_eq!((request.packagings, request.channels), (vec![Packaging::Cmaf], Channels::Keep));
+        assert_eq!((request.speed, request.rate_mode), (Speed::Fast, RateMode::Crf { crf: Some(21) }));
+        assert_eq!((request.segment_ms, request.spans, request.copy), (2500, 3, true));
+    }
+
+    #[test]
+    fn a_rate_factor_alone_is_capped() {
+        assert_eq!(request("--crf 20").unwrap().rate_mode, RateMode::CappedCrf { crf: Some(20) });
+        assert_eq!(request("--rate-control vbv --crf 20"), Err("request.rate_control".into()));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        for (line, code) in [
+            ("--renditions huge", "request.rendition"),
+            ("--codec vp9", "request.codec"),
+            ("--audio-codec mp3", "request.audio_codec"),
+            ("--packaging zip", "request.packaging"),
+            ("--channels 7", "request.channels"),
+            ("--speed ludicrous", "request.speed"),
+            ("--rate-control abr", "request.rate_control"),
+            ("--crf 300", "request.crf"),
+            ("--segment 4h", "request.segment"),
+            ("--spans 0", "request.spans"),
+        ] {
+            assert_eq!(request(line), Err(code.into()), "{line}");
+        }
+    }
+}

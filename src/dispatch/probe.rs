@@ -1,0 +1,88 @@
+//! Media facts, from a worker in probe mode.
+
+use super::listener::cancelled;
+use super::shared::blocking;
+use crate::input::{Source, Transport};
+use crate::model::limits::{PROBE_SECONDS_MAX, STREAMS_MAX};
+use crate::model::{MediaFacts, Problem};
+use crate::supervise::{self, Exit, Launch, Report};
+use crate::wire::v1::{ProbeOrder, from_worker::Message, order::Work};
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// Looks at a source. A worker that crashes over it is not tried again: a client waits for this answer.
+///
+/// # Errors
+/// What the worker says about the source; `source.probe_timeout` after `PROBE_SECONDS_MAX`; `worker.*`, `job.cancelled`.
+pub async fn probe(
+    program: &Path,
+    source: &Source,
+    transport: Transport,
+    mut cancel: watch::Receiver<bool>,
+) -> Result<MediaFacts, Problem> {
+    let scratch = blocking(Scratch::make).await?;
+    let mut launch = Launch::new(program, &scratch.0, source, transport, Work::Probe(ProbeOrder {}));
+    launch.deadline = Some(Duration::from_secs(PROBE_SECONDS_MAX));
+    let (reports, mut told) = mpsc::channel(16);
+    let worker = supervise::start(launch, (), reports)?;
+    let mut facts = None;
+    loop {
+        let report = tokio::select! {
+            report = told.recv() => report,
+            () = cancelled(&mut cancel) => {
+                worker.stop();
+                told.recv().await
+            }
+        };
+        match report {
+            Some(((), Report::Message(Message::FactsJson(json)))) => facts = Some(json),
+            Some(((), Report::Message(Message::Log(line)))) => tracing::debug!(level = line.level, "{}", line.text),
+            Some(((), Report::Message(_))) => {}
+            Some(((), Report::Stderr(line))) => tracing::warn!("worker: {line}"),
+            Some(((), Report::Exited(exit))) => return answer(&exit, facts.as_deref(), source),
+            None => {
+                return Err(Problem::bug("internal.panic", "the probe's task ended early; report this with the log"));
+            }
+        }
+    }
+}
+
+fn answer(exit: &Exit, facts: Option<&[u8]>, source: &Source) -> Result<MediaFacts, Problem> {
+    if *exit == Exit::TimedOut {
+        let message = format!("{} was not understood within {PROBE_SECONDS_MAX} s; is it damaged?", source.name());
+        return Err(Problem::input("source.probe_timeout", message));
+    }
+    if let Some(problem) = exit.problem() {
+        return Err(problem);
+    }
+    let broken = |what: &str| Problem::bug("worker.protocol", format!("the probe sent {what}; report this source"));
+    let facts = facts.ok_or_else(|| broken("no facts"))?;
+    let facts: MediaFacts = serde_json::from_slice(facts).map_err(|error| broken(&error.to_string()))?;
+    if facts.streams.len() > STREAMS_MAX { Err(broken("too many streams")) } else { Ok(facts) }
+}
+
+/// An empty directory for the time of a probe, which needs none but is given one, so that all workers start alike.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn make() -> Result<Self, Problem> {
+        use std::os::unix::fs::DirBuilderExt;
+        let name = format!("reelmill-probe-{}-{:016x}", std::process::id(), RandomState::new().hash_one(0));
+        let path = std::env::temp_dir().join(name);
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(|error| {
+            let message = format!("{} cannot be made: {error}; set TMPDIR to a writable directory", path.display());
+            Problem::sink("output.unwritable", message)
+        })?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Nothing is lost when it stays: it is empty, and lies where systems clean up.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,66 @@
+//! Small operations on files, and what their errors mean to a client.
+
+use crate::model::Problem;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// An error on the output's side as a problem: `output.full` when there is no room, else `output.unwritable`.
+pub(super) fn refused(path: &Path, error: &io::Error) -> Problem {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Problem::sink("output.full", format!("there is no room left for {path}; free some or choose another disk"))
+        }
+        _ => {
+            Problem::sink("output.unwritable", format!("{path} cannot be written: {error}; check path and permissions"))
+        }
+    }
+}
+
+/// Writes a whole file; `durable` returns only when it is on the disk.
+pub(super) fn write(path: &Path, body: &[u8], durable: bool) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    file.write_all(body)?;
+    if durable { file.sync_all() } else { Ok(()) }
+}
+
+/// Puts the names in a directory on the disk.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// The SHA-256 of some bytes, hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A number that nobody else has: the standard library seeds each hasher from the system's random source.
+pub(super) fn random() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_forbidden_one() {
+        let path = Path::new("/out");
+        assert_eq!(refused(path, &io::Error::from_raw_os_error(libc::ENOSPC)).code, "output.full");
+        assert_eq!(refused(path, &io::Error::from_raw_os_error(libc::EDQUOT)).code, "output.full");
+        assert_eq!(refused(path, &io::Error::from_raw_os_error(libc::EACCES)).code, "output.unwritable");
+    }
+
+    #[test]
+    fn hashes_are_the_standard_ones() {
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_ne!(random(), random());
+    }
+}

@@ -1,0 +1,167 @@
+//! The report that a finished job leaves in its output directory as `reelmill.json`.
+
+use crate::model::ledger::TrackKind;
+use crate::model::plan::Note;
+use crate::model::time::scale_round;
+use crate::model::{Ledger, MediaFacts, Packaging, Plan, SegmentRecord, TrackRecord};
+use crate::plan;
+use serde::Serialize;
+
+/// All there is to know about a finished job.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct JobReport {
+    /// The version that made it. Its presence also tells that a directory holds an output of ours.
+    pub reelmill: String,
+    /// What it was made from.
+    pub source: SourceReport,
+    /// Where it lies, as it was asked.
+    pub output: String,
+    /// What was asked.
+    pub request: plan::Request,
+    /// Wall time, ms.
+    pub elapsed_ms: u64,
+    /// After how long the output could first be played, ms.
+    pub playable_after_ms: Option<u64>,
+    /// Attempts that failed and were made up for.
+    pub retries: u32,
+    /// Packets of the source that could not be decoded.
+    pub decode_errors: u64,
+    /// What the client may not expect.
+    pub warnings: Vec<Note>,
+    /// The manifests to give to a player, masters first, by path below the output directory.
+    pub manifests: Vec<String>,
+    /// What was made, in plan order.
+    pub tracks: Vec<TrackReport>,
+    /// What the source is.
+    pub facts: MediaFacts,
+    /// What was decided.
+    pub plan: Plan,
+}
+
+/// A source as it is named in a report.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct SourceReport {
+    /// As it was asked.
+    pub name: String,
+    /// Size.
+    pub bytes: u64,
+}
+
+/// One rendition as made.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct TrackReport {
+    /// Its id.
+    pub track: String,
+    /// RFC 6381 codecs string.
+    pub codecs: String,
+    /// What made it.
+    pub encoder: String,
+    /// Width and height, pixels, of a rung.
+    pub size: Option<(u32, u32)>,
+    /// Segments.
+    pub segments: usize,
+    /// Frames (video) or packets (audio).
+    pub frames: u64,
+    /// From the first frame's start to the last one's end, microseconds.
+    pub duration_us: i64,
+    /// One for each packaging.
+    pub files: Vec<FilesReport>,
+}
+
+/// The files of one rendition in one packaging.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct FilesReport {
+    /// Which packaging.
+    pub packaging: Packaging,
+    /// Bytes of all segments.
+    pub bytes: u64,
+    /// All bits over all time, bits a second.
+    pub mean_bit_rate: u64,
+    /// The largest rate of one segment of at least half the target duration, bits a second.
+    pub peak_bit_rate: u64,
+}
+
+impl TrackReport {
+    /// A report on each track of a ledger.
+    pub fn of(ledger: &Ledger) -> Vec<Self> {
+        ledger.tracks.iter().map(|track| of_track(track, ledger.segment_ms)).collect()
+    }
+}
+
+fn of_track(track: &TrackRecord, segment_ms: u32) -> TrackReport {
+    let start = track.segments.first().map_or(0, |segment| segment.start);
+    let timescale = i64::from(track.timescale.max(1));
+    let files = [Packaging::Cmaf, Packaging::Ts].into_iter();
+    TrackReport {
+        track: track.id.clone(),
+        codecs: track.codec_string.clone(),
+        encoder: track.encoder.clone(),
+        size: match track.kind {
+            TrackKind::Video { width, height, .. } => Some((width, height)),
+            TrackKind::Audio { .. } => None,
+        },
+        segments: track.segments.len(),
+        frames: track.segments.iter().map(|segment| u64::from(segment.frames)).sum(),
+        duration_us: scale_round(track.end() - start, 1_000_000, timescale),
+        files: files.filter_map(|packaging| of_files(track, packaging, segment_ms)).collect(),
+    }
+}
+
+fn of_files(track: &TrackRecord, packaging: Packaging, segment_ms: u32) -> Option<FilesReport> {
+    let sized = |segment: &SegmentRecord| Some((segment.file(packaging)?.bytes, segment.duration));
+    let pieces: Vec<_> = track.segments.iter().filter_map(sized).collect();
+    let bytes = pieces.iter().map(|(bytes, _)| bytes).sum();
+    let mean = bit_rate(bytes, pieces.iter().map(|(_, duration)| duration).sum(), track.timescale);
+    // A last segment of a few frames says nothing about what a network must carry.
+    let long = |duration: i64| i128::from(duration) * 2000 >= i128::from(segment_ms) * i128::from(track.timescale);
+    let peaks = pieces.iter().filter(|(_, duration)| long(*duration));
+    let peak = peaks.map(|(bytes, duration)| bit_rate(*bytes, *duration, track.timescale)).max().unwrap_or(mean);
+    (!pieces.is_empty()).then_some(FilesReport { packaging, bytes, mean_bit_rate: mean, peak_bit_rate: peak })
+}
+
+/// Bits a second, rounded up.
+fn bit_rate(bytes: u64, ticks: i64, timescale: u32) -> u64 {
+    let bits = u128::from(bytes) * 8 * u128::from(timescale);
+    let rate = bits.div_ceil(ticks.max(1).unsigned_abs().into());
+    u64::try_from(rate).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ledger::StoredFile;
+
+    #[test]
+    fn rates_are_of_what_is_stored_and_a_stub_of_a_segment_is_no_peak() {
+        let segment = |index: u32, bytes: u64, duration: i64| SegmentRecord {
+            index,
+            start: i64::from(index) * 4000,
+            duration,
+            frames: 100,
+            files: vec![StoredFile {
+                packaging: Packaging::Cmaf,
+                name: format!("{index}"),
+                bytes,
+                sha256: String::new(),
+                key_frames: Vec::new(),
+            }],
+        };
+        let kind = r#"{"type":"audio","codec":"aac","sample_rate":1000,"channels":2,"language":null,"title":"",
+            "default":true,"descriptive":false}"#;
+        let track = TrackRecord {
+            id: "audio-1".into(),
+            kind: serde_json::from_str(kind).unwrap(),
+            timescale: 1000,
+            codec_string: "mp4a.40.2".into(),
+            declared_peak: 0,
+            init_sha256: None,
+            encoder: "aac".into(),
+            segments: vec![segment(0, 1_000_000, 4000), segment(1, 2_000_000, 4000), segment(2, 100_000, 40)],
+        };
+        let report = of_track(&track, 4000);
+        assert_eq!((report.segments, report.frames, report.duration_us), (3, 300, 8_040_000));
+        assert_eq!((report.files.len(), report.files[0].bytes), (1, 3_100_000));
+        assert_eq!(report.files[0].peak_bit_rate, 4_000_000);
+        assert_eq!(report.files[0].mean_bit_rate, 3_084_578);
+    }
+}

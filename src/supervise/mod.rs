@@ -1,0 +1,168 @@
+//! Worker processes: how they are born, spoken to, watched and ended. One process runs one span, or one probe.
+//!
+//! A worker gets an empty environment, no stdin or stdout, its end of a socket as descriptor 3, where the source is a
+//! file that file as descriptor 4, and one argument: its spool directory. Its first message is its order. Then one task
+//! a worker ([`watch`]) reads what it says, answers its reads, and learns how it died; each way to die is a variant of
+//! [`Exit`].
+
+mod exit;
+mod frames;
+mod serve;
+mod stderr;
+mod watch;
+
+pub use exit::Exit;
+
+use crate::input::{Source, Transport};
+use crate::model::Problem;
+use crate::model::limits::WORKER_SILENCE_SECONDS_MAX;
+use crate::sys::spawn;
+use crate::wire::v1;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command as StdCommand, Stdio};
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+/// What to start, and how long to trust it.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The worker's program.
+    pub program: PathBuf,
+    /// An existing directory that the worker may write to; absolute.
+    pub spool: PathBuf,
+    /// What it reads.
+    pub source: Source,
+    /// How it gets the bytes.
+    pub transport: Transport,
+    /// What it does.
+    pub work: v1::order::Work,
+    /// Without a message for so long it counts as hung.
+    pub silence: Duration,
+    /// After so long it is killed whatever it says.
+    pub deadline: Option<Duration>,
+}
+
+impl Launch {
+    /// A launch with the usual patience and no deadline.
+    pub fn new(program: &Path, spool: &Path, source: &Source, transport: Transport, work: v1::order::Work) -> Self {
+        Self {
+            program: program.to_owned(),
+            spool: spool.to_owned(),
+            source: source.clone(),
+            transport,
+            work,
+            silence: Duration::from_secs(WORKER_SILENCE_SECONDS_MAX),
+            deadline: None,
+        }
+    }
+}
+
+/// What a worker's task tells. `Exited` comes exactly once, last.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Report {
+    /// A message that somebody else must act on: facts, init, segment, progress, log.
+    Message(v1::from_worker::Message),
+    /// A line that the process wrote to stderr by itself.
+    Stderr(String),
+    /// The process is gone.
+    Exited(Exit),
+}
+
+/// What a worker's task is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Control {
+    /// So many bytes have left the spool.
+    Released(u64),
+    /// Ask, terminate, kill.
+    Stop,
+}
+
+/// A running worker. Dropping it stops the process.
+#[derive(Debug)]
+pub struct Worker {
+    // Unbounded, yet bounded: one `Released` for a segment that the worker reported, and one `Stop`.
+    control: mpsc::UnboundedSender<Control>,
+}
+
+impl Worker {
+    /// Tells the worker that `bytes` have left its spool.
+    pub fn released(&self, bytes: u64) {
+        // Fails only when the process is gone; its exit is on its way.
+        let _ = self.control.send(Control::Released(bytes));
+    }
+
+    /// Begins to end the process: asked, terminated, killed within `STOP_GRACE_MS`. The exit is reported as usual.
+    pub fn stop(&self) {
+        let _ = self.control.send(Control::Stop);
+    }
+}
+
+/// Starts a worker. Its reports go to `reports`, each with `tag`. Must be called on a thread of the runtime, since the
+/// process dies with the thread that spawned it.
+///
+/// # Errors
+/// `worker.not_started` when the program cannot be run.
+pub fn start<T>(launch: Launch, tag: T, reports: mpsc::Sender<(T, Report)>) -> Result<Worker, Problem>
+where
+    T: Copy + Send + Sync + 'static,
+{
+    let (child, socket) = spawn_process(&launch).map_err(|error| {
+        let message = format!("{} cannot be started: {error}; reinstall it beside reelmill", launch.program.display());
+        Problem::device("worker.not_started", message)
+    })?;
+    let (control, controls) = mpsc::unbounded_channel();
+    tokio::spawn(watch::run(watch::Watched { child, socket, launch, controls }, tag, reports));
+    Ok(Worker { control })
+}
+
+fn spawn_process(launch: &Launch) -> io::Result<(Child, UnixStream)> {
+    let (ours, theirs) = StdUnixStream::pair()?;
+    let source = match launch.transport {
+        Transport::Descriptor => launch.source.descriptor()?,
+        Transport::Socket => None,
+    };
+    let mut command = StdCommand::new(std::path::absolute(&launch.program)?);
+    command.arg("--spool").arg(&launch.spool).current_dir("/").env_clear();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let prepared = spawn::inherit(command, theirs.as_fd(), source.as_ref().map(AsFd::as_fd));
+    let child = prepared.spawn(|command| {
+        // A group of its own, so that Ctrl-C reaches the daemon alone, which then ends its workers in order.
+        Command::from(command).process_group(0).kill_on_drop(true).spawn()
+    })?;
+    ours.set_nonblocking(true)?;
+    Ok((child, UnixStream::from_std(ours)?))
+}
+
+/// The order for a launch, as the first message says it.
+fn order(launch: &Launch) -> io::Result<v1::Order> {
+    let descriptor = match launch.transport {
+        Transport::Descriptor if launch.source.descriptor()?.is_some() => spawn::SOURCE_FD,
+        _ => -1,
+    };
+    let source = v1::Source { size_bytes: launch.source.size_bytes(), descriptor };
+    Ok(v1::Order { source: Some(source), work: Some(launch.work.clone()) })
+}
+
+/// The worker's program: `REELMILL_WORKER` where it is set, else `reelmill-worker` beside the running program.
+///
+/// # Errors
+/// `worker.not_started` when there is no such file.
+pub fn find_program() -> Result<PathBuf, Problem> {
+    let program = match std::env::var_os("REELMILL_WORKER") {
+        Some(program) => PathBuf::from(program),
+        None => match std::env::current_exe() {
+            Ok(ours) => ours.with_file_name("reelmill-worker"),
+            Err(error) => return Err(Problem::device("worker.not_started", format!("/proc is needed: {error}"))),
+        },
+    };
+    if program.is_file() {
+        return Ok(program);
+    }
+    let message = format!("there is no {}; install it there or name it in REELMILL_WORKER", program.display());
+    Err(Problem::device("worker.not_started", message))
+}

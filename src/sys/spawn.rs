@@ -1,0 +1,130 @@
+//! What a worker process is born with: its two descriptors and nothing else, and death with its parent.
+
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::process::Command;
+
+/// The worker's end of the control socket.
+pub const CONTROL_FD: RawFd = 3;
+/// The source, where it is handed over as an open file.
+pub const SOURCE_FD: RawFd = 4;
+/// First descriptor that a worker does not get.
+const FIRST_CLOSED_FD: RawFd = 5;
+
+/// Makes `command` start with `control` as descriptor [`CONTROL_FD`], `source` as [`SOURCE_FD`], every higher
+/// descriptor closed, and SIGKILL sent to it when the *thread* that spawns it ends. So it must be spawned from a thread
+/// that outlives it: the main thread or a runtime's own, never one of a pool that shrinks.
+pub fn inherit<'a>(mut command: Command, control: BorrowedFd<'a>, source: Option<BorrowedFd<'a>>) -> Prepared<'a> {
+    use std::os::unix::process::CommandExt;
+    let (control, source) = (control.as_raw_fd(), source.map(|fd| fd.as_raw_fd()));
+    let parent = std::process::id();
+    // SAFETY: the closure runs between fork and exec and makes only async-signal-safe system calls: no allocation, no
+    // lock. `Prepared` keeps both descriptors borrowed, and so open, until the command is spawned or given up.
+    unsafe { command.pre_exec(move || take_over(control, source, parent)) };
+    Prepared { command, descriptors: PhantomData }
+}
+
+/// A command together with the promise that its descriptors are open.
+#[derive(Debug)]
+pub struct Prepared<'a> {
+    command: Command,
+    descriptors: PhantomData<BorrowedFd<'a>>,
+}
+
+impl Prepared<'_> {
+    /// Gives the command to `spawn`, which must start it before it returns, if at all.
+    pub fn spawn<T>(self, spawn: impl FnOnce(Command) -> T) -> T {
+        spawn(self.command)
+    }
+}
+
+/// Runs in the child, between fork and exec.
+fn take_over(control: RawFd, source: Option<RawFd>, parent: u32) -> io::Result<()> {
+    // Both are first moved out of the way: either may already sit on the number that the other is to get.
+    let control = moved_up(control)?;
+    let source = source.map(moved_up).transpose()?;
+    put(control, CONTROL_FD)?;
+    match source {
+        Some(source) => put(source, SOURCE_FD)?,
+        // SAFETY: closing a number that may not be open has no effect on memory; EBADF is the expected answer.
+        None => drop(unsafe { libc::close(SOURCE_FD) }),
+    }
+    // Marked, not closed at once, since the library reports a failed exec through a descriptor up there. Kernels before
+    // 5.11 refuse the flag; what Rust opened is marked anyway, so only what our own parent leaked would stay.
+    let last = libc::c_uint::MAX;
+    // SAFETY: changes flags of descriptors of this process only.
+    unsafe { libc::syscall(libc::SYS_close_range, FIRST_CLOSED_FD as libc::c_uint, last, libc::CLOSE_RANGE_CLOEXEC) };
+    die_with(parent)
+}
+
+fn moved_up(fd: RawFd) -> io::Result<RawFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes an integer and returns a new descriptor or -1.
+    check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 16) })
+}
+
+fn put(from: RawFd, to: RawFd) -> io::Result<()> {
+    // SAFETY: dup2 takes two integers; the descriptor it may close is the child's own.
+    check(unsafe { libc::dup2(from, to) }).map(|_| ())
+}
+
+fn die_with(parent: u32) -> io::Result<()> {
+    // SAFETY: PR_SET_PDEATHSIG takes one signal number.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong) })?;
+    // The parent may have died before the line above; then no signal will come any more.
+    // SAFETY: getppid cannot fail and touches no memory.
+    let now = unsafe { libc::getppid() };
+    if now as u32 == parent { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
+}
+
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Sends a signal to the process group that `leader` leads. The caller must not have waited for `leader` yet, so that
+/// its number cannot have been given to somebody else. A group that is gone is not an error.
+pub fn signal_group(leader: u32, signal: i32) {
+    let Ok(leader) = libc::pid_t::try_from(leader) else { return };
+    if leader > 1 {
+        // SAFETY: kill takes two integers; the number is above 1, so it names neither every process nor our own group.
+        unsafe { libc::kill(-leader, signal) };
+    }
+}
+
+/// Whether a process with this number exists, whoever owns it.
+pub fn process_exists(pid: u32) -> bool {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return false };
+    // SAFETY: signal 0 sends nothing; it only asks.
+    pid > 0 && (unsafe { libc::kill(pid, 0) } == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+    use std::process::Stdio;
+
+    #[test]
+    fn the_child_gets_its_descriptors_and_nothing_above_them() {
+        let control = std::fs::File::open("/dev/null").unwrap();
+        let source = std::fs::File::open("/dev/zero").unwrap();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "readlink /proc/$$/fd/3; readlink /proc/$$/fd/4; ls /proc/$$/fd | sort -n | tail -1"]);
+        command.stdin(Stdio::null());
+        let prepared = inherit(command, control.as_fd(), Some(source.as_fd()));
+        let output = prepared.spawn(|mut command| command.output()).unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        // dash keeps a copy of nothing; bash puts one at 255. Either way nothing between is inherited.
+        assert_eq!(&lines[..2], ["/dev/null", "/dev/zero"]);
+        assert!(["4", "255"].contains(&lines[2]), "{lines:?}");
+    }
+
+    #[test]
+    fn this_process_exists_and_an_impossible_one_does_not() {
+        assert!(process_exists(std::process::id()));
+        assert!(process_exists(1));
+        assert!(!process_exists(u32::MAX));
+        assert!(!process_exists(0));
+    }
+}
