@@ -119,11 +119,12 @@ impl Job {
                     asked_to_stop = true;
                     self.wind_up(Problem::cancelled()).await
                 }
+                // Before reports, since a worker that floods the log must not hold back manifests.
+                _ = tick.tick() => self.ticked().await,
                 report = told.recv() => match report {
                     Some((tag, report)) => self.reported(tag, report).await,
                     None => return Err(lost_reports()),
                 },
-                _ = tick.tick() => self.ticked().await,
             };
         }
         end.unwrap_or_else(|| Err(lost_reports()))?;

@@ -112,7 +112,7 @@ async fn make_plan(facts: &MediaFacts, request: &TranscodeRequest, listener: &Li
 }
 
 /// One problem for many: the first, with the others' sentences after it.
-pub fn first_of(problems: Vec<Problem>) -> Problem {
+fn first_of(problems: Vec<Problem>) -> Problem {
     let mut problems = problems.into_iter();
     let Some(mut first) = problems.next() else {
         return Problem::bug("internal.plan", "the planner refused without a reason; report this source");

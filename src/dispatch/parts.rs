@@ -89,7 +89,8 @@ impl Job {
 
     async fn part_failed(&mut self, span: SpanId, attempt: u32, problem: Problem) -> Event {
         let fault = fault_of(problem.fault);
-        if self.failure.is_none() {
+        // A part that was stopped because of another has nothing to tell.
+        if problem.fault != Fault::Cancelled {
             let part = self.part_name(span);
             self.listener.tell(JobEvent::PartFailed { part, attempt, problem: problem.clone() }).await;
         }

@@ -39,6 +39,13 @@ impl FakeWorker {
         self.home.path().join("source.mp4")
     }
 
+    /// The fake workers that have begun and still exist.
+    pub(crate) fn alive(&self) -> Vec<String> {
+        let names = fs::read_dir(self.home.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let pids = names.filter_map(|name| name.to_str().and_then(|name| name.strip_prefix("pid-")).map(str::to_owned));
+        pids.filter(|pid| Path::new("/proc").join(pid).exists()).collect()
+    }
+
     /// What the fake workers wrote down, a line each, in the order in which they began.
     pub(crate) fn log(&self) -> Vec<String> {
         fs::read_to_string(self.home.path().join("log")).unwrap_or_default().lines().map(str::to_owned).collect()
@@ -193,6 +200,7 @@ impl Fake {
         let before = fs::read_to_string(&path).unwrap_or_default();
         let mut log = fs::OpenOptions::new().append(true).create(true).open(&path).unwrap();
         log.write_all(format!("{what}\n").as_bytes()).unwrap();
+        fs::write(self.home.join(format!("pid-{}", std::process::id())), b"").unwrap();
         let part = what.split(' ').next().unwrap_or_default();
         before.lines().filter(|line| line.split(' ').next() == Some(part)).count()
     }
