@@ -1,5 +1,8 @@
 //! Reelmill, in the order in which a job flows through it.
 
+/// The command line.
+pub mod cli;
+
 /// Where source bytes come from: opened here, never parsed here.
 pub mod input;
 

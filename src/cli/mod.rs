@@ -1,4 +1,4 @@
-//! The command line: `reelmill transcode`, `probe`, `plan`.
+//! The command line: `reelmill transcode`, `probe`, `plan`, `play`.
 //!
 //! The exit status is that of the fault class ([`crate::model::Fault::exit_code`]), 0 for success. An error is one line
 //! on standard error, `reelmill: <sentence> [code]`; with `--json` also an `error` object on standard output.
@@ -11,6 +11,7 @@ mod tables;
 mod transcode;
 
 use crate::model::Problem;
+use crate::play;
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ enum Command {
     Probe(probe::ProbeArgs),
     /// Say what would be made of a file
     Plan(Box<plan::PlanArgs>),
+    /// Serve an output directory on this machine, with a page that plays it
+    Play(play::PlayArgs),
 }
 
 impl Command {
@@ -46,6 +49,7 @@ impl Command {
             Self::Transcode(args) => args.json,
             Self::Probe(args) => args.json,
             Self::Plan(args) => args.json,
+            Self::Play(_) => false,
         }
     }
 }
@@ -75,6 +79,7 @@ fn run(runtime: &Runtime, command: Command) -> Result<(), Vec<Problem>> {
         Command::Transcode(args) => runtime.block_on(transcode::run(*args)).map_err(|problem| vec![problem]),
         Command::Probe(args) => runtime.block_on(probe::run(args)).map_err(|problem| vec![problem]),
         Command::Plan(args) => runtime.block_on(plan::run(*args)),
+        Command::Play(args) => runtime.block_on(play::run(args)).map_err(|problem| vec![problem]),
     }
 }
 
