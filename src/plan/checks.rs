@@ -126,14 +126,13 @@ pub(super) fn outputs(
         problems.extend(one_codec(codec.traits().name, codec.traits().packagings, &packagings, notes));
     }
     let silent = |p: &&Packaging| !audio.iter().any(|c| c.traits().packagings.contains(p));
-    if has_audio && problems.is_empty() {
-        if let Some(p) = packagings.iter().find(silent) {
-            notes.add(
-                "audio.aac_added",
-                format!("{} cannot carry the audio codec asked for, so AAC is made for it too", p.name()),
-            );
-            audio.push(AudioCodec::Aac);
-        }
+    if has_audio
+        && problems.is_empty()
+        && let Some(p) = packagings.iter().find(silent)
+    {
+        let message = format!("{} cannot carry the audio codec asked for, so AAC is made for it too", p.name());
+        notes.add("audio.aac_added", message);
+        audio.push(AudioCodec::Aac);
     }
     if problems.is_empty() { Ok(Outputs { video, audio, packagings }) } else { Err(problems) }
 }

@@ -5,6 +5,11 @@ use crate::model::{RateControl, Ratio, Speed, VideoCodec};
 
 /// Most threads that SVT-AV1 is given: from 2.x on `lp` is a level of parallelism, and 6 is the highest.
 const SVT_THREADS_MAX: u32 = 6;
+/// Most frame threads that x265 takes.
+const X265_FRAME_THREADS_MAX: u32 = 16;
+/// Widths below which x265's macroblock tree is off: under 50 pixels (fewer than four of its 16-pixel blocks) its SIMD
+/// code writes past its buffers and corrupts the heap (x265 3.5, seen by valgrind; crashes in 3.5 and 4.1).
+const X265_TREE_WIDTH_MIN: u32 = 64;
 /// Longest GOP, frames: what a segment of 30 s at 50 frames a second needs, twice.
 const GOP_MAX: i64 = 3000;
 
@@ -12,6 +17,8 @@ const GOP_MAX: i64 = 3000;
 pub(super) struct Settings<'a> {
     /// Which encoder.
     pub codec: VideoCodec,
+    /// Width of its pictures, pixels.
+    pub width: u32,
     /// Speed class.
     pub speed: Speed,
     /// How bits are spent.
@@ -94,21 +101,28 @@ fn x264(settings: &Settings<'_>, options: &mut Options) {
     options.add("x264-params", "stitchable=1:open-gop=0");
 }
 
-/// Parameter sets leave in the extradata alone (`hvc1` wants them nowhere else; the packager repeats them in TS). The
-/// info SEI would tell where a span starts. A single thread has no pool, and what needs one is turned off rather than
-/// warned about.
+/// Parameter sets leave in the extradata alone (`hvc1` wants them nowhere else; the packager repeats them in TS), except
+/// with static HDR metadata, where x265 insists on repeating them; the packager takes them out for `hvc1`. The info SEI
+/// would tell where a span starts. Frame threads instead of a thread pool: a pool asks libnuma, which a worker that is
+/// locked in cannot answer ("Failed to generate CPU mask"), and it brings more threads than were counted.
 fn x265(settings: &Settings<'_>, options: &mut Options) {
     options.common(settings);
     options.add("forced-idr", 1);
-    let pool = match settings.threads {
-        0 | 1 => "pools=none:wpp=0:frame-threads=1".to_owned(),
-        threads => format!("pools={threads}:frame-threads={}", if threads >= 8 { 2 } else { 1 }),
-    };
-    let mut params = format!("open-gop=0:repeat-headers=0:info=0:lookahead-slices=0:log-level=warning:{pool}");
+    let threads = settings.threads.clamp(1, X265_FRAME_THREADS_MAX);
+    let repeat = u8::from(settings.hdr.is_some_and(has_static_metadata));
+    let mut params = format!("open-gop=0:repeat-headers={repeat}:info=0:log-level=warning");
+    params.push_str(&format!(":pools=none:wpp=0:lookahead-slices=0:frame-threads={threads}"));
+    if settings.width < X265_TREE_WIDTH_MIN {
+        params.push_str(":cutree=0");
+    }
     if let Some(hdr) = settings.hdr {
         params.push_str(&x265_hdr(hdr, settings.color));
     }
     options.add("x265-params", params);
+}
+
+fn has_static_metadata(hdr: &Hdr) -> bool {
+    hdr.mastering.is_some() || hdr.max_cll.is_some()
 }
 
 /// Static HDR metadata as SEI messages (ISO/IEC 23008-2 D.2.28, D.2.35).
@@ -120,7 +134,7 @@ fn x265_hdr(hdr: &Hdr, color: &ColorTags) -> String {
             params.push_str(&format!(":{name}={tag}"));
         }
     }
-    if hdr.mastering.is_some() || hdr.max_cll.is_some() {
+    if has_static_metadata(hdr) {
         params.push_str(":hdr10=1");
     }
     if let Some(MasteringDisplay { red, green, blue, white, min_luminance, max_luminance }) = hdr.mastering {
@@ -197,6 +211,18 @@ mod tests {
             ":mastering-display=G(0.26500,0.69000)B(0.15000,0.06000)R(0.68000,0.32000)WP(0.31270,0.32900)\
              L(1000.0000,0.0050):content-light=1000,400"
         );
+    }
+
+    #[test]
+    fn narrow_pictures_do_without_the_tree_that_corrupts_the_heap() {
+        let params = |width| {
+            let rate = RateControl::Crf { crf: 24 };
+            let (color, codec, speed) = (ColorTags::default(), VideoCodec::Hevc, Speed::Balanced);
+            let settings = Settings { codec, width, speed, rate, gop: 200, threads: 1, color: &color, hdr: None };
+            options(&settings).pop().map(|(_, params)| params).unwrap()
+        };
+        assert!(params(48).ends_with(":cutree=0"));
+        assert!(!params(64).contains("cutree"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::notes::Notes;
 use super::request::{RenditionSpec, SizeSpec};
+use std::cmp::Reverse;
 
 /// Named qualities of a ladder that nobody specified, largest first. 144p is left out: nobody watches it by choice.
 const DEFAULT_SHORT_SIDES: [u32; 7] = [2160, 1440, 1080, 720, 480, 360, 240];
@@ -66,7 +67,7 @@ pub(super) fn default(shape: Shape) -> Vec<Rung> {
 /// Gives rungs of one name the rate, and then a number, so that every name is unique.
 fn sorted(mut rungs: Vec<Rung>) -> Vec<Rung> {
     let area = |rung: &Rung| u64::from(rung.width) * u64::from(rung.height);
-    rungs.sort_by(|a, b| (area(b), b.bitrate).cmp(&(area(a), a.bitrate)));
+    rungs.sort_by_key(|rung| Reverse((area(rung), rung.bitrate)));
     for i in 1..rungs.len() {
         let taken = |name: &str, rungs: &[Rung]| rungs[..i].iter().any(|rung| rung.name == name);
         let plain = rungs[i].name.clone();

@@ -91,12 +91,13 @@ pub(super) fn declared_peak(control: RateControl, codec: VideoCodec, bitrate: u6
     if codec == VideoCodec::Av1 { peak * 5 / 4 } else { peak }
 }
 
-/// The constant rate factor that is taken when none is asked: about the same look in each codec.
+/// The constant rate factor that is taken when none is asked. About the same look in each codec: on five seconds of
+/// film at 720p, balanced, SSIM 0.963, 0.962 and 0.962 at 1516, 1024 and 970 kb/s.
 const fn default_crf(codec: VideoCodec) -> u8 {
     match codec {
         VideoCodec::H264 => 23,
-        VideoCodec::Hevc => 26,
-        VideoCodec::Av1 => 35,
+        VideoCodec::Hevc => 24,
+        VideoCodec::Av1 => 32,
     }
 }
 
@@ -131,7 +132,7 @@ fn for_frames(rate: u64, frame_rate: Ratio) -> u64 {
 fn times_power_three_quarters(rate: u64, part: u64, whole: u64) -> u64 {
     let cube = |n: u64| u128::from(n.min(1 << 28)).pow(3);
     let factor = ((cube(part) << 40) / cube(whole.max(1))).isqrt().isqrt();
-    u64::try_from(u128::from(rate) * factor >> 10).unwrap_or(u64::MAX)
+    u64::try_from((u128::from(rate) * factor) >> 10).unwrap_or(u64::MAX)
 }
 
 /// What a source's codec spends for the same look, in hundredths of H.264's. Rough: it only bounds rates from above.

@@ -5,7 +5,7 @@ use super::color::{self, Look};
 use super::ladder::{self, Rung, Shape};
 use super::notes::Notes;
 use super::rate::{self, SourceRate};
-use super::request::Request;
+use super::request::{RateMode, Request};
 use super::threads::{self, Load};
 use super::timeline::{self, Clock, Origin};
 use super::{Node, encoder, graph};
@@ -55,6 +55,12 @@ pub(super) fn plan(
     let clock = timeline::clock(video);
     let decoded = color::decoded(video);
     let made = rungs(source, request, &outputs.video, clock, &decoded, notes)?;
+    if matches!(request.rate_mode, RateMode::Vbv) && outputs.video.contains(&VideoCodec::Av1) {
+        notes.add(
+            "rate.av1_quality",
+            "av1 has no average rate with aligned key frames; its rates are upper bounds for constant quality",
+        );
+    }
     let renditions = renditions(&made, source, request, node, clock, &decoded);
     Ok(VideoPlan {
         stream: source.stream.index,
@@ -167,6 +173,7 @@ fn renditions(
         let frame_rate = frame_rate(m.codec, clock.frame_rate);
         let settings = encoder::Settings {
             codec: m.codec,
+            width,
             speed: request.speed,
             rate,
             gop: encoder::gop(request.segment_ms, clock.frame_rate),
