@@ -8,9 +8,9 @@ use crate::model::{Ledger, Packaging};
 #[derive(Clone, Copy, Debug)]
 pub struct LiveClock {
     /// Start.
-    pub started_unix_ms: u64,
+    pub started_unix_ms: i64,
     /// Now.
-    pub now_unix_ms: u64,
+    pub now_unix_ms: i64,
 }
 
 /// Stand-in.
