@@ -7,7 +7,10 @@ pub struct Continuity(BTreeMap<u16, u8>);
 
 impl Continuity {
     /// Stand-in.
-    pub fn renumber(&mut self, bytes: &mut [u8]) {
+    pub fn renumber(&mut self, bytes: &mut [u8]) -> Result<(), String> {
+        if bytes.len() % 188 != 0 {
+            return Err("not whole packets".into());
+        }
         for packet in bytes.chunks_exact_mut(188) {
             let pid = u16::from(packet[1] & 0x1f) << 8 | u16::from(packet[2]);
             let counter = self.0.entry(pid).or_insert(15);
@@ -16,5 +19,6 @@ impl Continuity {
             }
             packet[3] = packet[3] & 0xf0 | *counter;
         }
+        Ok(())
     }
 }
