@@ -20,7 +20,8 @@ pub use place::{Place, REPORT_NAME};
 use crate::model::ledger::SegmentRecord;
 use crate::model::plan::Note;
 use crate::model::{Ledger, Packaging, Plan, Problem};
-use crate::package::{LiveClock, verify};
+use crate::package::LiveClock;
+use crate::package::verify::verify;
 use crate::wire::v1;
 use disk::refused;
 use lane::{Identity, Lane};
@@ -237,7 +238,7 @@ impl Publisher {
         }
         self.sync()?;
         self.ledger.complete = true;
-        if let Some(finding) = verify::verify(&self.ledger).first() {
+        if let Some(finding) = verify(&self.ledger).first() {
             return Err(Problem::bug(
                 "output.verify_failed",
                 format!("the output is not sound: {finding}; report this"),
