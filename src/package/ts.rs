@@ -8,7 +8,7 @@ pub struct Continuity(BTreeMap<u16, u8>);
 impl Continuity {
     /// Stand-in.
     pub fn renumber(&mut self, bytes: &mut [u8]) -> Result<(), String> {
-        if bytes.len() % 188 != 0 {
+        if !bytes.len().is_multiple_of(188) {
             return Err("not whole packets".into());
         }
         for packet in bytes.chunks_exact_mut(188) {
