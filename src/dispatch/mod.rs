@@ -128,6 +128,6 @@ fn masters<'a>(manifests: impl Iterator<Item = &'a str>) -> Vec<String> {
     manifests.filter(|path| path.matches('/').count() <= 1).map(str::to_owned).collect()
 }
 
-fn now_unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+fn now_unix_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

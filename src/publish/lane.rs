@@ -5,7 +5,7 @@
 //! (ISO/IEC 13818-1 §2.4.3.3) run on from one segment to the next, so they are written when the order is known.
 
 use super::disk::{self, refused};
-use super::message::Finished;
+use super::message::{Finished, broken};
 use crate::model::ledger::{SegmentRecord, StoredFile, TrackRecord};
 use crate::model::{Packaging, Problem};
 use crate::package::ts::Continuity;
@@ -142,12 +142,8 @@ impl Lane {
     /// Continues the counters of the previous segment in this file, which no manifest names yet. The new hash.
     fn renumber(&mut self, path: &Path) -> Result<String, Problem> {
         let mut bytes = fs::read(path).map_err(|error| refused(path, &error))?;
-        self.continuity.renumber(&mut bytes).map_err(|error| {
-            Problem::bug(
-                "worker.protocol",
-                format!("a worker made a malformed transport stream ({error}); report this"),
-            )
-        })?;
+        let renumbered = self.continuity.renumber(&mut bytes);
+        renumbered.map_err(|error| broken(&format!("a segment is no transport stream ({error})")))?;
         disk::write(path, &bytes, false).map_err(|error| refused(path, &error))?;
         Ok(disk::sha256(&bytes))
     }

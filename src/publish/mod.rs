@@ -20,7 +20,8 @@ pub use place::{Place, REPORT_NAME};
 use crate::model::ledger::SegmentRecord;
 use crate::model::plan::Note;
 use crate::model::{Ledger, Packaging, Plan, Problem};
-use crate::package::{LiveClock, verify};
+use crate::package::LiveClock;
+use crate::package::verify::verify;
 use crate::wire::v1;
 use disk::refused;
 use lane::{Identity, Lane};
@@ -77,7 +78,7 @@ pub struct Publisher {
     done: Vec<Part>,
     manifests: Manifests,
     syncer: Syncer,
-    started_unix_ms: u64,
+    started_unix_ms: i64,
     refreshed_ms: Option<u64>,
     dirty: bool,
 }
@@ -87,7 +88,7 @@ impl Publisher {
     ///
     /// # Errors
     /// `output.unwritable` when the thread that syncs cannot be started.
-    pub fn new(place: Place, plan: &Plan, started_unix_ms: u64) -> Result<Self, Problem> {
+    pub fn new(place: Place, plan: &Plan, started_unix_ms: i64) -> Result<Self, Problem> {
         let syncer = Syncer::start().map_err(|error| refused(place.root(), &error))?;
         let tracks = tracks::of(plan);
         Ok(Self {
@@ -209,7 +210,7 @@ impl Publisher {
     /// Renders growing manifests when there is something new and the last time is long enough ago. `now_ms` is on a
     /// clock that does not go back, `now_unix_ms` is the time of day. True when this was the first time, so that the
     /// output can be played from now on.
-    pub fn refresh(&mut self, now_ms: u64, now_unix_ms: u64) -> Result<bool, Problem> {
+    pub fn refresh(&mut self, now_ms: u64, now_unix_ms: i64) -> Result<bool, Problem> {
         let fewest = self.ledger.tracks.iter().map(|track| track.segments.len()).min().unwrap_or(0);
         let recent = self.refreshed_ms.is_some_and(|last| now_ms < last.saturating_add(REFRESH_MS));
         if !self.dirty || fewest == 0 || (recent && fewest > EAGER_SEGMENTS) {
@@ -224,7 +225,7 @@ impl Publisher {
     ///
     /// # Errors
     /// `source.undecodable` when a rung got no picture, `ledger.gap`, `output.verify_failed`, `output.*`.
-    pub fn finish(&mut self, now_unix_ms: u64) -> Result<(), Problem> {
+    pub fn finish(&mut self, now_unix_ms: i64) -> Result<(), Problem> {
         let tracks = &self.ledger.tracks;
         if tracks.is_empty() || tracks.iter().any(|track| track.segments.is_empty()) {
             let message = "not one frame of the source could be decoded; is the file damaged?";
@@ -294,10 +295,8 @@ impl Publisher {
         notes
     }
 
-    fn write_manifests(&mut self, now_unix_ms: u64) -> Result<(), Problem> {
-        // Milliseconds since 1970 fit for the next 290 million years.
-        let clock =
-            LiveClock { started_unix_ms: self.started_unix_ms.cast_signed(), now_unix_ms: now_unix_ms.cast_signed() };
+    fn write_manifests(&mut self, now_unix_ms: i64) -> Result<(), Problem> {
+        let clock = LiveClock { started_unix_ms: self.started_unix_ms, now_unix_ms };
         self.manifests.write(&self.place, &self.ledger, &self.packagings, clock)
     }
 

@@ -64,7 +64,9 @@ impl Bench {
             let name = format!("{track}-{index}.{packaging}");
             fs::write(self.spool.join(&name), &body).unwrap();
             let (bytes, sha256) = (body.len() as u64, disk::sha256(&body));
-            v1::SpoolFile { packaging: packaging.into(), name, bytes, sha256, key_frames: Vec::new() }
+            let key_frame = v1::KeyFrame { offset: 0, bytes, time: i64::from(index) * 4 * timescale };
+            let key_frames = if track == "360p" { vec![key_frame] } else { Vec::new() };
+            v1::SpoolFile { packaging: packaging.into(), name, bytes, sha256, key_frames }
         };
         let (start, duration) = (i64::from(index) * 4 * timescale, 4 * timescale);
         let files = files.map(file).into();
@@ -188,6 +190,14 @@ fn a_worker_cannot_publish_what_is_not_its_own() {
     let mut segment = bench.segment("360p", 0, 1000);
     segment.files[0].name = "link".into();
     let problem = bench.publisher.segment(Part::Video(0), &bench.spool, segment).unwrap_err();
+    assert_eq!(problem.code, "worker.protocol");
+    let mut bench = Bench::new();
+    let segment = bench.segment("360p", 0, 1000);
+    fs::write(bench.spool.join(&segment.files[1].name), [0x47; 2 * 188 - 1]).unwrap();
+    let mut cut = segment;
+    cut.files[1].bytes -= 1;
+    cut.files[1].key_frames.clear();
+    let problem = bench.publisher.segment(Part::Video(0), &bench.spool, cut).unwrap_err();
     assert_eq!(problem.code, "worker.protocol");
 }
 
