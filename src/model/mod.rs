@@ -2,6 +2,7 @@
 //!
 //! Plain data with integer arithmetic. Nothing here does IO, reads a clock or knows FFmpeg.
 
+pub mod bitrate;
 pub mod codec;
 pub mod facts;
 pub mod fault;

@@ -5,7 +5,6 @@
 //! initialisation segment. Daemon side, ledger to text: `manifests` renders everything that a player reads, `verify` says
 //! what is wrong with a ledger before its final manifests are published.
 
-mod bitrate;
 mod boxes;
 pub mod codec_string;
 pub mod content_type;

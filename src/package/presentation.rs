@@ -1,7 +1,7 @@
 //! What one packaging can show of a ledger now: the common ground of HLS and DASH.
 
-use super::bitrate::{self, Piece};
 use super::text::{language_tag, one_line};
+use crate::model::bitrate::{self, Piece};
 use crate::model::codec::{AudioCodec, Packaging, VideoCodec};
 use crate::model::facts::HdrKind;
 use crate::model::ledger::{KeyFrame, Ledger, SegmentRecord, StoredFile, TrackKind, TrackRecord};

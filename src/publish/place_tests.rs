@@ -1,3 +1,5 @@
+//! Taking an output directory and giving it back as it was.
+
 use super::*;
 use std::collections::BTreeMap;
 

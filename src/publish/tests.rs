@@ -1,3 +1,5 @@
+//! What is published, when, and what is left when a job fails.
+
 use super::*;
 use crate::model::Fault;
 use crate::model::plan::{Grid, SpanRange};

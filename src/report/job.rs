@@ -1,5 +1,6 @@
 //! The report that a finished job leaves in its output directory as `reelmill.json`.
 
+use crate::model::bitrate::{self, Piece};
 use crate::model::ledger::TrackKind;
 use crate::model::plan::Note;
 use crate::model::time::scale_round;
@@ -77,7 +78,7 @@ pub struct FilesReport {
     pub bytes: u64,
     /// All bits over all time, bits a second.
     pub mean_bit_rate: u64,
-    /// The largest rate of one segment of at least half the target duration, bits a second.
+    /// The largest rate of a run of segments of about the target duration (RFC 8216 §4.1), bits a second.
     pub peak_bit_rate: u64,
 }
 
@@ -108,22 +109,16 @@ fn of_track(track: &TrackRecord, segment_ms: u32) -> TrackReport {
 }
 
 fn of_files(track: &TrackRecord, packaging: Packaging, segment_ms: u32) -> Option<FilesReport> {
-    let sized = |segment: &SegmentRecord| Some((segment.file(packaging)?.bytes, segment.duration));
-    let pieces: Vec<_> = track.segments.iter().filter_map(sized).collect();
-    let bytes = pieces.iter().map(|(bytes, _)| bytes).sum();
-    let mean = bit_rate(bytes, pieces.iter().map(|(_, duration)| duration).sum(), track.timescale);
-    // A last segment of a few frames says nothing about what a network must carry.
-    let long = |duration: i64| i128::from(duration) * 2000 >= i128::from(segment_ms) * i128::from(track.timescale);
-    let peaks = pieces.iter().filter(|(_, duration)| long(*duration));
-    let peak = peaks.map(|(bytes, duration)| bit_rate(*bytes, *duration, track.timescale)).max().unwrap_or(mean);
-    (!pieces.is_empty()).then_some(FilesReport { packaging, bytes, mean_bit_rate: mean, peak_bit_rate: peak })
-}
-
-/// Bits a second, rounded up.
-fn bit_rate(bytes: u64, ticks: i64, timescale: u32) -> u64 {
-    let bits = u128::from(bytes) * 8 * u128::from(timescale);
-    let rate = bits.div_ceil(ticks.max(1).unsigned_abs().into());
-    u64::try_from(rate).unwrap_or(u64::MAX)
+    let sized =
+        |segment: &SegmentRecord| Some(Piece { bytes: segment.file(packaging)?.bytes, duration: segment.duration });
+    let pieces: Vec<Piece> = track.segments.iter().filter_map(sized).collect();
+    let target_seconds = u64::from(segment_ms.div_ceil(1000));
+    (!pieces.is_empty()).then(|| FilesReport {
+        packaging,
+        bytes: pieces.iter().map(|piece| piece.bytes).sum(),
+        mean_bit_rate: bitrate::mean(&pieces, track.timescale),
+        peak_bit_rate: bitrate::peak(&pieces, track.timescale, target_seconds),
+    })
 }
 
 #[cfg(test)]

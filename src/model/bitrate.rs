@@ -2,11 +2,11 @@
 
 /// Bytes that play for a number of ticks: a segment, or a key frame with the time that it stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Piece {
+pub struct Piece {
     /// Size.
-    pub(super) bytes: u64,
+    pub bytes: u64,
     /// Duration, ticks; a piece without a positive duration counts its bytes and no time.
-    pub(super) duration: i64,
+    pub duration: i64,
 }
 
 /// The peak segment bit rate in bits a second, rounded up: the largest rate of any run of neighbouring pieces that lasts
@@ -14,7 +14,7 @@ pub(super) struct Piece {
 /// nothing about what a network must carry, counts only together with what precedes it.
 ///
 /// A single piece that is longer than such a run counts as one, and the peak is never less than the mean.
-pub(super) fn peak(pieces: &[Piece], timescale: u32, target_seconds: u64) -> u64 {
+pub fn peak(pieces: &[Piece], timescale: u32, target_seconds: u64) -> u64 {
     let target = i128::from(target_seconds) * i128::from(timescale);
     let mut best = mean(pieces, timescale);
     for first in 0..pieces.len() {
@@ -35,7 +35,7 @@ pub(super) fn peak(pieces: &[Piece], timescale: u32, target_seconds: u64) -> u64
 }
 
 /// The mean bit rate in bits a second, rounded up: all bits over all time (RFC 8216 §4.1, average segment bit rate).
-pub(super) fn mean(pieces: &[Piece], timescale: u32) -> u64 {
+pub fn mean(pieces: &[Piece], timescale: u32) -> u64 {
     let bytes = pieces.iter().map(|piece| u128::from(piece.bytes)).sum();
     let duration = pieces.iter().map(|piece| i128::from(piece.duration.max(0))).sum();
     rate_ceil(bytes, duration, timescale)
