@@ -43,7 +43,13 @@ impl FakeWorker {
     pub(crate) fn alive(&self) -> Vec<String> {
         let names = fs::read_dir(self.home.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let pids = names.filter_map(|name| name.to_str().and_then(|name| name.strip_prefix("pid-")).map(str::to_owned));
-        pids.filter(|pid| Path::new("/proc").join(pid).exists()).collect()
+        // A process that is dead, but that nobody has asked about yet (`Z`), runs nothing any more. After the daemon's
+        // death that is up to process 1, which in a container may take its time.
+        let state = |pid: &str| {
+            let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap_or_default();
+            stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next().map(str::to_owned))
+        };
+        pids.filter(|pid| state(pid).is_some_and(|state| state != "Z" && state != "X")).collect()
     }
 
     /// What the fake workers wrote down, a line each, in the order in which they began.
