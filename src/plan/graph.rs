@@ -8,9 +8,10 @@ use crate::model::facts::{ColorTags, Scan, VideoFacts};
 /// data, or 1000 cd/m² where there is none.
 const TONE_MAP: &str = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,\
                         zscale=t=bt709:m=bt709:r=tv,format=yuv420p";
-/// Primaries and matrices that both `setparams` and zimg know; HDR with any other tag is read as BT.2020.
+/// Primaries and matrices that the tone mapper converts from; HDR with any other tag is read as BT.2020. `bt2020c` in
+/// particular makes zimg fail ("invalid colorspace definition"), upon which FFmpeg 5.1 and 7.1 hang for ever.
 const HDR_PRIMARIES: [&str; 5] = ["bt2020", "bt709", "smpte428", "smpte431", "smpte432"];
-const HDR_MATRICES: [&str; 3] = ["bt2020nc", "bt2020c", "bt709"];
+const HDR_MATRICES: [&str; 2] = ["bt2020nc", "bt709"];
 /// `bwdif` refuses pictures with fewer columns or lines.
 const DEINTERLACE_SIDE_MIN: u32 = 3;
 
@@ -76,7 +77,7 @@ pub(super) fn prepared_size(video: &VideoFacts) -> (u32, u32) {
 }
 
 /// The scaler also converts range (from full to limited) and RGB to YUV, by the matrix that the output is tagged with.
-/// Grey is full range to FFmpeg's scaler whatever its tags, so the output's range is always named.
+/// Grey is full range to FFmpeg's scaler, whatever its tags, so there the output's range is named too.
 fn scale(video: &VideoFacts, full: bool, matrix: Option<&str>, width: u32, height: u32) -> String {
     let mut text = format!("scale=w={width}:h={height}:flags=bicubic");
     if is_rgb(video) {
@@ -87,7 +88,7 @@ fn scale(video: &VideoFacts, full: bool, matrix: Option<&str>, width: u32, heigh
     } else if full {
         text.push_str(":in_range=pc:out_range=tv");
     } else if video.pixel_format.starts_with("gray") {
-        text.push_str(":in_range=tv:out_range=tv");
+        text.push_str(":out_range=tv");
     }
     text
 }
@@ -181,6 +182,8 @@ mod tests {
             "format=yuv420p10le,setparams=range=tv:color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc,";
         assert_eq!(sdr, format!("{tags}{TONE_MAP}"));
         assert_eq!(graph(&hdr, VideoCodec::Hevc, 1920, 1080), "");
+        hdr.color.matrix = Some("bt2020c".into());
+        assert_eq!(graph(&hdr, VideoCodec::H264, 1920, 1080), sdr, "a matrix that hangs the tone mapper reaches it");
     }
 
     #[test]
