@@ -56,6 +56,15 @@ impl Decoder {
     }
 }
 
+/// Frames by which decoding order can run ahead of presentation order, as the parameter sets of a stream declare it.
+///
+/// Not every encoder tells: libx265 leaves its own field at zero while it reorders by two.
+pub fn declared_reorder(params: &Params) -> Result<u32, AvError> {
+    let decoder = Decoder::open(params, Ratio::new(1, 1), 1)?;
+    // SAFETY: the context is open; opening has parsed the parameter sets.
+    Ok(u32::try_from(unsafe { (*decoder.context).has_b_frames }).unwrap_or(0))
+}
+
 impl Drop for Decoder {
     fn drop(&mut self) {
         // SAFETY: ours, freed once.

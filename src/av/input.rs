@@ -214,6 +214,26 @@ impl Input {
         })
     }
 
+    /// The programme that a stream belongs to; `None` where the container has no programmes or it belongs to several.
+    pub fn program(&self, stream: u32) -> Option<u32> {
+        let raw = self.raw();
+        let mut found = None;
+        for index in 0..raw.nb_programs as usize {
+            // SAFETY: the array has `nb_programs` live entries, each with `nb_stream_indexes` indices.
+            let (id, streams) = unsafe {
+                let program = &**raw.programs.add(index);
+                let count = program.nb_stream_indexes as usize;
+                let streams: &[u32] =
+                    if count == 0 { &[] } else { std::slice::from_raw_parts(program.stream_index, count) };
+                (program.id, streams)
+            };
+            if streams.contains(&stream) && found.replace(u32::try_from(id).unwrap_or(0)).is_some() {
+                return None;
+            }
+        }
+        found
+    }
+
     /// Packets of other streams are not read from now on.
     pub fn select(&mut self, wanted: &[u32]) {
         for index in 0..self.raw().nb_streams {

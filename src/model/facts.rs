@@ -51,6 +51,9 @@ pub struct StreamFacts {
     pub index: u32,
     /// What it carries.
     pub kind: StreamKind,
+    /// The programme that it belongs to, in containers that carry several (ISO/IEC 13818-1 §2.4.4.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<u32>,
     /// FFmpeg's codec name; `unknown` where it has none.
     pub codec: String,
     /// FFmpeg's profile name.
@@ -220,8 +223,12 @@ impl MediaFacts {
         best
     }
 
-    /// Every audio stream that can be decoded, in container order.
+    /// Every audio stream that can be decoded and belongs to the main video's programme, in container order.
     pub fn audio_streams(&self) -> impl Iterator<Item = (&StreamFacts, &AudioFacts)> {
-        self.streams.iter().filter(|s| s.decodable).filter_map(|s| s.audio.as_ref().map(|a| (s, a)))
+        let program = self.main_video().and_then(|(stream, _)| stream.program);
+        let related = move |stream: &&StreamFacts| {
+            stream.decodable && (program.is_none() || stream.program.is_none() || stream.program == program)
+        };
+        self.streams.iter().filter(related).filter_map(|s| s.audio.as_ref().map(|a| (s, a)))
     }
 }

@@ -22,6 +22,7 @@ pub struct Placed {
     pub pts: i64,
     /// Decoding time, ticks, on a timeline that starts with the segment: the `i`-th picture to be decoded gets the time
     /// of the `i`-th to be shown. So decoding times of a segment cover exactly its own time, whatever the encoder's delay.
+    /// Where pictures are unevenly apart it is earlier, so that none is decoded more than the reordering late.
     pub dts: i64,
     /// Time to the next decoding time, ticks.
     pub duration: i64,
@@ -47,9 +48,15 @@ pub struct Cutter {
     marks: VecDeque<(u32, i64)>,
     open: Option<(u32, i64)>,
     pictures: Vec<Coded>,
+    reorder: i64,
 }
 
 impl Cutter {
+    /// By how many ticks decoding may run ahead of presentation; told before the first picture.
+    pub const fn set_reorder(&mut self, ticks: i64) {
+        self.reorder = ticks;
+    }
+
     /// A marked frame is about to be encoded.
     pub fn mark(&mut self, index: u32, pts: i64) {
         self.marks.push_back((index, pts));
@@ -93,20 +100,19 @@ impl Cutter {
 
     fn close(&mut self, end: i64) -> Option<Cut> {
         let (index, start) = self.open.take()?;
-        let pictures = place(std::mem::take(&mut self.pictures), end);
+        let pictures = place(std::mem::take(&mut self.pictures), end, self.reorder);
         Some(Cut { index, start, end, pictures })
     }
 }
 
-/// Decoding times by rank, durations to the next one, and which key frames are clean starts.
-fn place(coded: Vec<Coded>, end: i64) -> Vec<Placed> {
-    let mut shown: Vec<i64> = coded.iter().map(|picture| picture.pts).collect();
-    shown.sort_unstable();
-    shown.push(end.max(shown.last().map_or(end, |last| last + 1)));
+/// Decoding times, durations to the next one, and which key frames are clean starts.
+fn place(coded: Vec<Coded>, end: i64, reorder: i64) -> Vec<Placed> {
+    let mut times = decoding_times(&coded, reorder);
+    times.push(end.max(times.last().map_or(end, |last| last + 1)));
     let clean = clean_starts(&coded);
     coded
         .into_iter()
-        .zip(shown.windows(2))
+        .zip(times.windows(2))
         .zip(clean)
         .map(|((picture, times), clean)| Placed {
             packet: picture.packet,
@@ -116,6 +122,19 @@ fn place(coded: Vec<Coded>, end: i64) -> Vec<Placed> {
             key: clean,
         })
         .collect()
+}
+
+/// Times by rank, but none more than `reorder` behind a picture that is still to be decoded; strictly rising.
+fn decoding_times(coded: &[Coded], reorder: i64) -> Vec<i64> {
+    let mut times: Vec<i64> = coded.iter().map(|picture| picture.pts).collect();
+    times.sort_unstable();
+    let (mut soonest, mut next) = (i64::MAX, i64::MAX);
+    for (time, picture) in times.iter_mut().zip(coded).rev() {
+        soonest = soonest.min(picture.pts);
+        *time = (*time).min(soonest.saturating_add(reorder)).min(next.saturating_sub(1));
+        next = *time;
+    }
+    times
 }
 
 /// A key frame is a clean start when all before it is shown before it, and all after it after it (a closed GOP).
@@ -140,6 +159,16 @@ fn clean_starts(coded: &[Coded]) -> Vec<bool> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn unevenly_spaced_pictures_are_never_decoded_later_than_the_reordering() {
+        let order = [0, 1000, 10, 5, 1010, 1005].map(|pts| coded(pts, pts == 0));
+        let placed = place(order.into(), 2000, 20);
+        assert_eq!(placed[0].dts, 0);
+        assert!(placed.windows(2).all(|pair| pair[0].dts < pair[1].dts));
+        assert!(placed.iter().all(|picture| picture.pts + 20 >= picture.dts));
+        assert_eq!(placed.iter().map(|picture| picture.duration).sum::<i64>(), 2000);
+    }
+
     fn coded(pts: i64, key: bool) -> Coded {
         Coded { packet: Packet::from_bytes(&[0]).unwrap(), pts, key }
     }
@@ -147,6 +176,7 @@ mod tests {
     #[test]
     fn decoding_times_cover_the_segment_exactly() {
         let mut cutter = Cutter::default();
+        cutter.set_reorder(20);
         cutter.mark(0, 0);
         cutter.mark(1, 50);
         for (pts, key) in [(0, true), (30, false), (10, false), (20, false)] {

@@ -9,7 +9,9 @@ use super::faults;
 use super::flow::{Flow, Inflow, Outflow, Stopped};
 use crate::av::frame::PictureFormat;
 use crate::av::{Frame, Graph, Polled};
+use crate::model::Ratio;
 use crate::model::plan::{Grid, SpanRange, VideoPlan};
+use crate::model::time::rescale;
 use std::collections::VecDeque;
 
 /// A frame on its way to the rungs.
@@ -37,14 +39,14 @@ pub type SpanEnd = i64;
 pub struct Filter {
     owner: String,
     text: String,
-    time_base: crate::model::Ratio,
+    time_base: Ratio,
     graph: Option<(PictureFormat, Graph)>,
     passes: Option<Box<dyn Fn(PictureFormat) -> bool + Send>>,
 }
 
 impl Filter {
     /// A filter for frames whose timestamps are in `time_base`.
-    pub fn new(owner: &str, text: &str, time_base: crate::model::Ratio) -> Self {
+    pub fn new(owner: &str, text: &str, time_base: Ratio) -> Self {
         Self { owner: owner.to_owned(), text: text.to_owned(), time_base, graph: None, passes: None }
     }
 
@@ -72,19 +74,17 @@ impl Filter {
                 .map_err(|error| faults::filter(&self.owner, error))?;
             self.graph = Some((format, graph));
         }
-        if let Some((_, graph)) = &mut self.graph {
-            graph.send(Some(&frame)).map_err(|error| faults::filter(&self.owner, error))?;
-            drop(frame);
-            Self::receive(&self.owner, graph, each)?;
-        }
-        Ok(())
+        let Some((_, graph)) = &mut self.graph else { return Ok(()) };
+        graph.send(Some(&frame)).map_err(|error| faults::filter(&self.owner, error))?;
+        drop(frame);
+        Self::receive(&self.owner, graph, self.time_base, each)
     }
 
     /// Hands on what the graph still holds.
     pub fn drain(&mut self, each: &mut dyn FnMut(Frame) -> Result<(), Stopped>) -> Result<(), Stopped> {
         if let Some((_, mut graph)) = self.graph.take() {
             graph.send(None).map_err(|error| faults::filter(&self.owner, error))?;
-            Self::receive(&self.owner, &mut graph, each)?;
+            Self::receive(&self.owner, &mut graph, self.time_base, each)?;
         }
         Ok(())
     }
@@ -92,12 +92,17 @@ impl Filter {
     fn receive(
         owner: &str,
         graph: &mut Graph,
+        time_base: Ratio,
         each: &mut dyn FnMut(Frame) -> Result<(), Stopped>,
     ) -> Result<(), Stopped> {
         loop {
             let mut frame = Frame::new().map_err(faults::internal)?;
             match graph.receive(&mut frame).map_err(|error| faults::filter(owner, error))? {
-                Polled::Ready => each(frame)?,
+                Polled::Ready => {
+                    // Filters may change the time base: deinterlacers halve it.
+                    frame.set_pts(frame.pts().map(|pts| rescale(pts, graph.time_base(), time_base)));
+                    each(frame)?;
+                }
                 Polled::NeedInput | Polled::End => return Ok(()),
             }
         }

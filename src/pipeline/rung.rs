@@ -115,7 +115,9 @@ impl<'a> Coder<'a> {
         picture.frame.set_pts(Some(picture.pts));
         picture.frame.set_forced_key(picture.starts.is_some());
         if self.open.is_none() {
-            self.open = Some(self.open_encoder()?);
+            let (encoder, wrapper) = self.open_encoder()?;
+            self.cutter.set_reorder(wrapper.reorder());
+            self.open = Some((encoder, wrapper));
         }
         self.frames += 1;
         self.send(Some(&picture.frame))?;

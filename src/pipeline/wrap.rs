@@ -11,6 +11,7 @@ use super::rung::RungSpec;
 use super::sound::SoundSpec;
 use crate::av::mux::Muxer;
 use crate::av::{self, Encoder, Packet, Params};
+use crate::model::codec::Framing;
 use crate::model::ledger::KeyFrame;
 use crate::model::plan::Grid;
 use crate::model::time::{Ratio, rescale, scale_round};
@@ -52,7 +53,7 @@ impl VideoWrapper {
         } else {
             i64::from(spec.timescale / 25)
         };
-        let reorder = frame * i64::from(encoder.reorder_frames());
+        let reorder = frame * i64::from(reorder_frames(encoder, &params, traits.framing)?);
         params.set_tag(tag(traits.sample_entry));
         let init_segment =
             init(&params, spec.timescale, reorder).map_err(|error| faults::encoder(&rendition.id, error))?;
@@ -69,6 +70,11 @@ impl VideoWrapper {
             packagings: wanted(spec.packagings, traits.packagings),
             reorder,
         })
+    }
+
+    /// By how many ticks decoding runs ahead of presentation.
+    pub const fn reorder(&self) -> i64 {
+        self.reorder
     }
 
     /// What is told before the first segment.
@@ -160,8 +166,8 @@ impl VideoWrapper {
         Ok(FinishedFile { packaging: Packaging::Ts, bytes, key_frames })
     }
 
-    /// Presentation and decoding times on the transport stream's clock. Decoding runs ahead by the encoder's reordering;
-    /// where that is not enough (pictures far apart) it runs further ahead, never backwards.
+    /// Presentation and decoding times on the transport stream's clock, which is coarser than some timescales: decoding
+    /// times that fall together are spread again.
     fn ts_times(&self, pictures: &[Placed]) -> Vec<(i64, i64)> {
         let own = Ratio::new(1, i64::from(self.timescale));
         let clock = |ticks| TS_START + rescale(ticks, own, TS_CLOCK);
@@ -316,6 +322,14 @@ impl AudioWrapper {
 
 /// Times as they are; program tables once, at the start of each segment.
 const TS_OPTIONS: [(&str, &str); 3] = [("mpegts_copyts", "1"), ("pat_period", "3600"), ("sdt_period", "3600")];
+
+/// By how many frames decoding runs ahead of presentation. AV1 never does: its packets are whole temporal units.
+fn reorder_frames(encoder: &Encoder, params: &Params, framing: Framing) -> Result<u32, Problem> {
+    match (framing, encoder.reorder_frames()) {
+        (Framing::AnnexB, 0) => av::decoder::declared_reorder(params).map_err(faults::internal),
+        (_, told) => Ok(told),
+    }
+}
 
 /// The initialisation segment of a track whose presentation starts `before_zero` ticks into its media.
 fn init(params: &Params, timescale: u32, before_zero: i64) -> Result<Vec<u8>, av::AvError> {

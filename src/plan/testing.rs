@@ -32,6 +32,7 @@ pub(super) fn video(width: u32, height: u32, fps: i64, den: i64) -> VideoFacts {
 fn stream(kind: StreamKind, codec: &str) -> StreamFacts {
     StreamFacts {
         index: 0,
+        program: None,
         kind,
         codec: codec.into(),
         profile: None,

@@ -64,6 +64,7 @@ struct Stream {
     index: u32,
     info: StreamInfo,
     kind: StreamKind,
+    program: Option<u32>,
     decoder: Option<Decoder>,
     first: Option<Frame>,
     first_pts: Option<i64>,
@@ -96,6 +97,7 @@ fn open_streams(input: &Input) -> Result<Vec<Stream>, Problem> {
                 index,
                 info,
                 kind,
+                program: input.program(index),
                 decoder,
                 first: None,
                 first_pts: None,
@@ -219,6 +221,7 @@ impl Stream {
         StreamFacts {
             index: self.index,
             kind: self.kind,
+            program: self.program,
             codec: self.info.params.codec_name(),
             profile: self.info.params.profile_name(),
             time_base: self.info.time_base,

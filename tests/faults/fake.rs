@@ -335,6 +335,7 @@ fn sleep_forever() -> ! {
 /// 24 s of 640x360 with stereo sound.
 fn facts() -> MediaFacts {
     let stream = |index, kind, codec: &str, den| StreamFacts {
+        program: None,
         index,
         kind,
         codec: codec.into(),
