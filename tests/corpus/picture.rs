@@ -23,7 +23,11 @@ pub(crate) fn likeness(joined: &Joined, source: &Source, scratch: &Path) -> Chec
     );
     let (input, made) = (format!("file:{}", text(&source.path)?), text(&joined.path)?);
     let inputs = ["-nostdin", "-v", "info", "-nostats", "-i", &input, "-i", made, "-lavfi", &graph];
-    let ran = tool("ffmpeg", scratch, &[&inputs[..], &["-fps_mode", "passthrough", "-f", "null", "-"]].concat())?;
+    let ran = tool(
+        "ffmpeg",
+        scratch,
+        &[&inputs[..], &["-an", "-sn", "-dn", "-fps_mode", "passthrough", "-f", "null", "-"]].concat(),
+    )?;
     let line = ran.stderr.lines().rev().find_map(|line| line.split_once("SSIM Y:"));
     let value = line.and_then(|(_, rest)| crate::table::micros(rest.split_whitespace().next()?));
     value

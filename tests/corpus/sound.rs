@@ -4,7 +4,7 @@ use crate::Check;
 use crate::source::{Sound, Source};
 use crate::table::Expected;
 use crate::tools::{make, text, tool};
-use crate::track::Joined;
+use crate::track::{Joined, demuxer};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -39,8 +39,8 @@ pub(crate) fn check_sync(
     expected: &Expected,
     scratch: &Path,
 ) -> Check {
-    let reference = waveform(text(&source.path)?, sound.stream, source.origin, scratch)?;
-    let made = waveform(text(&joined.path)?, 0, zero, scratch)?;
+    let reference = waveform(&["-i", &format!("file:{}", text(&source.path)?)], sound.stream, source.origin, scratch)?;
+    let made = waveform(&["-f", demuxer(&joined.path), "-i", text(&joined.path)?], 0, zero, scratch)?;
     let shift = (expected.sync * RATE as i64 / 1_000_000) as usize;
     // Sound with known holes is filled differently by every program: its place can still be told, its likeness not.
     let likeness = if expected.silence.is_some() { 0 } else { 40 };
@@ -65,19 +65,19 @@ pub(crate) fn check_silence(joined: &Joined, most: i64, scratch: &Path) -> Check
 }
 
 /// Mono samples of one stream from `zero` on, gaps filled with silence.
-fn waveform(file: &str, stream: u32, zero: i64, scratch: &Path) -> Check<Vec<i32>> {
+fn waveform(input: &[&str], stream: u32, zero: i64, scratch: &Path) -> Check<Vec<i32>> {
     let raw = scratch.join("waveform.raw");
-    let origin = format!("{}.{:06}", zero.div_euclid(1_000_000), zero.rem_euclid(1_000_000));
+    let origin = format!("{}{}.{:06}", if zero < 0 { "-" } else { "" }, zero.abs() / 1_000_000, zero.abs() % 1_000_000);
     let filter = format!(
         "atrim=start={origin},asetpts=PTS-({origin})/TB,aresample={RATE}:async=1:min_hard_comp=0.05:first_pts=0"
     );
-    let (input, map, limit) = (format!("file:{file}"), format!("0:{stream}"), SECONDS.to_string());
-    let source = ["-nostdin", "-y", "-v", "quiet", "-copyts", "-i", &input, "-map", &map, "-af", &filter];
+    let (map, limit) = (format!("0:{stream}"), SECONDS.to_string());
+    let source = [&["-nostdin", "-y", "-v", "quiet", "-copyts"], input, &["-map", &map, "-af", &filter]].concat();
     let target = ["-ac", "1", "-t", &limit, "-f", "s16le", text(&raw)?];
     let mut command = Command::new("ffmpeg");
     // The source may be damaged on purpose, so only an empty result is a failure here; silence is judged by the caller.
     crate::tools::run(command.args(source).args(target), scratch, Duration::from_secs(120))?;
-    let bytes = std::fs::read(&raw).map_err(|e| format!("the sound of {file} cannot be decoded: {e}"))?;
+    let bytes = std::fs::read(&raw).map_err(|e| format!("the sound of {input:?} cannot be decoded: {e}"))?;
     Ok(bytes.chunks_exact(2).map(|pair| i32::from(i16::from_le_bytes([pair[0], pair[1]]))).collect())
 }
 
@@ -128,7 +128,7 @@ fn correlation(reference: &[i32], made: &[i32], shift: i64) -> i64 {
 pub(crate) fn tells_a_shift(scratch: &Path) -> Check {
     let noise = scratch.join("noise.wav");
     make(scratch, &["-f", "lavfi", "-i", "anoisesrc=d=4:a=0.4:seed=1", "-af", "lowpass=800", text(&noise)?])?;
-    let samples = waveform(text(&noise)?, 0, 0, scratch)?;
+    let samples = waveform(&["-i", text(&noise)?], 0, 0, scratch)?;
     let late = RATE / 10;
     let delayed: Vec<i32> = std::iter::repeat_n(0, late).chain(samples.iter().copied()).collect();
     compare(&samples, &samples, RATE / 25, 90)?;

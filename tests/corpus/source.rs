@@ -25,8 +25,6 @@ pub(crate) struct Pictures {
     pub(crate) stream: u32,
     /// Presentation times, ascending.
     pub(crate) times: Vec<i64>,
-    /// Mean distance of two pictures.
-    pub(crate) mean: i64,
     /// How long the last picture is said to last.
     pub(crate) last: i64,
     /// Whether any of them is interlaced.
@@ -123,7 +121,7 @@ impl Pictures {
         let interlaced = frames.iter().any(|f| f["interlaced_frame"] == 1);
         match times.is_empty() {
             true => Err("ffprobe decodes no picture, the table expects some".to_owned()),
-            false => Ok(Self { stream, times, mean, last: last.unwrap_or(nominal.min(mean)), interlaced }),
+            false => Ok(Self { stream, times, last: last.unwrap_or(nominal.min(mean)), interlaced }),
         }
     }
 
@@ -149,10 +147,12 @@ fn nominal_frame(rate: Option<&str>) -> i64 {
 
 impl Sound {
     fn measure(name: &str, stream: u32, scratch: &Path) -> Check<Self> {
-        let entries = "packet=pts_time,duration_time";
+        let entries = "packet=pts_time,duration_time,flags";
         let answer = probe(scratch, name, &["-select_streams", &stream.to_string(), "-show_entries", entries])?;
         let packets = list(&answer, "packets");
-        let start = packets.iter().filter_map(|p| micros_of(&p["pts_time"])).min();
+        // What an edit list discards (encoder priming) is not heard.
+        let heard = |p: &&serde_json::Value| !p["flags"].as_str().is_some_and(|flags| flags.contains('D'));
+        let start = packets.iter().filter(heard).filter_map(|p| micros_of(&p["pts_time"])).min();
         let end = packets
             .iter()
             .filter_map(|p| Some(micros_of(&p["pts_time"])? + micros_of(&p["duration_time"]).unwrap_or(0)));

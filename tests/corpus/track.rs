@@ -47,7 +47,7 @@ impl Joined {
         let starts = track.join(&path)?;
         let entries = "packet=pts_time,pos,flags:stream=codec_type,codec_name,width,height,sample_aspect_ratio,pix_fmt,\
                        color_range,color_transfer,channels,sample_rate,field_order:stream_side_data=rotation";
-        let answer = probe(scratch, text(&path)?, &["-show_entries", entries])?;
+        let answer = probe(scratch, text(&path)?, &["-f", demuxer(&path), "-show_entries", entries])?;
         let [stream] = list(&answer, "streams") else {
             return Err(format!("{label}: {} streams, one expected", list(&answer, "streams").len()));
         };
@@ -92,7 +92,7 @@ impl Joined {
         // A fine time base: with the default of one frame the null muxer complains about variable rates.
         let frames = ["-fps_mode", "passthrough", "-enc_time_base", "1/90000"];
         let rest = ["-f", "null", "-", "-progress", "pipe:1", "-nostats"];
-        let input = ["-nostdin", "-v", "error", "-xerror", "-i", text(&self.path)?];
+        let input = ["-nostdin", "-v", "error", "-xerror", "-f", demuxer(&self.path), "-i", text(&self.path)?];
         let ran = tool("ffmpeg", scratch, &[&input[..], if video { &frames[..] } else { &[] }, &rest[..]].concat())?;
         if !ran.status.success() || !ran.stderr.trim().is_empty() {
             return self.fail(format!("the decode is not clean: {}", tail(&ran.stderr)));
@@ -219,6 +219,14 @@ impl Joined {
             true => Ok(()),
             false => self.fail(format!("{decoded} pictures, expected {least} to {most}")),
         }
+    }
+}
+
+/// FFmpeg's demuxer for a joined file, by its extension: a transport stream of a few packets is too short to be recognised.
+pub(crate) fn demuxer(path: &Path) -> &'static str {
+    match path.extension().is_some_and(|extension| extension == "ts") {
+        true => "mpegts",
+        false => "mov",
     }
 }
 
