@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-deny build player demo clean-demo test check tests test-corpus check-trixie
+.PHONY: help setup setup-deny build player demo clean-demo test check tests test-corpus check-trixie bench
 
 # rustup's directory may not be in PATH in the shell that has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -64,3 +64,7 @@ test-corpus: setup ## the corpus suite, every file whole
 
 check-trixie: ## build on Debian 13 in a chroot and run the tests of the FFmpeg wrappers there (root)
 	scripts/check-trixie.sh
+
+bench: build ## compare with one ffmpeg command and write docs/BENCHMARKS.md (a quarter of an hour; BENCH_QUICK=1 tries it)
+	@command -v python3 >/dev/null || { echo "bench: this needs python3"; exit 1; }
+	python3 -B bench/run.py
