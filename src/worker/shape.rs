@@ -56,7 +56,10 @@ pub(super) fn frame_rate(times: &[i64], time_base: Ratio, base_rate: Ratio, mean
     let measured = Ratio::new(time_base.den, time_base.num.saturating_mul(step));
     let off = |rate: Ratio| if fits(&rate) { off_grid(&times, time_base, rate) } else { None };
     let claims = [base_rate, mean_rate].into_iter().find(|rate| off(*rate).is_some());
-    let usual = || USUAL_RATES.into_iter().filter_map(|rate| Some((off(rate)?, rate))).min_by_key(|(off, _)| *off);
+    let beside = |rate: Ratio| (rescale_rate(rate, time_base) - step * 100).abs();
+    let usual = || {
+        USUAL_RATES.into_iter().filter_map(|rate| Some(((off(rate)?, beside(rate)), rate))).min_by_key(|(by, _)| *by)
+    };
     let constant = claims.or_else(|| usual().map(|(_, rate)| rate)).or_else(|| off(measured).map(|_| measured));
     if let Some(rate) = constant {
         return Rate { rate: rate.reduced(), variable: false };
@@ -86,7 +89,9 @@ fn most_common_step(times: &[i64]) -> i64 {
 /// How far timestamps lie off the grid of a rate at most, ticks; `None` when one lies too far, or most places are empty.
 fn off_grid(times: &[i64], time_base: Ratio, rate: Ratio) -> Option<i64> {
     let frame = Ratio::new(rate.den, rate.num);
-    let room = (rescale(1, frame, time_base) / JITTER_PART).max(1);
+    let length = rescale(1, frame, time_base);
+    // One tick is rounding, but only where it is small beside a frame: GIF counts in hundredths of a second.
+    let room = (length / JITTER_PART).max(i64::from(length >= 4));
     let slots = rescale(times[times.len() - 1] - times[0], time_base, frame);
     if slots > 2 * times.len() as i64 {
         return None;
@@ -105,7 +110,7 @@ pub(super) fn whole_pictures(rate: Rate, pictures: &[i64], time_base: Ratio) -> 
     let nearest = pictures.windows(2).map(|pair| (pair[1] - pair[0]).abs()).min();
     let frame = rescale(1, rate.rate.inverse(), time_base);
     match nearest {
-        Some(gap) if (gap - 2 * frame).abs() <= (frame / JITTER_PART).max(1) => {
+        Some(gap) if 2 * gap > 3 * frame && 2 * gap < 5 * frame => {
             Rate { rate: Ratio::new(rate.rate.num, rate.rate.den * 2).reduced(), variable: rate.variable }
         }
         _ => rate,
@@ -181,6 +186,8 @@ mod tests {
         let rate = frame_rate(&times, MS, Ratio::new(50, 1), Ratio::new(25, 1));
         assert_eq!(whole_pictures(rate, &[0, 40, 80], MS).rate, Ratio::new(25, 1));
         assert_eq!(whole_pictures(rate, &[0, 20, 40], MS).rate, Ratio::new(50, 1));
+        let frames = frame_rate(&[0, 1, 2, 3, 4], Ratio::new(1, 25), NONE, NONE);
+        assert_eq!(whole_pictures(frames, &[0, 1, 2], Ratio::new(1, 25)).rate, Ratio::new(25, 1));
     }
 
     #[test]
