@@ -52,7 +52,8 @@ def _commit():
     head = _first_line(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"])
     document = f":!{DOCUMENT.relative_to(ROOT)}"
     changed = _first_line(["git", "-C", str(ROOT), "status", "--porcelain", "--", ".", document])
-    return head + (" with changes" if changed else "")
+    other = " (another build: `BENCH_REELMILL` was set)" if os.environ.get("BENCH_REELMILL") else ""
+    return head + (" with changes" if changed else "") + other
 
 
 def _first_line(command):

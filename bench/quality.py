@@ -35,6 +35,8 @@ def theirs(source, out):
 
 def differences(mine, other):
     """x264's settings that are not the same on both sides, though they should be."""
+    if not mine.settings or not other.settings:
+        return ["its settings are not in the stream, so they could not be compared"]
     names = (set(mine.settings) | set(other.settings)) - MAY_DIFFER
     pairs = ((name, mine.settings.get(name), other.settings.get(name)) for name in sorted(names))
     return [f"{name} {a} against {b}" for name, a, b in pairs if a != b]

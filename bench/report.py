@@ -92,7 +92,7 @@ def _quality(results, source):
             likeness = f"{mine.ssim:.4f} / {other.ssim:.4f}" if mine.ssim is not None else ""
             frames = f"{mine.frames} / {other.frames}"
             rows.append((speed, rung.name, frames, rates, likeness, _close(mine, other, source)))
-            remarks += [f"{speed} {rung.name}: x264 {text}" for text in quality.differences(mine, other)]
+            remarks += [f"{speed} {rung.name}, x264: {text}" for text in quality.differences(mine, other)]
     header = ("speed", "rung", "frames, ours / theirs", "mean kb/s", "SSIM against the source", "equal")
     threads = "Settings that x264 names in both streams are the same, but for threads and `stitchable`."
     settings = "\n".join(f"- {text}" for text in remarks) if remarks else threads
@@ -114,6 +114,7 @@ def _close(mine, other, source):
 
 
 def _table(header, rows):
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines).replace("|  |", "| |")
+    def line(cells):
+        return "|" + "|".join(f" {cell} " if cell else " " for cell in cells) + "|"
+
+    return "\n".join([line(header), "|" + "---|" * len(header), *map(line, rows)])

@@ -26,7 +26,7 @@ def main():
     text = report.render(results, source)
     print(f"\n{text}\n")
     if settings.quick:
-        print(f"bench: a quick run tells that the benchmark works, not how fast anything is; {DOCUMENT.name} is unchanged")
+        print(f"bench: a quick run shows that this works, not how fast anything is; {DOCUMENT.name} is as it was")
     else:
         report.write(text)
         print(f"bench: written to {DOCUMENT}")

@@ -96,7 +96,7 @@ fn code_outside_tests_does_not_unwrap() {
 #[test]
 fn sources_are_small_and_introduce_themselves() {
     let mut found = Vec::new();
-    for (path, text) in texts(&["rs", "ts", "mjs", "proto", "sh", "css", "html"]) {
+    for (path, text) in texts(&["rs", "ts", "mjs", "proto", "py", "sh", "css", "html"]) {
         let lines = text.lines().count();
         if lines > LINES_MAX {
             found.push(format!("{path}: {lines} lines, at most {LINES_MAX}"));
@@ -111,7 +111,9 @@ fn sources_are_small_and_introduce_themselves() {
 #[test]
 fn white_space_is_clean() {
     let mut found = Vec::new();
-    for (path, text) in texts(&["rs", "ts", "mjs", "proto", "sh", "css", "html", "md", "toml", "json", "yml", "yaml"]) {
+    for (path, text) in
+        texts(&["rs", "ts", "mjs", "proto", "py", "sh", "css", "html", "md", "toml", "json", "yml", "yaml"])
+    {
         for (number, line) in text.lines().enumerate() {
             if line.contains('\t') || line.ends_with([' ', '\r']) {
                 found.push(format!("{path}:{}: tab or trailing space", number + 1));
