@@ -137,7 +137,8 @@ impl<'a> Coder<'a> {
             options: &rendition.options,
         })
         .map_err(|error| faults::encoder(&rendition.id, error))?;
-        let wrapper = VideoWrapper::new(self.spec, &encoder)?;
+        let params = encoder.params().map_err(faults::internal)?;
+        let wrapper = VideoWrapper::new(self.spec, params, encoder.reorder_frames(), &rendition.encoder)?;
         self.outlet.init(wrapper.init())?;
         Ok((encoder, wrapper))
     }

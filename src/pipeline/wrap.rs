@@ -10,7 +10,7 @@ use super::outlet::{FinishedFile, FinishedSegment, TrackInit};
 use super::rung::RungSpec;
 use super::sound::SoundSpec;
 use crate::av::mux::Muxer;
-use crate::av::{self, Encoder, Packet, Params};
+use crate::av::{self, Packet, Params};
 use crate::model::ledger::KeyFrame;
 use crate::model::plan::Grid;
 use crate::model::time::{Ratio, rescale, scale_round};
@@ -42,24 +42,24 @@ pub struct VideoWrapper {
 }
 
 impl VideoWrapper {
-    /// A wrapper for what an open encoder makes.
-    pub fn new(spec: &RungSpec<'_>, encoder: &Encoder) -> Result<Self, Problem> {
+    /// A wrapper for pictures that `params` describe, parameter sets included, and whose decoding order runs ahead of
+    /// presentation by at most `reorder_frames`. `maker` names what made them: an encoder, or `copy`.
+    pub fn new(spec: &RungSpec<'_>, mut params: Params, reorder_frames: u32, maker: &str) -> Result<Self, Problem> {
         let rendition = spec.rendition;
         let traits = rendition.codec.traits();
-        let mut params = encoder.params().map_err(faults::internal)?;
         let frame = if rendition.frame_rate.is_known() {
             scale_round(i64::from(spec.timescale), rendition.frame_rate.den, rendition.frame_rate.num)
         } else {
             i64::from(spec.timescale / 25)
         };
-        let reorder = frame * i64::from(encoder.reorder_frames());
+        let reorder = frame * i64::from(reorder_frames);
         params.set_tag(tag(traits.sample_entry));
         let init_segment =
             init(&params, spec.timescale, reorder).map_err(|error| faults::encoder(&rendition.id, error))?;
         params.set_tag([0; 4]);
         Ok(Self {
             track: rendition.id.clone(),
-            identity: identity(&rendition.encoder, &rendition.options),
+            identity: identity(maker, &rendition.options),
             codec_string: codecs(&rendition.id, &init_segment)?,
             params,
             codec: rendition.codec,
@@ -69,6 +69,11 @@ impl VideoWrapper {
             packagings: wanted(spec.packagings, traits.packagings),
             reorder,
         })
+    }
+
+    /// The parameter sets that packets may have: those in the initialisation segment.
+    pub const fn parameter_sets(&self) -> &ParameterSets {
+        &self.in_header
     }
 
     /// What is told before the first segment.
