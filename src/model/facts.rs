@@ -123,7 +123,8 @@ pub struct VideoFacts {
     pub hdr: Option<Hdr>,
     /// Timestamp of the first decoded frame, ticks; `None` where the container has no timestamps.
     pub first_pts: Option<i64>,
-    /// Timestamps at which key frames are known to stand, ticks, ascending, from the container's index; empty when not known.
+    /// Timestamps at which the container's index says that key frames stand, ticks, ascending; empty where there is no
+    /// exact index, or where it lists too many. Exact for constant rates: see the probe.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_frames: Vec<i64>,
 }

@@ -2,6 +2,9 @@
 
 /// Largest message between daemon and worker, bytes. A range of source bytes is the largest thing that crosses.
 pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// Most key frames that facts list, three days of one each 4 s: facts travel as one message, as text of up to
+/// 21 bytes a timestamp.
+pub const KEY_FRAMES_MAX: usize = 65_536;
 /// Largest range a worker may ask for at once, bytes: one message, with room for its header.
 pub const READ_BYTES_MAX: usize = 1 << 20;
 /// Most renditions of one kind in a job: ten times what real ladders have, small enough for a thread each.
@@ -38,6 +41,7 @@ pub const DECODE_ERRORS_MAX: u64 = 100_000;
 pub const LOG_LINE_BYTES_MAX: usize = 1024;
 
 const _: () = assert!(READ_BYTES_MAX < MESSAGE_BYTES_MAX, "a range must fit into a message");
+const _: () = assert!(KEY_FRAMES_MAX * 21 < MESSAGE_BYTES_MAX / 2, "facts with all key frames must fit into a message");
 const _: () = assert!(SEGMENT_MS_MIN < SEGMENT_MS_MAX, "the range of segment durations must not be empty");
 const _: () = assert!(STOP_GRACE_MS < 2_000, "a stop must be done within 2 s");
 const _: () = assert!(PROBE_SECONDS_MAX < 10, "bad input must be named within 10 s");

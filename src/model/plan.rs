@@ -2,7 +2,7 @@
 
 use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 use super::facts::{ColorTags, Hdr};
-use super::time::{Ratio, scale_floor};
+use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
 
 /// Everything that a job will make from one source. A pure function of request, facts and capabilities.
@@ -86,6 +86,29 @@ pub struct VideoPlan {
     pub renditions: Vec<VideoRendition>,
 }
 
+impl VideoPlan {
+    /// Where the source's timestamps lie on the output timeline.
+    pub const fn timeline(&self) -> Timeline {
+        Timeline {
+            time_base: self.time_base,
+            origin: self.origin,
+            timescale: self.timescale,
+            frame_ticks: self.frame_ticks,
+        }
+    }
+
+    /// Duration of a frame, output ticks, at least 1: exact at a constant rate, the mean where it varies, a twenty-fifth
+    /// of a second where no rate is known.
+    pub fn nominal_ticks(&self) -> i64 {
+        let mean = if self.frame_rate.is_known() {
+            scale_round(i64::from(self.timescale), self.frame_rate.den, self.frame_rate.num)
+        } else {
+            i64::from(self.timescale / 25)
+        };
+        self.frame_ticks.map_or(mean.max(1), i64::from)
+    }
+}
+
 /// One rung.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct VideoRendition {
@@ -93,6 +116,9 @@ pub struct VideoRendition {
     pub id: String,
     /// What it is encoded as.
     pub codec: VideoCodec,
+    /// The source's packets are taken over as they are: nothing is decoded for this rung, and no other is made from it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub copy: bool,
     /// Width, pixels (square).
     pub width: u32,
     /// Height, pixels.
@@ -107,7 +133,7 @@ pub struct VideoRendition {
     pub rate: RateControl,
     /// Speed class.
     pub speed: Speed,
-    /// FFmpeg's encoder.
+    /// FFmpeg's encoder; unused for a copy.
     pub encoder: String,
     /// Options for it, in a fixed order.
     pub options: Vec<(String, String)>,

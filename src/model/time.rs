@@ -74,6 +74,39 @@ pub fn rescale(value: i64, from: Ratio, to: Ratio) -> i64 {
     scale_round(value, from.num.saturating_mul(to.den), from.den.saturating_mul(to.num))
 }
 
+/// Where a source's timestamps lie on the output timeline. Planner and stages share it, so that they agree to the tick.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timeline {
+    /// Seconds a tick in the source; must be known.
+    pub time_base: Ratio,
+    /// Source timestamp that becomes zero.
+    pub origin: i64,
+    /// Ticks a second of the output.
+    pub timescale: u32,
+    /// Frame duration in output ticks when the rate is constant.
+    pub frame_ticks: Option<u32>,
+}
+
+impl Timeline {
+    /// Seconds a tick of the output.
+    pub const fn output_time_base(&self) -> Ratio {
+        Ratio::new(1, self.timescale as i64)
+    }
+
+    /// Output ticks of a source timestamp, to the nearest.
+    pub fn ticks(&self, pts: i64) -> i64 {
+        rescale(pts.saturating_sub(self.origin), self.time_base, self.output_time_base())
+    }
+
+    /// At a constant rate the nearest multiple of a frame; otherwise the same ticks.
+    pub fn snap(&self, ticks: i64) -> i64 {
+        match self.frame_ticks {
+            Some(frame) => scale_round(ticks, 1, i64::from(frame)).saturating_mul(i64::from(frame)),
+            None => ticks,
+        }
+    }
+}
+
 fn clamp_i64(value: i128) -> i64 {
     value.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
 }
@@ -117,6 +150,15 @@ mod tests {
         let frame = Ratio::new(1001, 30000);
         let ticks = rescale(86_400 * 30, frame, Ratio::new(1, 90000));
         assert_eq!(ticks, 86_400 * 30 * 3003);
+    }
+
+    #[test]
+    fn rounded_timestamps_snap_to_whole_frames() {
+        let time_base = Ratio::new(1, 1000);
+        let line = Timeline { time_base, origin: 500, timescale: 24_000, frame_ticks: Some(1001) };
+        let snapped = [500, 542, 583, 625].map(|pts| line.snap(line.ticks(pts)));
+        assert_eq!(snapped, [0, 1001, 2002, 3003]);
+        assert_eq!(Timeline { frame_ticks: None, ..line }.snap(1008), 1008);
     }
 
     #[test]

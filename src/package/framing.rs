@@ -42,7 +42,8 @@ impl ParameterSets {
         Self { units: units.unwrap_or_default() }
     }
 
-    fn holds(&self, unit: &[u8]) -> bool {
+    /// Whether this NAL unit is one of them, byte for byte.
+    pub fn holds(&self, unit: &[u8]) -> bool {
         self.units.iter().any(|own| own == unit)
     }
 }
@@ -62,6 +63,36 @@ pub fn to_sample<'a>(codec: VideoCodec, packet: &'a [u8], drop: &ParameterSets) 
         Framing::Raw if packet.is_empty() => Err(FramingError::Empty),
         Framing::Raw => Ok(Cow::Borrowed(packet)),
     }
+}
+
+/// What one H.264 access unit holds (ITU-T H.264 §7.4.1.2.3, table 7-1).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AccessUnit<'a> {
+    /// Whether there is a picture in it at all.
+    pub picture: bool,
+    /// Whether that is an IDR picture: nothing after it refers to anything before it.
+    pub idr: bool,
+    /// Its sequence and picture parameter sets.
+    pub parameter_sets: Vec<&'a [u8]>,
+}
+
+/// Looks through an H.264 access unit in Annex B framing.
+///
+/// # Errors
+/// `FramingError` when it does not begin with a start code.
+pub fn h264_access_unit(packet: &[u8]) -> Result<AccessUnit<'_>, FramingError> {
+    let mut access_unit = AccessUnit::default();
+    for unit in nal_units(packet)? {
+        match unit[0] & 0x1f {
+            1..=5 => {
+                access_unit.picture = true;
+                access_unit.idr |= unit[0] & 0x1f == 5;
+            }
+            7 | 8 => access_unit.parameter_sets.push(unit),
+            _ => {}
+        }
+    }
+    Ok(access_unit)
 }
 
 fn annex_b_to_lengths(codec: VideoCodec, packet: &[u8], drop: &ParameterSets) -> Result<Vec<u8>, FramingError> {

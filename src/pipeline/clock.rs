@@ -2,7 +2,7 @@
 
 use crate::model::Ratio;
 use crate::model::plan::VideoPlan;
-use crate::model::time::{rescale, scale_round};
+use crate::model::time::{Timeline, rescale};
 
 /// A packet timestamp that is this far from where it should be is a jump of the clock, not a pause: ten seconds, as
 /// broadcast splices and 33-bit wraps jump by hours and pauses in recordings last seconds.
@@ -67,10 +67,7 @@ impl JumpMender {
 
 /// Gives each picture its place on the output timeline.
 pub struct FrameClock {
-    time_base: Ratio,
-    origin: i64,
-    timescale: u32,
-    frame_ticks: Option<i64>,
+    timeline: Timeline,
     nominal_ticks: i64,
     last: Option<i64>,
     /// The first picture of the whole source is shown from zero, whatever its own time.
@@ -80,35 +77,17 @@ pub struct FrameClock {
 impl FrameClock {
     /// A clock for a span; `from_start` when the span begins where the source does.
     pub fn new(plan: &VideoPlan, from_start: bool) -> Self {
-        let nominal = if plan.frame_rate.is_known() {
-            scale_round(i64::from(plan.timescale), plan.frame_rate.den, plan.frame_rate.num).max(1)
-        } else {
-            i64::from(plan.timescale / 25).max(1)
-        };
-        Self {
-            time_base: plan.time_base,
-            origin: plan.origin,
-            timescale: plan.timescale,
-            frame_ticks: plan.frame_ticks.map(i64::from),
-            nominal_ticks: plan.frame_ticks.map_or(nominal, i64::from),
-            last: None,
-            starts_at_zero: from_start,
-        }
+        Self { timeline: plan.timeline(), nominal_ticks: plan.nominal_ticks(), last: None, starts_at_zero: from_start }
     }
 
     /// Output ticks of a picture with this source timestamp. `None`: the picture has no usable time of its own, because
     /// another one already stands there, and is left out.
     pub fn place(&mut self, pts: Option<i64>) -> Option<i64> {
         let raw = match pts {
-            Some(pts) => {
-                rescale(pts.saturating_sub(self.origin), self.time_base, Ratio::new(1, i64::from(self.timescale)))
-            }
+            Some(pts) => self.timeline.ticks(pts),
             None => self.last.map_or(0, |last| last + self.nominal_ticks),
         };
-        let snapped = match self.frame_ticks {
-            Some(ticks) => scale_round(raw, 1, ticks) * ticks,
-            None => raw,
-        };
+        let snapped = self.timeline.snap(raw);
         let placed = match self.last {
             None if self.starts_at_zero => 0,
             None => snapped,
@@ -126,14 +105,14 @@ impl FrameClock {
         if last - raw > FRAMES * self.nominal_ticks {
             return None;
         }
-        Some(last + self.frame_ticks.unwrap_or_else(|| (self.nominal_ticks / 4).max(1)))
+        Some(last + self.timeline.frame_ticks.map_or_else(|| (self.nominal_ticks / 4).max(1), i64::from))
     }
 
     /// Where the last placed picture ends when nothing follows: `duration` is its own, in source ticks, if known.
     pub fn end(&self, duration: Option<i64>) -> i64 {
         let own = duration
-            .filter(|d| *d > 0 && self.frame_ticks.is_none())
-            .map(|duration| rescale(duration, self.time_base, Ratio::new(1, i64::from(self.timescale))).max(1));
+            .filter(|d| *d > 0 && self.timeline.frame_ticks.is_none())
+            .map(|duration| rescale(duration, self.timeline.time_base, self.timeline.output_time_base()).max(1));
         self.last.unwrap_or(0) + own.unwrap_or(self.nominal_ticks)
     }
 }
@@ -142,6 +121,7 @@ impl FrameClock {
 mod tests {
     use super::*;
     use crate::model::facts::ColorTags;
+    use crate::model::time::scale_round;
 
     fn plan(time_base: Ratio, frame_ticks: Option<u32>) -> VideoPlan {
         VideoPlan {

@@ -1,6 +1,6 @@
-//! Stage: demux. Receives nothing; sends packets of the wanted streams with mended clocks; owns the input.
-//! Thread: its own. Bound: the channel. Ends: `End` at the end of the source; quietly when the consumer is gone or a stop
-//! was asked; a source that cannot be read any more fails the span.
+//! Stage: demux. Receives nothing; sends packets of the wanted streams with mended clocks, references to the same bytes to
+//! each consumer; owns the input. Thread: its own. Bound: the channels. Ends: `End` at the end of the source; quietly when
+//! all consumers are gone or a stop was asked; a source that cannot be read any more fails the span.
 
 use super::clock::JumpMender;
 use super::control::Control;
@@ -82,13 +82,28 @@ impl Demux {
     }
 }
 
-/// Runs the stage.
-pub fn run(mut demux: Demux, wanted: u32, out: Outflow<Packet, ()>, control: &Control) -> Result<(), Stopped> {
-    while !control.stopped() {
-        let Some(packet) = demux.read()? else { return out.end(()) };
-        if packet.stream() == wanted {
-            out.send(packet)?;
+/// Runs the stage. A consumer that is gone, because it has all that it wants, is fed no more.
+pub fn run(
+    mut demux: Demux,
+    wanted: u32,
+    mut outs: Vec<Outflow<Packet, ()>>,
+    control: &Control,
+) -> Result<(), Stopped> {
+    while !control.stopped() && !outs.is_empty() {
+        let Some(packet) = demux.read()? else {
+            let ends: Vec<Result<(), Stopped>> = outs.into_iter().map(|out| out.end(())).collect();
+            return ends.into_iter().collect();
+        };
+        if packet.stream() != wanted {
+            continue;
         }
+        let mut staying = Vec::with_capacity(outs.len());
+        for out in outs {
+            if out.send(packet.reference().map_err(faults::internal)?).is_ok() {
+                staying.push(out);
+            }
+        }
+        outs = staying;
     }
     Err(Stopped::Neighbour)
 }

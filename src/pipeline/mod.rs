@@ -3,7 +3,8 @@
 //! ```text
 //! demux ─▶ decode ─▶ prepare ─┬▶ rung 1080p ─▶ segments
 //!  thread   thread    thread  │     └▶ rung 720p ─▶ segments        (a tree: each rung scales from a larger one)
-//!                             │           └▶ rung 480p ─▶ segments
+//!    │                        └▶ …        └▶ rung 480p ─▶ segments
+//!    └───▶ copy ─▶ segments                                         (a rung that the source already is)
 //! demux + decode ─▶ sound ─▶ segments                               (all sound of a job, in one pass)
 //! ```
 //!
@@ -15,6 +16,7 @@
 pub mod audio;
 pub mod clock;
 pub mod control;
+pub mod copy;
 pub mod cut;
 pub mod decode;
 pub mod demux;

@@ -10,8 +10,10 @@ use super::flow::{Flow, Inflow, Outflow, Stopped};
 use super::outlet::Outlet;
 use super::prepare::{Filter, Picture, SpanEnd};
 use super::wrap::VideoWrapper;
+use crate::av::Params;
 use crate::av::frame::PictureFormat;
 use crate::av::{self, Encoder, Frame, Packet, Polled, VideoEncoderSpec};
+use crate::model::codec::Framing;
 use crate::model::plan::VideoRendition;
 use crate::model::time::{Ratio, rescale};
 use crate::model::{Packaging, Problem};
@@ -139,7 +141,9 @@ impl<'a> Coder<'a> {
             options: &rendition.options,
         })
         .map_err(|error| faults::encoder(&rendition.id, error))?;
-        let wrapper = VideoWrapper::new(self.spec, &encoder)?;
+        let params = encoder.params().map_err(faults::internal)?;
+        let reorder = reorder_frames(&encoder, &params, rendition.codec.traits().framing)?;
+        let wrapper = VideoWrapper::new(self.spec, params, reorder, &rendition.encoder)?;
         self.outlet.init(wrapper.init())?;
         Ok((encoder, wrapper))
     }
@@ -190,5 +194,13 @@ impl<'a> Coder<'a> {
             self.emit(cut)?;
         }
         Ok(())
+    }
+}
+
+/// By how many frames decoding runs ahead of presentation. AV1 never does: its packets are whole temporal units.
+fn reorder_frames(encoder: &Encoder, params: &Params, framing: Framing) -> Result<u32, Problem> {
+    match (framing, encoder.reorder_frames()) {
+        (Framing::AnnexB, 0) => av::decoder::declared_reorder(params).map_err(faults::internal),
+        (_, told) => Ok(told),
     }
 }

@@ -1,14 +1,15 @@
-//! Wires a video span: demux, decode, prepare, and a thread a rung in a tree.
+//! Wires a video span: demux, decode, prepare, and a thread a rung in a tree; rungs that are copies stand beside the decoder.
 
 use super::control::Control;
+use super::copy::{self, CopySpec};
 use super::decode::{self, DecoderSpec};
 use super::demux::{self, Demux};
 use super::flow::{self, Outflow, Stopped};
 use super::outlet::Outlet;
 use super::prepare::{self, Picture, SpanEnd};
 use super::rung::{self, RungSpec};
-use crate::av::ByteSource;
-use crate::model::plan::{SpanRange, VideoPlan};
+use crate::av::{AvError, ByteSource};
+use crate::model::plan::{SpanRange, VideoPlan, VideoRendition};
 use crate::model::time::{Ratio, rescale};
 use crate::model::{Plan, Problem, limits};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,24 +36,37 @@ pub fn run(
     if span.first > 0 {
         demux.seek_before(video.stream, seek_target(plan, video, span))?;
     }
+    let copied = video.renditions.iter().filter(|r| r.copy).map(|r| Ok((r, info.params.duplicate()?)));
+    let copied: Vec<_> = copied.collect::<Result<_, AvError>>().map_err(super::faults::internal)?;
+    let encodes = copied.len() < video.renditions.len();
     let decoder = DecoderSpec { params: info.params, time_base: info.time_base, threads: video.decode_threads };
 
     thread::scope(|scope| {
-        let (packets_out, packets_in) = flow::channel(limits::PACKETS_IN_FLIGHT);
-        let (frames_out, frames_in) = flow::channel(limits::FRAMES_IN_FLIGHT);
-        let roots = spawn_rungs(scope, plan, video, outlet, control);
-        stage(scope, control, "prepare", move || prepare::run(video, plan.grid, span, frames_in, roots, control));
-        stage(scope, control, "decode", move || decode::run(&decoder, &packets_in, frames_out, control));
-        stage(scope, control, "demux", move || demux::run(demux, video.stream, packets_out, control));
+        let mut consumers = Vec::new();
+        for (rendition, params) in copied {
+            let (packets_out, packets_in) = flow::channel(limits::PACKETS_IN_FLIGHT);
+            consumers.push(packets_out);
+            let spec = CopySpec { rung: rung_spec(plan, video, rendition), video, grid: plan.grid, span };
+            stage(scope, control, &rendition.id, move || copy::run(&spec, &params, packets_in, outlet, control));
+        }
+        if encodes {
+            let (packets_out, packets_in) = flow::channel(limits::PACKETS_IN_FLIGHT);
+            let (frames_out, frames_in) = flow::channel(limits::FRAMES_IN_FLIGHT);
+            consumers.push(packets_out);
+            let roots = spawn_rungs(scope, plan, video, outlet, control);
+            stage(scope, control, "prepare", move || prepare::run(video, plan.grid, span, frames_in, roots, control));
+            stage(scope, control, "decode", move || decode::run(&decoder, &packets_in, frames_out, control));
+        }
+        stage(scope, control, "demux", move || demux::run(demux, video.stream, consumers, control));
     });
     match control.problem() {
         Some(problem) => Err(problem),
-        None if control.frames_decoded.load(Ordering::Relaxed) == 0 => Err(decode::undecodable()),
+        None if encodes && control.frames_decoded.load(Ordering::Relaxed) == 0 => Err(decode::undecodable()),
         None => Ok(()),
     }
 }
 
-/// Starts the rungs from the leaves up, and gives the channels that the tree's roots are fed through.
+/// Starts the rungs that are encoded, from the leaves up, and gives the channels that the tree's roots are fed through.
 fn spawn_rungs<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     plan: &'env Plan,
@@ -62,20 +76,24 @@ fn spawn_rungs<'scope, 'env>(
 ) -> Vec<Outflow<Picture, SpanEnd>> {
     let mut feeds: Vec<Vec<Outflow<Picture, SpanEnd>>> = (0..video.renditions.len()).map(|_| Vec::new()).collect();
     let mut roots = Vec::new();
-    for (index, rendition) in video.renditions.iter().enumerate().rev() {
+    let is_encoded = |index: usize| !video.renditions[index].copy;
+    for (index, rendition) in video.renditions.iter().enumerate().rev().filter(|(index, _)| is_encoded(*index)) {
         let (out, inflow) = flow::channel(limits::FRAMES_IN_FLIGHT);
         // A parent always stands before its children, so going backwards every child is there before its parent.
         let children = std::mem::take(&mut feeds[index]);
         match rendition.parent {
-            Some(parent) if parent < index => feeds[parent].push(out),
+            Some(parent) if parent < index && is_encoded(parent) => feeds[parent].push(out),
             _ => roots.push(out),
         }
         stage(scope, control, &rendition.id, move || {
-            let spec = RungSpec { rendition, timescale: video.timescale, packagings: &plan.packagings };
-            rung::run(&spec, &inflow, children, outlet, control)
+            rung::run(&rung_spec(plan, video, rendition), &inflow, children, outlet, control)
         });
     }
     roots
+}
+
+fn rung_spec<'a>(plan: &'a Plan, video: &'a VideoPlan, rendition: &'a VideoRendition) -> RungSpec<'a> {
+    RungSpec { rendition, timescale: video.timescale, packagings: &plan.packagings }
 }
 
 /// Runs one stage on a thread named for it. A stage that fails stops all; one that panics is a bug, told as such.

@@ -10,8 +10,7 @@ use super::outlet::{FinishedFile, FinishedSegment, TrackInit};
 use super::rung::RungSpec;
 use super::sound::SoundSpec;
 use crate::av::mux::Muxer;
-use crate::av::{self, Encoder, Packet, Params};
-use crate::model::codec::Framing;
+use crate::av::{self, Packet, Params};
 use crate::model::ledger::KeyFrame;
 use crate::model::plan::Grid;
 use crate::model::time::{Ratio, rescale, scale_round};
@@ -43,24 +42,24 @@ pub struct VideoWrapper {
 }
 
 impl VideoWrapper {
-    /// A wrapper for what an open encoder makes.
-    pub fn new(spec: &RungSpec<'_>, encoder: &Encoder) -> Result<Self, Problem> {
+    /// A wrapper for pictures that `params` describe, parameter sets included, and whose decoding order runs ahead of
+    /// presentation by at most `reorder_frames`. `maker` names what made them: an encoder, or `copy`.
+    pub fn new(spec: &RungSpec<'_>, mut params: Params, reorder_frames: u32, maker: &str) -> Result<Self, Problem> {
         let rendition = spec.rendition;
         let traits = rendition.codec.traits();
-        let mut params = encoder.params().map_err(faults::internal)?;
         let frame = if rendition.frame_rate.is_known() {
             scale_round(i64::from(spec.timescale), rendition.frame_rate.den, rendition.frame_rate.num)
         } else {
             i64::from(spec.timescale / 25)
         };
-        let reorder = frame * i64::from(reorder_frames(encoder, &params, traits.framing)?);
+        let reorder = frame * i64::from(reorder_frames);
         params.set_tag(tag(traits.sample_entry));
         let init_segment =
             init(&params, spec.timescale, reorder).map_err(|error| faults::encoder(&rendition.id, error))?;
         params.set_tag([0; 4]);
         Ok(Self {
             track: rendition.id.clone(),
-            identity: identity(&rendition.encoder, &rendition.options),
+            identity: identity(maker, &rendition.options),
             codec_string: codecs(&rendition.id, &init_segment)?,
             params,
             codec: rendition.codec,
@@ -75,6 +74,11 @@ impl VideoWrapper {
     /// By how many ticks decoding runs ahead of presentation.
     pub const fn reorder(&self) -> i64 {
         self.reorder
+    }
+
+    /// The parameter sets that packets may have: those in the initialisation segment.
+    pub const fn parameter_sets(&self) -> &ParameterSets {
+        &self.in_header
     }
 
     /// What is told before the first segment.
@@ -322,14 +326,6 @@ impl AudioWrapper {
 
 /// Times as they are; program tables once, at the start of each segment.
 const TS_OPTIONS: [(&str, &str); 3] = [("mpegts_copyts", "1"), ("pat_period", "3600"), ("sdt_period", "3600")];
-
-/// By how many frames decoding runs ahead of presentation. AV1 never does: its packets are whole temporal units.
-fn reorder_frames(encoder: &Encoder, params: &Params, framing: Framing) -> Result<u32, Problem> {
-    match (framing, encoder.reorder_frames()) {
-        (Framing::AnnexB, 0) => av::decoder::declared_reorder(params).map_err(faults::internal),
-        (_, told) => Ok(told),
-    }
-}
 
 /// The initialisation segment of a track whose presentation starts `before_zero` ticks into its media.
 fn init(params: &Params, timescale: u32, before_zero: i64) -> Result<Vec<u8>, av::AvError> {

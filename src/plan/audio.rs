@@ -11,7 +11,7 @@ use crate::model::{AudioCodec, AudioRendition};
 /// less is jitter and passes bit for bit. `async=1` fills and trims; any larger number would also stretch, which
 /// resamples all sound whose timestamps jitter by more than a millisecond (all of Matroska's). `first_pts=0` fills
 /// up to a late start.
-const COMPENSATION: &str = "async=1:min_hard_comp=0.1:first_pts=0";
+const COMPENSATION: &str = "async=1:min_hard_comp=0.03:first_pts=0";
 /// Layouts that FFmpeg's resampler has mixing rules for, by name.
 const KNOWN_LAYOUTS: [&str; 24] = [
     "mono",

@@ -6,6 +6,7 @@
 mod audio;
 mod checks;
 mod color;
+mod copy;
 mod encoder;
 mod graph;
 mod ladder;

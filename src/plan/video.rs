@@ -8,10 +8,10 @@ use super::rate::{self, SourceRate};
 use super::request::{RateMode, Request};
 use super::threads::{self, Load};
 use super::timeline::{self, Clock, Origin};
-use super::{Node, encoder, graph};
+use super::{Node, copy, encoder, graph};
 use crate::model::facts::{ColorTags, MediaFacts, StreamFacts, VideoFacts};
-use crate::model::plan::VideoPlan;
-use crate::model::{Problem, Ratio, VideoCodec, VideoRendition};
+use crate::model::plan::{Grid, VideoPlan};
+use crate::model::{Problem, RateControl, Ratio, VideoCodec, VideoRendition};
 
 /// A rung is scaled from a larger one only when that is this many tenths of its size or more: two resamplings at
 /// nearly the same size blur visibly, and the second saves little.
@@ -41,6 +41,17 @@ struct Made {
     codec: VideoCodec,
     look: Look,
     bitrate: u64,
+    copy: bool,
+}
+
+impl Made {
+    fn rate(&self, request: &Request) -> RateControl {
+        rate::control(request.rate_mode, self.codec, self.bitrate)
+    }
+
+    fn declared_peak(&self, request: &Request) -> u64 {
+        rate::declared_peak(self.rate(request), self.codec, self.bitrate)
+    }
 }
 
 /// The ladder of a source.
@@ -54,12 +65,15 @@ pub(super) fn plan(
     let video = source.video;
     let clock = timeline::clock(video);
     let decoded = color::decoded(video);
-    let made = rungs(source, request, &outputs.video, clock, &decoded, notes)?;
+    let mut made = rungs(source, request, &outputs.video, clock, &decoded, notes)?;
     if matches!(request.rate_mode, RateMode::Vbv) && outputs.video.contains(&VideoCodec::Av1) {
         notes.add(
             "rate.av1_quality",
             "av1 has no average rate with aligned key frames; its rates are upper bounds for constant quality",
         );
+    }
+    if request.copy {
+        mark_copy(&mut made, source, request, clock, notes);
     }
     let renditions = renditions(&made, source, request, node, clock, &decoded);
     Ok(VideoPlan {
@@ -105,7 +119,7 @@ fn rungs(
                 None => {
                     let bitrate = rung.bitrate.unwrap_or_else(|| rate::for_codec(rate(rung), *codec));
                     let look = color::look(*codec, source.video, decoded);
-                    made.push(Made { rung: rung.clone(), codec: *codec, look, bitrate });
+                    made.push(Made { rung: rung.clone(), codec: *codec, look, bitrate, copy: false });
                 }
             }
         }
@@ -117,6 +131,23 @@ fn rungs(
         }
     }
     if problems.is_empty() { Ok(made) } else { Err(problems) }
+}
+
+/// Finds the rung that the source already is, or tells why there is none. At most one rung is a copy: two would be the
+/// same pictures twice.
+fn mark_copy(made: &mut [Made], source: &Source<'_>, request: &Request, clock: Clock, notes: &mut Notes) {
+    let candidate = |m: &Made| copy::Candidate {
+        codec: m.codec,
+        size: (m.rung.width, m.rung.height),
+        peak: m.declared_peak(request),
+    };
+    let candidates: Vec<copy::Candidate> = made.iter().map(candidate).collect();
+    match copy::choose(source, clock, Grid { segment_ms: request.segment_ms }, &candidates) {
+        Ok(chosen) => made[chosen].copy = true,
+        Err(why) => {
+            notes.add("copy.not_possible", format!("the source's pictures are encoded anew, not copied: {why}"));
+        }
+    }
 }
 
 /// Drops rungs whose rate is almost that of the next larger one: a player that switches between them gains nothing.
@@ -166,10 +197,11 @@ fn renditions(
         let (width, height) = (m.rung.width, m.rung.height);
         let parent = parent(made, i, source.video);
         let graph = match parent {
+            _ if m.copy => String::new(),
             Some(p) => graph::from_rung((made[p].rung.width, made[p].rung.height), width, height),
             None => graph::from_source(source.video, decoded, &m.look, width, height),
         };
-        let rate = rate::control(request.rate_mode, m.codec, m.bitrate);
+        let rate = m.rate(request);
         let frame_rate = frame_rate(m.codec, clock.frame_rate);
         let settings = encoder::Settings {
             codec: m.codec,
@@ -185,6 +217,7 @@ fn renditions(
         VideoRendition {
             id: if several { format!("{name}-{}", m.codec.traits().name) } else { name.clone() },
             codec: m.codec,
+            copy: m.copy,
             width,
             height,
             pixel_format: m.look.pixel_format.to_owned(),
@@ -193,11 +226,11 @@ fn renditions(
             rate,
             speed: request.speed,
             encoder: m.codec.traits().encoder.to_owned(),
-            options: encoder::options(&settings),
+            options: if m.copy { Vec::new() } else { encoder::options(&settings) },
             frame_rate,
             color: m.look.color.clone(),
             hdr: m.look.hdr.clone(),
-            declared_peak: rate::declared_peak(rate, m.codec, m.bitrate),
+            declared_peak: m.declared_peak(request),
         }
     };
     made.iter().enumerate().map(one).collect()
@@ -205,11 +238,14 @@ fn renditions(
 
 /// Which earlier rung a rung's pictures are made from. One of the same size and look is taken as it is. Otherwise the
 /// nearest larger one of the same look that is at least 1.3 times as large, but not one that is itself enlarged;
-/// otherwise the source. Tone mapping costs far more than it blurs, so it is done once: without a rung 1.3 times as
-/// large, a tone-mapped one starts from the largest there is.
+/// otherwise the source. A copy has no pictures to give or to take. Tone mapping costs far more than it blurs, so it is
+/// done once: without a rung 1.3 times as large, a tone-mapped one starts from the largest there is.
 fn parent(made: &[Made], child: usize, video: &VideoFacts) -> Option<usize> {
     let rung = &made[child].rung;
-    let alike = |i: &usize| made[*i].look.same_frames(&made[child].look);
+    let alike = |i: &usize| {
+        let copied = made[*i].copy || made[child].copy;
+        !copied && made[*i].look.same_frames(&made[child].look)
+    };
     let size = |i: &usize| (u64::from(made[*i].rung.width), u64::from(made[*i].rung.height));
     let (width, height) = (u64::from(rung.width), u64::from(rung.height));
     if let Some(same) = (0..child).filter(alike).find(|i| size(i) == (width, height)) {
@@ -226,9 +262,10 @@ fn parent(made: &[Made], child: usize, video: &VideoFacts) -> Option<usize> {
     nearest.or_else(|| candidates().filter(|i| tone_mapped && larger(i, 10)).max_by_key(area))
 }
 
-/// Cost of a frame relative to H.264's, from encodes of one source at the middle speed.
+/// Cost of a frame relative to H.264's, from encodes of one source at the middle speed; a copy costs next to nothing.
 fn load(made: &Made) -> Load {
     let factor = match made.codec {
+        _ if made.copy => 0,
         VideoCodec::H264 => 1,
         VideoCodec::Hevc => 3,
         VideoCodec::Av1 => 2,

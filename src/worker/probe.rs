@@ -54,6 +54,7 @@ pub fn probe(source: Box<dyn ByteSource>, size: u64, control: &Control) -> Resul
         streams: streams.iter().map(Stream::facts).collect(),
     };
     facts.seekable = seekable(&input, &facts);
+    list_key_frames(&input, &streams, &mut facts);
     find_end(&mut input, &streams, &mut facts, estimated);
     check(&streams, &facts)?;
     Ok(facts)
@@ -76,6 +77,8 @@ struct Stream {
     frames: u32,
     packets: u32,
     encrypted_packets: u32,
+    /// By how much the first key frame is shown later than it is decoded, ticks.
+    delay: Option<i64>,
     scan: Option<Scan>,
 }
 
@@ -107,6 +110,7 @@ fn open_streams(input: &Input) -> Result<Vec<Stream>, Problem> {
                 frames: 0,
                 packets: 0,
                 encrypted_packets: 0,
+                delay: None,
                 scan: None,
             })
         })
@@ -147,6 +151,12 @@ impl Stream {
             && !packet.is_discarded()
         {
             self.times.push(time);
+        }
+        if packet.is_key()
+            && !packet.is_discarded()
+            && let (None, Some(pts), Some(dts)) = (self.delay, packet.pts(), packet.dts())
+        {
+            self.delay = Some(pts.saturating_sub(dts));
         }
         if !self.has_frames() {
             self.decode(Some(packet));
@@ -307,6 +317,19 @@ fn seekable(input: &Input, facts: &MediaFacts) -> bool {
     let exact = facts.container.starts_with("mov,") || facts.container.starts_with("matroska");
     let Some((stream, video)) = facts.main_video() else { return false };
     exact && !input.may_jump() && video.first_pts.is_some() && !input.index(stream.index).is_empty()
+}
+
+/// Fills in where key frames stand, from containers whose index has every picture with its exact decoding time. At a
+/// constant rate a key frame that no other picture is shown before is shown later than it is decoded by always the same.
+fn list_key_frames(input: &Input, streams: &[Stream], facts: &mut MediaFacts) {
+    if !facts.container.starts_with("mov,") {
+        return;
+    }
+    for (stream, facts) in streams.iter().zip(&mut facts.streams).filter(|(stream, _)| !stream.is_cover()) {
+        if let (Some(video), Some(delay)) = (&mut facts.video, stream.delay) {
+            video.key_frames = shape::key_frames(&input.index(stream.index), delay);
+        }
+    }
 }
 
 /// Finds where the media really ends, and whether that is well before where the container says it does.

@@ -1,6 +1,8 @@
 //! What timestamps and matrices say: frame rate, whether it varies, rotation. Pure.
 
+use crate::av::input::IndexEntry;
 use crate::model::Ratio;
+use crate::model::limits::KEY_FRAMES_MAX;
 use crate::model::time::{rescale, scale_round};
 
 /// Frame rate of a stream.
@@ -115,6 +117,19 @@ pub(super) fn whole_pictures(rate: Rate, pictures: &[i64], time_base: Ratio) -> 
         }
         _ => rate,
     }
+}
+
+/// Presentation times of the key frames of an index that is in decoding times; none when there are more than
+/// `KEY_FRAMES_MAX`.
+pub(super) fn key_frames(index: &[IndexEntry], delay: i64) -> Vec<i64> {
+    if index.iter().filter(|entry| entry.key).count() > KEY_FRAMES_MAX {
+        return Vec::new();
+    }
+    let mut times: Vec<i64> =
+        index.iter().filter(|entry| entry.key).map(|entry| entry.time.saturating_add(delay)).collect();
+    times.sort_unstable();
+    times.dedup();
+    times
 }
 
 /// Degrees clockwise to stand upright, and whether the picture is mirrored first, from a display matrix
