@@ -41,7 +41,9 @@ pub(crate) fn check_sync(
 ) -> Check {
     let reference = waveform(&["-i", &format!("file:{}", text(&source.path)?)], sound.stream, source.origin, scratch)?;
     let made = waveform(&["-f", demuxer(&joined.path), "-i", text(&joined.path)?], 0, zero, scratch)?;
-    let shift = (expected.sync * RATE as i64 / 1_000_000) as usize;
+    // Without pictures there is nothing to be in sync with: only the first samples may be given or taken.
+    let sync = if source.pictures.is_some() { expected.sync } else { expected.sync.max(100_000) };
+    let shift = (sync * RATE as i64 / 1_000_000) as usize;
     // Sound with known holes is filled differently by every program: its place can still be told, its likeness not.
     let likeness = if expected.silence.is_some() { 0 } else { 40 };
     compare(&reference, &made, shift, likeness).map_err(|what| format!("{}: {what}", joined.label))

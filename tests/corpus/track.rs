@@ -35,6 +35,8 @@ struct Packet {
 
 /// MPEG-2 TS counts in 1/90000 s and manifests in microseconds.
 const ROUNDING: i64 = 1_500;
+/// Longest priming or packing of audio frames in front of a segment's start: 2048 samples at 32 kHz.
+const PRIMING: i64 = 64_000;
 /// How far a picture may be moved to even out a jittering clock: less than anybody sees, half a frame at 25 a second.
 const TIME_SLACK: i64 = 20_000;
 
@@ -105,7 +107,8 @@ impl Joined {
     /// Each segment starts where the playlist says, and in video with a key frame that comes first in time.
     pub(crate) fn check_segments(&self) -> Check {
         let video = self.stream["codec_type"] == "video";
-        let slack = if video { ROUNDING } else { 30_000 };
+        // The priming of an audio encoder may lie before the zero that the playlist counts from.
+        let slack = if video { ROUNDING } else { PRIMING };
         let mut due = self.first();
         for (index, start) in self.starts.iter().enumerate() {
             let end = self.starts.get(index + 1).copied().unwrap_or(u64::MAX);
