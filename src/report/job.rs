@@ -156,7 +156,7 @@ mod tests {
         let report = of_track(&track, 4000);
         assert_eq!((report.segments, report.frames, report.duration_us), (3, 300, 8_040_000));
         assert_eq!((report.files.len(), report.files[0].bytes), (1, 3_100_000));
-        assert_eq!(report.files[0].peak_bit_rate, 4_000_000);
+        assert_eq!(report.files[0].peak_bit_rate, 4_158_416);
         assert_eq!(report.files[0].mean_bit_rate, 3_084_578);
     }
 }

@@ -346,14 +346,13 @@ fn find_end(input: &mut Input, streams: &[Stream], facts: &mut MediaFacts, estim
     if input.may_jump() {
         return;
     }
-    let wanted: Vec<u32> = media.iter().map(|s| s.index).collect();
     let start = facts.start_us.unwrap_or(0);
     let lead = media.iter().find(|s| s.kind == StreamKind::Video).or(media.first());
     let Some(lead) = lead else { return };
     let target = rescale(start + duration - duration / MISSING_PART, MICROS, lead.info.time_base);
     // Where the container cannot seek, reading on from here leads to the end as well.
     let _ = input.seek_before(lead.index, target);
-    let Some(tail) = last_end(input, streams, &wanted) else { return };
+    let Some(tail) = last_end(input, streams) else { return };
     let Some(end) = media.iter().filter_map(|s| s.end_us).chain(tail).max() else { return };
     facts.media_end_us = Some(end);
     facts.truncated = is_missing(start + duration - end, duration);
@@ -373,9 +372,9 @@ fn index_beyond(input: &Input, stream: &Stream, size: u64) -> bool {
     is_missing(micros(last.time - lost.time), micros(last.time - first.time))
 }
 
-/// Reads to the end of the file and gives the latest end of a wanted packet on the way, microseconds, if one came;
-/// nothing at all when that would take too much.
-fn last_end(input: &mut Input, streams: &[Stream], wanted: &[u32]) -> Option<Option<i64>> {
+/// Reads to the end of the file and gives the latest end of a packet on the way, microseconds, if one came; nothing at all
+/// when that would take too much. Subtitles count: they may be what makes a file as long as it says.
+fn last_end(input: &mut Input, streams: &[Stream]) -> Option<Option<i64>> {
     let mut packet = Packet::new().ok()?;
     let mut bytes = 0;
     let mut end = None;
@@ -389,7 +388,7 @@ fn last_end(input: &mut Input, streams: &[Stream], wanted: &[u32]) -> Option<Opt
         if bytes > TAIL_BYTES_MAX {
             return None;
         }
-        if let Some(stream) = streams.get(packet.stream() as usize).filter(|s| wanted.contains(&s.index)) {
+        if let Some(stream) = streams.get(packet.stream() as usize) {
             end = end.max(end_us(&packet, stream.info.time_base));
         }
     }
