@@ -76,6 +76,8 @@ fn a_copied_rung_has_the_sources_packets_on_the_grid_of_the_rungs_beside_it() {
     let known = ParameterSets::from_init(&init.init_segment);
     let carried = segments.iter().flat_map(|segment| packets(&Arc::new(file(segment, Packaging::Ts).to_vec())));
     for (at, (from_ts, original)) in carried.zip(packets(&source)).enumerate() {
+        let unit = framing::h264_access_unit(&from_ts).unwrap();
+        assert!(unit.delimiter && unit.idr != unit.parameter_sets.is_empty(), "picture {at} can be started from");
         let units = framing::to_sample(VideoCodec::H264, &from_ts, &known).unwrap();
         assert_eq!(units.as_ref(), original, "picture {at} in the transport stream");
     }
