@@ -288,13 +288,22 @@ pub struct IndexEntry {
     pub time: i64,
     /// Whether decoding can start there.
     pub key: bool,
+    /// Whether an edit list hides it: decoded, but not shown.
+    pub hidden: bool,
 }
 
 impl IndexEntry {
     fn of(entry: &ff::AVIndexEntry) -> Self {
         const KEY: c_int = 1;
-        let flags = entry.flags();
-        Self { position: entry.pos, size: i64::from(entry.size()), time: entry.timestamp, key: flags & KEY != 0 }
+        const DISCARD_FRAME: c_int = 2;
+        let has = |flag| entry.flags() & flag != 0;
+        Self {
+            position: entry.pos,
+            size: i64::from(entry.size()),
+            time: entry.timestamp,
+            key: has(KEY),
+            hidden: has(DISCARD_FRAME),
+        }
     }
 }
 

@@ -123,8 +123,9 @@ pub struct VideoFacts {
     pub hdr: Option<Hdr>,
     /// Timestamp of the first decoded frame, ticks; `None` where the container has no timestamps.
     pub first_pts: Option<i64>,
-    /// Timestamps at which the container's index says that key frames stand, ticks, ascending; empty where there is no
-    /// exact index, or where it lists too many. Exact for constant rates: see the probe.
+    /// Timestamps at which the container's index says that key frames stand, ticks, ascending. Exact at a constant
+    /// rate. Empty where there is no exact index, where it lists too many, and where an edit list hides pictures from
+    /// within a group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_frames: Vec<i64>,
 }

@@ -74,6 +74,18 @@ pub struct AccessUnit<'a> {
     pub idr: bool,
     /// Its sequence and picture parameter sets.
     pub parameter_sets: Vec<&'a [u8]>,
+    /// Whether it begins with an access unit delimiter.
+    pub delimiter: bool,
+    /// All its other NAL units, in order.
+    pub units: Vec<&'a [u8]>,
+}
+
+impl AccessUnit<'_> {
+    /// The access unit in Annex B framing without delimiter and parameter sets, for a muxer that puts both where they
+    /// belong: in front (ITU-T H.264 §7.4.1.2.3).
+    pub fn bare(&self) -> Vec<u8> {
+        self.units.iter().flat_map(|unit| [&[0, 0, 0, 1], *unit]).flatten().copied().collect()
+    }
 }
 
 /// Looks through an H.264 access unit in Annex B framing.
@@ -84,12 +96,13 @@ pub fn h264_access_unit(packet: &[u8]) -> Result<AccessUnit<'_>, FramingError> {
     let mut access_unit = AccessUnit::default();
     for unit in nal_units(packet)? {
         match unit[0] & 0x1f {
-            1..=5 => {
-                access_unit.picture = true;
-                access_unit.idr |= unit[0] & 0x1f == 5;
-            }
             7 | 8 => access_unit.parameter_sets.push(unit),
-            _ => {}
+            9 => access_unit.delimiter = true,
+            kind => {
+                access_unit.picture |= (1..=5).contains(&kind);
+                access_unit.idr |= kind == 5;
+                access_unit.units.push(unit);
+            }
         }
     }
     Ok(access_unit)

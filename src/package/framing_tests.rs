@@ -101,3 +101,21 @@ fn configuration_records_cut_short_give_no_parameter_sets() {
         assert_eq!(hevc_units(&hevc[..length]), None, "{length}");
     }
 }
+
+#[test]
+fn an_access_unit_tells_its_picture_and_its_parameter_sets() {
+    let start = |unit: &[u8]| [&[0, 0, 0, 1], unit].concat();
+    let aud = start(&[0x09, 0xf0]);
+    // As FFmpeg's filter makes them of MP4: parameter sets right before the picture, behind what needs them.
+    let key = [start(&[0x06, 4]), start(&[0x67, 1, 2]), start(&[0x68, 3]), start(&[0x65, 5])].concat();
+    let key = [aud.clone(), key].concat();
+    let unit = h264_access_unit(&key).unwrap();
+    assert!(unit.picture && unit.idr && unit.delimiter);
+    assert_eq!(unit.parameter_sets, [&[0x67, 1, 2][..], &[0x68, 3]]);
+    assert_eq!(unit.bare(), [start(&[0x06, 4]), start(&[0x65, 5])].concat());
+    let other = start(&[0x41, 7]);
+    let unit = h264_access_unit(&other).unwrap();
+    assert!(unit.picture && !unit.idr && !unit.delimiter && unit.parameter_sets.is_empty());
+    assert_eq!(h264_access_unit(&aud).map(|unit| (unit.picture, unit.units.len())), Ok((false, 0)));
+    assert_eq!(h264_access_unit(b"avc"), Err(FramingError::NoStartCode));
+}

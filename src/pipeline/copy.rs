@@ -108,6 +108,13 @@ impl Copier<'_> {
         self.open(filter, &packet)?;
         self.check_parameter_sets(&access_unit)?;
         let key = access_unit.idr;
+        // MP4's parameter sets come out of the filter behind the messages that need them, and CMAF repeats none: muxers
+        // of transport streams put them first themselves.
+        let packet = if access_unit.delimiter || !access_unit.parameter_sets.is_empty() {
+            Packet::from_bytes(&access_unit.bare()).map_err(faults::internal)?
+        } else {
+            packet
+        };
         if let Some(index) = place.starts {
             self.cutter.mark(index, place.pts);
         }

@@ -88,7 +88,7 @@ fn starts_segments(source: &Source<'_>, clock: Clock, grid: Grid) -> Result<(), 
         return Err("its sound starts well before its pictures".to_owned());
     }
     if source.video.key_frames.is_empty() {
-        return Err("its container does not list where its key frames stand".to_owned());
+        return Err("its container does not list its key frames, or hides pictures between them".to_owned());
     }
     let line = Timeline { time_base, origin, timescale: clock.timescale, frame_ticks: clock.frame_ticks };
     let Some(end) = pictures_end(source, &line) else {

@@ -119,14 +119,15 @@ pub(super) fn whole_pictures(rate: Rate, pictures: &[i64], time_base: Ratio) -> 
     }
 }
 
-/// Presentation times of the key frames of an index that is in decoding times; none when there are more than
-/// `KEY_FRAMES_MAX`.
+/// Presentation times of the key frames of an index that is in decoding order and times. None when there are more than
+/// `KEY_FRAMES_MAX`, or when a hidden picture is followed by a shown one that may need it.
 pub(super) fn key_frames(index: &[IndexEntry], delay: i64) -> Vec<i64> {
-    if index.iter().filter(|entry| entry.key).count() > KEY_FRAMES_MAX {
+    let needs_hidden = index.windows(2).any(|pair| pair[0].hidden && !pair[1].hidden && !pair[1].key);
+    let keys = || index.iter().filter(|entry| entry.key && !entry.hidden);
+    if needs_hidden || keys().count() > KEY_FRAMES_MAX {
         return Vec::new();
     }
-    let mut times: Vec<i64> =
-        index.iter().filter(|entry| entry.key).map(|entry| entry.time.saturating_add(delay)).collect();
+    let mut times: Vec<i64> = keys().map(|entry| entry.time.saturating_add(delay)).collect();
     times.sort_unstable();
     times.dedup();
     times

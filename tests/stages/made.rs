@@ -84,8 +84,26 @@ impl Outlet for Recorder {
 
 /// A Matroska file of grey pictures shown at these times (ms), each brighter than the one before.
 pub(crate) fn video(width: u32, height: u32, times_ms: &[i64]) -> Arc<Vec<u8>> {
-    let options: Vec<(String, String)> =
-        [("preset", "ultrafast"), ("g", "10"), ("bf", "2"), ("threads", "1")].map(|(k, v)| (k.into(), v.into())).into();
+    pictures("matroska", (width, height), times_ms, 0, &[("g", "10")])
+}
+
+/// An MP4 file of `frames` such pictures, 25 a second, in closed groups of `gop`. When none is given a duration the
+/// file's edit list hides the last one, which others refer to.
+pub(crate) fn groups(frames: i64, gop: u32, frame_ms: i64) -> Arc<Vec<u8>> {
+    let times: Vec<i64> = (0..frames).map(|at| at * 40).collect();
+    let gop = gop.to_string();
+    pictures("mp4", (320, 240), &times, frame_ms, &[("g", &gop), ("sc_threshold", "0"), ("flags", "+cgop")])
+}
+
+fn pictures(
+    format: &str,
+    (width, height): (u32, u32),
+    times_ms: &[i64],
+    frame_ms: i64,
+    more: &[(&str, &str)],
+) -> Arc<Vec<u8>> {
+    let usual = [("preset", "ultrafast"), ("bf", "2"), ("threads", "1")];
+    let options: Vec<(String, String)> = usual.iter().chain(more).map(|(k, v)| ((*k).into(), (*v).into())).collect();
     let color = ColorTags::default();
     let mut encoder = Encoder::video(&VideoEncoderSpec {
         encoder: "libx264",
@@ -98,14 +116,14 @@ pub(crate) fn video(width: u32, height: u32, times_ms: &[i64]) -> Arc<Vec<u8>> {
         options: &options,
     })
     .unwrap();
-    let format = reelmill::av::names::pixel_format("yuv420p").unwrap();
+    let pixel_format = reelmill::av::names::pixel_format("yuv420p").unwrap();
     let frames = times_ms.iter().enumerate().map(|(at, time)| {
-        let mut frame = Frame::picture(width, height, format).unwrap();
+        let mut frame = Frame::picture(width, height, pixel_format).unwrap();
         frame.paint(0, 16 + (at % 200) as u8);
         frame.set_pts(Some(*time));
         frame
     });
-    encode(&mut encoder, frames, Ratio::new(1, 1000))
+    encode(format, &mut encoder, frames, Ratio::new(1, 1000), frame_ms)
 }
 
 /// A Matroska file of silence in AAC, in runs of (start, length) samples.
@@ -125,14 +143,22 @@ pub(crate) fn sound(runs: &[(i64, i64)]) -> Arc<Vec<u8>> {
             frames.push(frame);
         }
     }
-    encode(&mut encoder, frames.into_iter(), Ratio::new(1, i64::from(RATE)))
+    encode("matroska", &mut encoder, frames.into_iter(), Ratio::new(1, i64::from(RATE)), 0)
 }
 
-fn encode(encoder: &mut Encoder, frames: impl Iterator<Item = Frame>, time_base: Ratio) -> Arc<Vec<u8>> {
-    let mut muxer = Muxer::new("matroska", &encoder.params().unwrap(), time_base, &[]).unwrap();
+/// `duration` is that of every packet, or zero to leave them without.
+fn encode(
+    format: &str,
+    encoder: &mut Encoder,
+    frames: impl Iterator<Item = Frame>,
+    time_base: Ratio,
+    duration: i64,
+) -> Arc<Vec<u8>> {
+    let mut muxer = Muxer::new(format, &encoder.params().unwrap(), time_base, &[]).unwrap();
     let drain = |encoder: &mut Encoder, muxer: &mut Muxer| {
         let mut packet = Packet::new().unwrap();
         while encoder.receive(&mut packet).unwrap() == Polled::Ready {
+            packet.set_times(packet.pts(), packet.dts(), packet.duration().max(duration));
             muxer.write(&packet, time_base).unwrap();
         }
     };

@@ -22,6 +22,19 @@ pub(super) fn all() -> Vec<Case> {
     cases
 }
 
+/// A movie of 60 s in H.264 whose key frames stand every 2 s, at a rate of its own.
+pub(super) fn grouped(width: u32, height: u32, bit_rate: u64) -> MediaFacts {
+    let mut facts = movie(video(width, height, 25, 1));
+    let stream = &mut facts.streams[0];
+    stream.profile = Some("High".into());
+    stream.bit_rate = Some(bit_rate);
+    stream.duration = Some(60 * 90_000);
+    if let Some(pictures) = &mut stream.video {
+        pictures.key_frames = (0..30).map(|at| at * 180_000).collect();
+    }
+    facts
+}
+
 fn shapes() -> Vec<Case> {
     let turned = VideoFacts { rotation: 90, display_width: 1080, display_height: 1920, ..video(1920, 1080, 30, 1) };
     let anamorphic = VideoFacts {
@@ -92,6 +105,7 @@ fn tracks() -> Vec<Case> {
             Request { audio_codecs: vec![AudioCodec::Opus], ..asking("360p") },
         ),
         ("surround-two-codecs", broadcast, Request { audio_codecs: both, channels: Channels::Keep, ..asking("720p") }),
+        ("video-copy", grouped(1920, 1080, 4_200_000), Request { copy: true, ..asking("1080p,720p,480p") }),
         ("audio-copy", movie(video(640, 360, 25, 1)), Request { copy: true, ..asking("360p") }),
     ]
 }

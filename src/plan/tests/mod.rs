@@ -1,6 +1,7 @@
 //! Whole plans: goldens, and what must be true of every one.
 
 mod cases;
+mod copies;
 mod goldens;
 mod properties;
 mod refusals;
