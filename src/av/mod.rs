@@ -19,6 +19,7 @@ pub mod mux;
 pub mod names;
 pub mod packet;
 pub mod params;
+pub mod parser;
 
 pub use decoder::Decoder;
 pub use encoder::{AudioEncoderSpec, Encoder, VideoEncoderSpec};
@@ -29,6 +30,7 @@ pub use input::Input;
 pub use io::ByteSource;
 pub use packet::Packet;
 pub use params::Params;
+pub use parser::Splitter;
 
 use crate::model::Ratio;
 use ffmpeg_sys_next as ff;

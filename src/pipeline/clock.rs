@@ -70,6 +70,8 @@ pub struct FrameClock {
     timeline: Timeline,
     nominal_ticks: i64,
     last: Option<i64>,
+    /// The latest place that a timestamp named: behind `last` while the first picture is shown from before its own time.
+    named: i64,
     /// The first picture of the whole source is shown from zero, whatever its own time.
     starts_at_zero: bool,
 }
@@ -77,7 +79,13 @@ pub struct FrameClock {
 impl FrameClock {
     /// A clock for a span; `from_start` when the span begins where the source does.
     pub fn new(plan: &VideoPlan, from_start: bool) -> Self {
-        Self { timeline: plan.timeline(), nominal_ticks: plan.nominal_ticks(), last: None, starts_at_zero: from_start }
+        Self {
+            timeline: plan.timeline(),
+            nominal_ticks: plan.nominal_ticks(),
+            last: None,
+            named: 0,
+            starts_at_zero: from_start,
+        }
     }
 
     /// Output ticks of a picture with this source timestamp. `None`: the picture has no usable time of its own, because
@@ -95,6 +103,7 @@ impl FrameClock {
             Some(last) => self.nudged(raw, last)?,
         };
         self.last = Some(placed);
+        self.named = self.named.max(snapped);
         Some(placed)
     }
 
@@ -113,7 +122,7 @@ impl FrameClock {
         let own = duration
             .filter(|d| *d > 0 && self.timeline.frame_ticks.is_none())
             .map(|duration| rescale(duration, self.timeline.time_base, self.timeline.output_time_base()).max(1));
-        self.last.unwrap_or(0) + own.unwrap_or(self.nominal_ticks)
+        self.last.unwrap_or(0).max(self.named) + own.unwrap_or(self.nominal_ticks)
     }
 }
 
@@ -157,6 +166,13 @@ mod tests {
         let mut late = FrameClock::new(&plan, false);
         assert_eq!(late.place(Some(300)), placed[4]);
         assert_eq!(late.place(Some(301)), placed[5]);
+    }
+
+    #[test]
+    fn a_lone_picture_that_is_shown_early_still_ends_at_its_own_time() {
+        let mut clock = FrameClock::new(&plan(Ratio::new(1, 24_000), Some(1001)), true);
+        assert_eq!(clock.place(Some(36 * 1001)), Some(0));
+        assert_eq!(clock.end(None), 37 * 1001);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use super::control::Control;
 use super::faults;
 use super::flow::{Flow, Inflow, Outflow, Stopped};
-use crate::av::{Decoder, Frame, Packet, Params, Polled};
+use crate::av::{Decoder, Frame, Packet, Params, Polled, Splitter};
 use crate::model::time::Ratio;
 use crate::model::{Problem, limits};
 use std::sync::atomic::Ordering;
@@ -24,6 +24,7 @@ pub struct DecoderSpec {
 /// A decoder that counts and survives damage.
 pub struct Tolerant<'a> {
     decoder: Decoder,
+    splitter: Option<Splitter>,
     control: &'a Control,
     made: u64,
     errors: u64,
@@ -38,11 +39,24 @@ impl<'a> Tolerant<'a> {
                 format!("no decoder here takes {} ({error})", spec.params.codec_name()),
             )
         })?;
-        Ok(Self { decoder, control, made: 0, errors: 0 })
+        let splitter = Splitter::for_codec(&spec.params, spec.time_base).map_err(faults::internal)?;
+        Ok(Self { decoder, splitter, control, made: 0, errors: 0 })
     }
 
     /// Decodes a packet, or with `None` drains, and hands on each frame.
     pub fn decode(
+        &mut self,
+        packet: Option<&Packet>,
+        each: &mut dyn FnMut(Frame) -> Result<(), Stopped>,
+    ) -> Result<(), Stopped> {
+        let (Some(splitter), Some(whole)) = (&mut self.splitter, packet) else { return self.decode_one(packet, each) };
+        for part in splitter.split(whole).map_err(faults::internal)? {
+            self.decode_one(Some(&part), each)?;
+        }
+        Ok(())
+    }
+
+    fn decode_one(
         &mut self,
         packet: Option<&Packet>,
         each: &mut dyn FnMut(Frame) -> Result<(), Stopped>,

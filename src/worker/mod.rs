@@ -1,5 +1,6 @@
 //! The worker process: lock in, take one order over the socket, carry it out, say how it ended.
 
+mod asf;
 mod link;
 pub mod probe;
 mod shape;

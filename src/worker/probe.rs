@@ -1,6 +1,6 @@
 //! Probe mode: what a source is, from its header, its first decoded frames and its last packets, within seconds.
 
-use super::shape;
+use super::{asf, shape};
 use crate::av::input::{Interrupt, StreamInfo};
 use crate::av::{ByteSource, Decoder, Frame, Input, Packet, Polled, names};
 use crate::model::Problem;
@@ -25,11 +25,14 @@ const TAIL_BYTES_MAX: u64 = 64 << 20;
 const MICROS: Ratio = Ratio::new(1, 1_000_000);
 
 /// Everything that is known of the source.
-pub fn probe(source: Box<dyn ByteSource>, size: u64, control: &Control) -> Result<MediaFacts, Problem> {
+pub fn probe(mut source: Box<dyn ByteSource>, size: u64, control: &Control) -> Result<MediaFacts, Problem> {
     if size == 0 {
         return Err(Problem::input("source.empty", "the source is empty (0 bytes); check the upload"));
     }
     let deadline = Instant::now() + Duration::from_secs(limits::PROBE_SECONDS_MAX);
+    let mut head = vec![0; asf::HEAD_BYTES];
+    // A source that cannot be read says so again, and better, when it is opened.
+    let head_length = source.read_at(0, &mut head).unwrap_or(0);
     let interrupt = Interrupt { stop: control.stop_flag(), deadline: Some(deadline) };
     let mut input = Input::open(source, interrupt).map_err(|error| faults::source(error, None))?;
     input.find_stream_info().map_err(|error| faults::source(error, input.source_failure()))?;
@@ -56,6 +59,10 @@ pub fn probe(source: Box<dyn ByteSource>, size: u64, control: &Control) -> Resul
     facts.seekable = seekable(&input, &facts);
     list_key_frames(&input, &streams, &mut facts);
     find_end(&mut input, &streams, &mut facts, estimated);
+    if facts.container.starts_with("asf") {
+        let promised = asf::promised_size(&head[..head_length]);
+        facts.truncated |= promised.is_some_and(|promised| promised - promised / MISSING_PART as u64 > size);
+    }
     check(&streams, &facts)?;
     Ok(facts)
 }

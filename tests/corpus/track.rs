@@ -94,7 +94,9 @@ impl Joined {
         // A fine time base: with the default of one frame the null muxer complains about variable rates.
         let frames = ["-fps_mode", "passthrough", "-enc_time_base", "1/90000"];
         let rest = ["-f", "null", "-", "-progress", "pipe:1", "-nostats"];
-        let input = ["-nostdin", "-v", "error", "-xerror", "-f", demuxer(&self.path), "-i", text(&self.path)?];
+        // Without `-copyts` the tool takes pictures that are unevenly apart in a transport stream for jumps of the clock.
+        let input =
+            ["-nostdin", "-v", "error", "-xerror", "-copyts", "-f", demuxer(&self.path), "-i", text(&self.path)?];
         let ran = tool("ffmpeg", scratch, &[&input[..], if video { &frames[..] } else { &[] }, &rest[..]].concat())?;
         if !ran.status.success() || !ran.stderr.trim().is_empty() {
             return self.fail(format!("the decode is not clean: {}", tail(&ran.stderr)));
