@@ -41,12 +41,15 @@ impl ByteSource for Bytes {
     }
 }
 
+/// What a recorder does with each segment before it records it.
+type Act = Box<dyn Fn(&FinishedSegment) -> Result<(), Problem> + Send + Sync>;
+
 /// Records everything; can be told to do something at a segment.
 #[derive(Default)]
 pub(crate) struct Recorder {
     pub(crate) inits: Mutex<Vec<TrackInit>>,
     pub(crate) segments: Mutex<Vec<FinishedSegment>>,
-    pub(crate) at_segment: Option<Box<dyn Fn(&FinishedSegment) -> Result<(), Problem> + Send + Sync>>,
+    pub(crate) at_segment: Option<Act>,
 }
 
 impl Recorder {

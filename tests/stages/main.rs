@@ -1,5 +1,7 @@
 //! Stage tests: spans over sources made in memory, with an outlet that records what it is given.
 
+#![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
+
 mod copy;
 mod made;
 mod sound;
