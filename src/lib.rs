@@ -1,46 +1,46 @@
 //! Reelmill, in the order in which a job flows through it.
 
-/// The command line.
+// The command line.
 pub mod cli;
 
-/// Where source bytes come from: opened here, never parsed here.
+// Where source bytes come from: opened here, never parsed here.
 pub mod input;
 
-/// From a request and the facts of its source to everything that will be made, as data.
+// From a request and the facts of its source to everything that will be made, as data.
 pub mod plan;
 
-/// Carries a job out: one loop that owns the truth about it. What runs next is the scheduler's to say.
+// Carries a job out: one loop that owns the truth about it. What runs next is the scheduler's to say.
 pub mod dispatch;
 
-/// Worker processes as the daemon sees them: started, spoken to, watched, ended.
+// Worker processes as the daemon sees them: started, spoken to, watched, ended.
 pub mod supervise;
 
-/// The worker process: probes a source or runs one span, locked in, and exits.
+// The worker process: probes a source or runs one span, locked in, and exits.
 pub mod worker;
 
-/// Demux, decode, prepare, scale, encode, cut: the stages of one span.
+// Demux, decode, prepare, scale, encode, cut: the stages of one span.
 pub mod pipeline;
 
-/// Encoded packets to segments, and the ledger to manifests. Pure functions, no IO, no FFmpeg.
+// Encoded packets to segments, and the ledger to manifests. Pure functions, no IO, no FFmpeg.
 pub mod package;
 
-/// From a worker's spool to the output: segments stored and recorded, manifests that only ever name those.
+// From a worker's spool to the output: segments stored and recorded, manifests that only ever name those.
 pub mod publish;
 
-/// What a job tells while it runs, and what it leaves behind.
+// What a job tells while it runs, and what it leaves behind.
 pub mod report;
 
-/// Serves an output directory, and a page that plays it, on this machine.
+// Serves an output directory, and a page that plays it, on this machine.
 pub mod play;
 
-/// The words every other module uses: time, errors, media facts, the plan, the ledger.
+// The words every other module uses: time, errors, media facts, the plan, the ledger.
 pub mod model;
 
-/// Messages between the daemon and its workers, and their framing.
+// Messages between the daemon and its workers, and their framing.
 pub mod wire;
 
-/// FFmpeg behind safe, owning types.
+// FFmpeg behind safe, owning types.
 pub mod av;
 
-/// The few system calls that Rust's library does not wrap.
+// The few system calls that Rust's library does not wrap.
 pub mod sys;

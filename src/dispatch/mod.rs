@@ -1,6 +1,6 @@
 //! Carries a job out: probe, plan, schedule, run, publish, report. Steps 1 to 9 of a job's life, in order.
 //!
-//! One loop ([`job`]) owns the truth about a job. Each worker has a task of its own that reports into the loop; the
+//! One loop (`job`) owns the truth about a job. Each worker has a task of its own that reports into the loop; the
 //! scheduler decides what runs; the publisher does what blocks. The wiring is here.
 
 mod job;

@@ -2,7 +2,7 @@
 //!
 //! The daemon opens the source and never parses it. A worker gets its bytes either as an inherited open file
 //! ([`Transport::Descriptor`]) or in ranges over its socket ([`Transport::Socket`]). A new kind of source (HTTP, S3) is
-//! a new row of [`Kind`]: it has a size, it answers [`Source::read_range`], and it has no descriptor.
+//! a new row of `Kind`: it has a size, it answers [`Source::read_range`], and it has no descriptor.
 
 mod file;
 

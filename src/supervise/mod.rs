@@ -2,7 +2,7 @@
 //!
 //! A worker gets an empty environment, no stdin or stdout, its end of a socket as descriptor 3, where the source is a
 //! file that file as descriptor 4, and one argument: its spool directory. Its first message is its order. Then one task
-//! a worker ([`watch`]) reads what it says, answers its reads, and learns how it died; each way to die is a variant of
+//! a worker (`watch`) reads what it says, answers its reads, and learns how it died; each way to die is a variant of
 //! [`Exit`].
 
 mod exit;
