@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-deny build player demo clean-demo test check tests test-corpus check-trixie bench
+.PHONY: help setup build player demo clean-demo test check tests test-corpus check-trixie bench
 
 # rustup's directory may not be in PATH in the shell that has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -21,9 +21,6 @@ help: ## show this list
 
 setup: ## install what building and testing need (Debian 12 or 13); quick when it is there
 	@scripts/setup.sh
-
-setup-deny: ## install cargo-deny, which `make check` uses when it is there (builds for some minutes)
-	cargo install --locked cargo-deny
 
 player: ## build the player page, where Node is there
 	@scripts/player.sh
@@ -52,11 +49,7 @@ check: ## formatting, lints, documentation, the house rules (tests/tidy.rs), lic
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --lib
 	cargo test --quiet --locked --test tidy
-	@if cargo deny --version >/dev/null 2>&1; then \
-		cargo deny --offline --log-level error check licenses bans sources; \
-	else \
-		echo "check: cargo-deny is not here, so licences were not checked (make setup-deny)"; \
-	fi
+	cargo deny --offline --log-level error check licenses bans sources
 	@if [ -d player/node_modules ]; then npm --prefix player run --silent check; fi
 
 test-corpus: setup ## the corpus suite, every file whole

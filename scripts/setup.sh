@@ -59,9 +59,17 @@ nextest() {
     fi
 }
 
+deny() {
+    if ! cargo deny --version >/dev/null 2>&1; then
+        echo "setup: installing cargo-deny, which takes some minutes, once"
+        cargo install --locked cargo-deny
+    fi
+}
+
 debian_packages
 rust
-# `make demo` runs no tests and so need not wait for their runner.
+# `make demo` runs no tests and so need not wait for what only they use.
 if [ "${1:-}" != --no-tests ]; then
     nextest
+    deny
 fi
