@@ -30,7 +30,7 @@ impl Muxer {
         unsafe {
             let raw = &mut *context;
             check("allocate the muxer's output", ff::avio_open_dyn_buf(&mut raw.pb))?;
-            raw.flags |= ff::AVFMT_FLAG_BITEXACT | ff::AVFMT_FLAG_FLUSH_PACKETS;
+            raw.flags |= ff::AVFMT_FLAG_BITEXACT;
             raw.avoid_negative_ts = 0;
             let stream = ff::avformat_new_stream(context, ptr::null());
             let Some(stream) = stream.as_mut() else { return Err(AvError::no_memory("allocate a stream")) };
