@@ -1,0 +1,9 @@
+//! Whole-system tests: the command, the real worker, real encodes, looked at with FFmpeg's own tools.
+
+#![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
+
+mod bad;
+mod dies;
+mod looks;
+mod spans;
+mod tools;
