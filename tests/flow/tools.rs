@@ -40,6 +40,13 @@ pub(crate) fn ffmpeg(arguments: &[&str]) -> String {
     quiet(&ran, arguments)
 }
 
+/// Pictures that FFmpeg makes of an input, whatever it complains about on the way.
+pub(crate) fn pictures(input: &[&str]) -> usize {
+    let frames = ["-fps_mode", "passthrough", "-f", "framecrc", "-"];
+    let ran = Command::new("ffmpeg").args(["-nostdin", "-v", "quiet"]).args(input).args(frames).output().unwrap();
+    String::from_utf8_lossy(&ran.stdout).lines().filter(|line| line.starts_with('0')).count()
+}
+
 /// Runs ffprobe with CSV output and gives its lines.
 pub(crate) fn ffprobe(path: &Path, entries: &str) -> Vec<String> {
     let arguments = ["-v", "error", "-show_entries", entries, "-of", "csv=p=0", path.to_str().unwrap()];
