@@ -1,5 +1,4 @@
 //! The few system calls that Rust's library does not wrap.
 
 pub mod lockdown;
-pub mod memory;
 pub mod spawn;

@@ -11,7 +11,7 @@ use crate::av;
 use crate::model::plan::SpanRange;
 use crate::model::{Plan, Problem};
 use crate::pipeline::{self, Control};
-use crate::sys::{lockdown, memory};
+use crate::sys::lockdown;
 use crate::wire::v1::{self, order::Work};
 use link::Link;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,6 @@ const CONTROL_FD: i32 = 3;
 
 /// Runs the worker. `arguments` are those after the program's name: `--spool DIR`.
 pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
-    memory::return_memory_early();
     let (spool, warnings) = match prepare(arguments) {
         Ok(prepared) => prepared,
         Err(sentence) => return refuse(&sentence),
