@@ -134,4 +134,4 @@ impl Track {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,7 +6,7 @@ use crate::package::edit_list::with_edit_list;
 use crate::package::fmp4::{self, put_box, put_full_box};
 
 /// An initialisation segment that says no more than it must.
-fn init(kind: &[u8; 4], timescale: u32, media_time: u32) -> Vec<u8> {
+pub(crate) fn init(kind: &[u8; 4], timescale: u32, media_time: u32) -> Vec<u8> {
     let mut out = Vec::new();
     put_box(&mut out, b"ftyp", |out| out.extend(b"iso6\0\0\0\0"));
     put_box(&mut out, b"moov", |moov| {
