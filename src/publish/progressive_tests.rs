@@ -69,11 +69,14 @@ fn every_rung_gets_a_file_with_the_default_sound_in_aac() {
     assert_eq!(write_all(&alone, &ledger(Vec::new()), &|| false), Ok(Vec::new()), "no rung, no file");
 }
 
+/// Does something to the directory of a track.
+type Spoil = dyn Fn(&Path);
+
 #[test]
 fn what_cannot_be_made_or_is_no_longer_wanted_leaves_nothing() {
     let scratch = tempfile::tempdir().unwrap();
     let out = scratch.path().join("out");
-    let spoil: [(&str, &dyn Fn(&Path)); 5] = [
+    let spoil: [(&str, &Spoil); 5] = [
         ("job.cancelled", &|_| {}),
         ("output.verify_failed", &|track| fs::write(track.join(INIT), b"\0\0\0\x08moov").unwrap()),
         ("output.verify_failed", &|track| {

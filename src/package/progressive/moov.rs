@@ -35,6 +35,9 @@ pub(super) fn head(tracks: &[&Track], runs: &[Run], bytes: u64) -> Result<Vec<u8
     Ok(make(wide, true))
 }
 
+/// 80 ms at the 48 kHz that Opus tracks always have.
+const OPUS_ROLL_TICKS: u32 = 3840;
+
 struct Movie {
     /// Ticks a second of `mvhd`, `tkhd` and `elst`.
     scale: u32,
@@ -156,6 +159,9 @@ fn put_trak(out: &mut Vec<u8>, id: u32, track: &Track, edit: &Edit, chunks: &[u6
                 stbl.extend_from_slice(&head.stsd);
                 put_times(stbl, tables, head.is_video);
                 put_places(stbl, tables, chunks, movie);
+                if let Some(distance) = roll_distance(head.entry, tables) {
+                    put_roll(stbl, distance, tables.sizes.len() as u32);
+                }
             });
         });
     });
@@ -238,5 +244,30 @@ fn put_places(out: &mut Vec<u8>, tables: &Tables, chunks: &[u64], movie: &Movie)
                 false => out.extend((chunk as u32).to_be_bytes()),
             }
         }
+    });
+}
+
+/// How many packets before the wanted one a decoder must begin with: one for AAC (ISO/IEC 14496-3 overlaps two), 80 ms
+/// for Opus (RFC 7845 §4.6; the group is required by Opus in ISO BMFF §4.3.6).
+fn roll_distance(entry: [u8; 4], tables: &Tables) -> Option<i16> {
+    match &entry {
+        b"mp4a" => Some(-1),
+        b"Opus" => {
+            let packet = tables.durations.first().map_or(0, |(_, ticks)| *ticks).max(1);
+            i16::try_from(OPUS_ROLL_TICKS.div_ceil(packet)).ok().map(|packets| -packets)
+        }
+        _ => None,
+    }
+}
+
+/// One `roll` group that holds all samples: `sgpd` and `sbgp` (§8.9, §10.1.1).
+fn put_roll(out: &mut Vec<u8>, distance: i16, samples: u32) {
+    put_full_box(out, b"sgpd", 1, 0, |out| {
+        out.extend(b"roll\0\0\0\x02\0\0\0\x01");
+        out.extend(distance.to_be_bytes());
+    });
+    put_full_box(out, b"sbgp", 0, 0, |out| {
+        out.extend(b"roll\0\0\0\x01");
+        out.extend([samples, 1].iter().flat_map(|word| word.to_be_bytes()));
     });
 }

@@ -167,6 +167,26 @@ fn a_track_that_starts_late_gets_an_empty_edit() {
 }
 
 #[test]
+fn decoders_of_sound_are_told_how_much_earlier_to_begin() {
+    for (entry, duration, distance) in
+        [(b"Opus", 960, Some(-4_i16)), (b"Opus", 2880, Some(-2)), (b"mp4a", 1024, Some(-1))]
+    {
+        let header = init(b"soun", 48_000, 0);
+        let place = header.windows(4).position(|w| w == b"avc1").unwrap();
+        let header = [&header[..place], entry, &header[place + 4..]].concat();
+        let mut track = Track::new(&header, 5000).unwrap();
+        add(&mut track, 0, &fmp4::chunk(1, 1, 0, &[sample(b"x", duration, 0, true), sample(b"y", 7, 0, true)]).bytes)
+            .unwrap();
+        let head = layout(&[&track]).unwrap().head;
+        let group = in_track(&head, 0, &[b"mdia", b"minf", b"stbl", b"sgpd"]).unwrap();
+        assert_eq!(group.last_chunk().map(|bytes| i16::from_be_bytes(*bytes)), distance);
+        assert_eq!(table(&head, 0, b"sbgp").unwrap()[2..], [1, 2, 1]);
+    }
+    let (video, ..) = both();
+    assert!(table(&layout(&[&video]).unwrap().head, 0, b"sgpd").is_none());
+}
+
+#[test]
 fn the_last_sample_of_a_fragment_lasts_until_the_next_one() {
     let mut track = Track::new(&init(b"vide", 1000, 0), 200).unwrap();
     let one = [sample(b"x", 40, 0, true)];
