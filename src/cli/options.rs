@@ -40,6 +40,9 @@ pub(super) struct PlanOptions {
     /// Take over tracks that already are what is asked
     #[arg(long)]
     copy: bool,
+    /// Make an MP4 file of each rung too, with the default sound, from the same encodes
+    #[arg(long)]
+    mp4: bool,
     /// How workers get the source: descriptor, socket
     #[arg(long, value_name = "WAY", hide = true)]
     transport: Option<String>,
@@ -63,6 +66,7 @@ impl PlanOptions {
             spans: one(self.spans.as_deref(), "spans", "a number from 1", positive)?.unwrap_or(usual.spans),
             copy: self.copy,
             channels: one(self.channels.as_deref(), "channels", "stereo or keep", channels)?.unwrap_or(usual.channels),
+            progressive: self.mp4,
             ..usual
         })
     }
@@ -150,7 +154,7 @@ mod tests {
     #[test]
     fn everything_that_can_be_written() {
         let line = "--renditions 1080p,640x360@700k --packaging cmaf --codec h264,av1 --audio-codec opus --channels keep \
-                    --speed fast --rate-control crf --crf 21 --segment 2.5s --spans 3 --copy";
+                    --speed fast --rate-control crf --crf 21 --segment 2.5s --spans 3 --copy --mp4";
         let request = request(line).unwrap();
         assert_eq!(request.renditions, ["1080p", "640x360@700k"].map(|text| text.parse().unwrap()));
         assert_eq!(
@@ -159,7 +163,7 @@ mod tests {
         );
         assert_eq!((request.packagings, request.channels), (vec![Packaging::Cmaf], Channels::Keep));
         assert_eq!((request.speed, request.rate_mode), (Speed::Fast, RateMode::Crf { crf: Some(21) }));
-        assert_eq!((request.segment_ms, request.spans, request.copy), (2500, 3, true));
+        assert_eq!((request.segment_ms, request.spans, request.copy, request.progressive), (2500, 3, true, true));
     }
 
     #[test]

@@ -117,6 +117,10 @@ pub(super) fn report(report: &JobReport, out: &Path) -> String {
     text += "\nplay: ";
     let manifests = report.manifests.iter().map(|manifest| out.join(manifest).display().to_string());
     text += &manifests.collect::<Vec<_>>().join("  ");
+    if !report.progressive.is_empty() {
+        let files = report.progressive.iter().map(|file| out.join(&file.path).display().to_string());
+        text += &format!("\nmp4: {}", files.collect::<Vec<_>>().join("  "));
+    }
     text + "\n"
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Job {
     pub(super) parts: Vec<Part>,
     pub(super) demands: Vec<Vector>,
     pub(super) publisher: Shared,
+    /// Whether progressive MP4 files are asked for.
+    pub(super) progressive: bool,
     pub(super) listener: Listener,
     pub(super) began: Instant,
     pub(super) scheduler: Scheduler,
@@ -89,6 +91,7 @@ impl Job {
             parts,
             demands,
             publisher,
+            progressive: request.options.progressive,
             listener,
             began,
             scheduler: Scheduler::new(Vector::of(CPU_THREADS, threads)),
@@ -128,6 +131,9 @@ impl Job {
             };
         }
         end.unwrap_or_else(|| Err(lost_reports()))?;
+        if self.progressive {
+            self.publisher.with(move |publisher| publisher.make_progressive(&|| *cancel.borrow())).await?;
+        }
         self.publisher.with(|publisher| publisher.finish(now_unix_ms())).await?;
         self.outcome.decode_errors = self.tracker.decode_errors();
         Ok(self.outcome)

@@ -92,6 +92,7 @@ pub async fn transcode(
         decode_errors: outcome.decode_errors,
         warnings: outcome.warnings.clone(),
         manifests: masters(publisher.manifests()),
+        progressive: publisher.progressive().to_vec(),
         tracks: TrackReport::of(publisher.ledger()),
         facts: facts.clone(),
         plan: plan.clone(),

@@ -114,6 +114,19 @@ pub struct KeyFrame {
     pub time: i64,
 }
 
+/// A progressive MP4 file, made of stored segments.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProgressiveFile {
+    /// The rung in it.
+    pub track: String,
+    /// The sound in it.
+    pub audio: Option<String>,
+    /// Path below the output directory.
+    pub path: String,
+    /// Size.
+    pub bytes: u64,
+}
+
 impl SegmentRecord {
     /// The file of this segment in a packaging.
     pub fn file(&self, packaging: Packaging) -> Option<&StoredFile> {

@@ -167,14 +167,16 @@ fn put_trun(out: &mut Vec<u8>, samples: &[Sample<'_>], layout: &Layout) {
     });
 }
 
-fn mdat_header(data: u64) -> Vec<u8> {
+/// The header of an `mdat` (§8.1.1) around so many bytes, with a 64-bit size where it takes one.
+pub(super) fn mdat_header(data: u64) -> Vec<u8> {
     match u32::try_from(data + 8) {
         Ok(size) => [&size.to_be_bytes()[..], b"mdat"].concat(),
         Err(_) => [&1_u32.to_be_bytes()[..], b"mdat", &(data + 16).to_be_bytes()].concat(),
     }
 }
 
-fn put_box(out: &mut Vec<u8>, kind: &[u8; 4], body: impl FnOnce(&mut Vec<u8>)) {
+/// A box (§4.2): what `body` writes, with size and type in front.
+pub(super) fn put_box(out: &mut Vec<u8>, kind: &[u8; 4], body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend([0; 4]);
     out.extend(kind);
@@ -183,7 +185,14 @@ fn put_box(out: &mut Vec<u8>, kind: &[u8; 4], body: impl FnOnce(&mut Vec<u8>)) {
     out[start..start + 4].copy_from_slice(&size.to_be_bytes());
 }
 
-fn put_full_box(out: &mut Vec<u8>, kind: &[u8; 4], version: u8, flags: u32, body: impl FnOnce(&mut Vec<u8>)) {
+/// A box with version and flags (§4.2).
+pub(super) fn put_full_box(
+    out: &mut Vec<u8>,
+    kind: &[u8; 4],
+    version: u8,
+    flags: u32,
+    body: impl FnOnce(&mut Vec<u8>),
+) {
     put_box(out, kind, |out| {
         out.extend((u32::from(version) << 24 | flags).to_be_bytes());
         body(out);

@@ -3,7 +3,8 @@
 //! Worker side, bytes to bytes: `framing` makes encoders' packets MP4 samples, `fmp4` makes samples CMAF chunks, `ts` lets
 //! transport stream segments that were muxed apart play as one, `codec_string` reads the codecs string from an
 //! initialisation segment. Daemon side, ledger to text: `manifests` renders everything that a player reads, `verify` says
-//! what is wrong with a ledger before its final manifests are published.
+//! what is wrong with a ledger before its final manifests are published, `progressive` lays stored segments out as one MP4
+//! file.
 
 mod boxes;
 pub mod codec_string;
@@ -14,6 +15,7 @@ pub mod fmp4;
 pub mod framing;
 mod hls;
 mod presentation;
+pub mod progressive;
 mod text;
 pub mod ts;
 pub mod verify;
@@ -27,6 +29,8 @@ use presentation::Presentation;
 
 /// File name of a CMAF initialisation segment in its track's directory.
 pub const INIT: &str = "init.mp4";
+/// Directory of progressive MP4 files in the output directory.
+pub const PROGRESSIVE: &str = "mp4";
 /// File name of the HLS master playlist in its packaging's directory.
 pub const MASTER: &str = "master.m3u8";
 /// File name of the DASH MPD in the directory of CMAF.

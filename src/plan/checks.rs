@@ -119,6 +119,10 @@ pub(super) fn outputs(
             )
         })
         .collect();
+    if request.progressive && !packagings.contains(&Packaging::Cmaf) {
+        let message = "MP4 files are made of CMAF segments, so they need cmaf: add it to the packagings";
+        problems.push(Problem::input("request.progressive", message));
+    }
     for codec in &video {
         problems.extend(one_codec(codec.traits().name, codec.traits().packagings, &packagings, notes));
     }

@@ -86,6 +86,9 @@ fn tell_what_is_left_out(facts: &MediaFacts, request: &Request, notes: &mut Note
     if facts.main_video().is_none() && !(request.renditions.is_empty() && request.codecs.is_empty()) {
         notes.add("video.absent", "the source has no pictures, so only its sound is made");
     }
+    if facts.main_video().is_none() && request.progressive {
+        notes.add("progressive.left_out", "the source has no pictures, so no MP4 file is made");
+    }
     for stream in facts.streams.iter().filter(|s| s.kind == StreamKind::Audio && !s.decodable) {
         notes.add(
             "audio.undecodable",

@@ -42,6 +42,8 @@ pub struct Request {
     pub copy: bool,
     /// What becomes of sound with more than two channels.
     pub channels: Channels,
+    /// A progressive MP4 file is made of each rung too, out of its CMAF segments.
+    pub progressive: bool,
 }
 
 impl Default for Request {
@@ -58,6 +60,7 @@ impl Default for Request {
             allow_upscale: false,
             copy: false,
             channels: Channels::Stereo,
+            progressive: false,
         }
     }
 }

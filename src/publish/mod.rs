@@ -5,23 +5,26 @@
 //! - the ledger holds a segment only when its files are in place and everything before it on its track is recorded;
 //! - a manifest names only what the ledger holds; it is replaced as a whole, media playlists before masters;
 //! - the final manifests are written only after everything is on the disk and has passed `package::verify`;
+//! - progressive MP4 files are made of what has passed, and before the final manifests;
 //! - until [`Publisher::keep`], dropping the publisher puts the output directory back as it was.
 
 mod disk;
+mod fragments;
 mod lane;
 mod manifests;
 mod message;
 mod place;
+mod progressive;
 mod sync;
 mod tracks;
 
 pub use place::{Place, REPORT_NAME};
 
-use crate::model::ledger::SegmentRecord;
+use crate::model::ledger::{ProgressiveFile, SegmentRecord};
 use crate::model::plan::Note;
 use crate::model::{Ledger, Packaging, Plan, Problem};
-use crate::package::LiveClock;
 use crate::package::verify::verify;
+use crate::package::{LiveClock, PROGRESSIVE};
 use crate::wire::v1;
 use disk::refused;
 use lane::{Identity, Lane};
@@ -77,6 +80,7 @@ pub struct Publisher {
     lanes: Vec<Lane>,
     done: Vec<Part>,
     manifests: Manifests,
+    progressive: Vec<ProgressiveFile>,
     syncer: Syncer,
     started_unix_ms: i64,
     refreshed_ms: Option<u64>,
@@ -98,6 +102,7 @@ impl Publisher {
             ledger: Ledger { segment_ms: plan.grid.segment_ms, tracks, complete: false },
             done: Vec::new(),
             manifests: Manifests::default(),
+            progressive: Vec::new(),
             syncer,
             started_unix_ms,
             refreshed_ms: None,
@@ -113,6 +118,11 @@ impl Publisher {
     /// The manifests that have been written, by path below the output directory.
     pub fn manifests(&self) -> impl Iterator<Item = &str> {
         self.manifests.paths()
+    }
+
+    /// The progressive MP4 files that have been made.
+    pub fn progressive(&self) -> &[ProgressiveFile] {
+        &self.progressive
     }
 
     /// A new spool directory for one worker.
@@ -221,11 +231,36 @@ impl Publisher {
         Ok(self.refreshed_ms.replace(now_ms).is_none())
     }
 
+    /// Everything is made: puts it on the disk, checks it, and makes a progressive MP4 file of each rung. Comes before
+    /// [`Publisher::finish`]. `cancelled` is asked on the way whether the job is still wanted.
+    ///
+    /// # Errors
+    /// Those of `finish`, and `job.cancelled`.
+    pub fn make_progressive(&mut self, cancelled: &dyn Fn() -> bool) -> Result<(), Problem> {
+        self.seal()?;
+        self.progressive = progressive::write_all(&self.place, &self.ledger, cancelled)?;
+        for file in &self.progressive {
+            self.syncer.add(self.place.root().join(&file.path));
+        }
+        Ok(())
+    }
+
     /// Everything is made: puts it on the disk, checks it, and writes the final manifests.
     ///
     /// # Errors
     /// `source.undecodable` when a rung got no picture, `ledger.gap`, `output.verify_failed`, `output.*`.
     pub fn finish(&mut self, now_unix_ms: i64) -> Result<(), Problem> {
+        self.seal()?;
+        self.write_manifests(now_unix_ms)?;
+        self.sync_directories();
+        self.sync()
+    }
+
+    /// Everything is made: puts it on the disk and checks it, once.
+    fn seal(&mut self) -> Result<(), Problem> {
+        if self.ledger.complete {
+            return Ok(());
+        }
         let tracks = &self.ledger.tracks;
         if tracks.is_empty() || tracks.iter().any(|track| track.segments.is_empty()) {
             let message = "not one frame of the source could be decoded; is the file damaged?";
@@ -244,9 +279,7 @@ impl Publisher {
                 format!("the output is not sound: {finding}; report this"),
             ));
         }
-        self.write_manifests(now_unix_ms)?;
-        self.sync_directories();
-        self.sync()
+        Ok(())
     }
 
     /// The job has succeeded: writes its report, and the output stays.
@@ -315,6 +348,9 @@ impl Publisher {
             if directory.is_dir() {
                 self.syncer.add(directory);
             }
+        }
+        if !self.progressive.is_empty() {
+            self.syncer.add(self.place.root().join(PROGRESSIVE));
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use super::disk::{self, refused};
 use crate::model::Problem;
+use crate::package::PROGRESSIVE;
 use crate::sys::spawn::process_exists;
 use serde::Deserialize;
 use std::fs;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub const REPORT_NAME: &str = "reelmill.json";
 const SPOOL_PREFIX: &str = ".reelmill-spool-";
 /// All that a job leaves in its output directory.
-const OURS: [&str; 3] = ["cmaf", "ts", REPORT_NAME];
+const OURS: [&str; 4] = ["cmaf", "ts", PROGRESSIVE, REPORT_NAME];
 
 /// A claimed output directory. Dropped without [`Place::keep`], it is put back as it was.
 #[derive(Debug)]

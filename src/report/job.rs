@@ -1,7 +1,7 @@
 //! The report that a finished job leaves in its output directory as `reelmill.json`.
 
 use crate::model::bitrate::{self, Piece};
-use crate::model::ledger::TrackKind;
+use crate::model::ledger::{ProgressiveFile, TrackKind};
 use crate::model::plan::Note;
 use crate::model::time::scale_round;
 use crate::model::{Ledger, MediaFacts, Packaging, Plan, SegmentRecord, TrackRecord};
@@ -31,6 +31,8 @@ pub struct JobReport {
     pub warnings: Vec<Note>,
     /// The manifests to give to a player, masters first, by path below the output directory.
     pub manifests: Vec<String>,
+    /// Progressive MP4 files, where asked for.
+    pub progressive: Vec<ProgressiveFile>,
     /// What was made, in plan order.
     pub tracks: Vec<TrackReport>,
     /// What the source is.

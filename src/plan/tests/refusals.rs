@@ -43,6 +43,9 @@ fn codecs_and_packagings_must_meet() {
     assert_eq!(refused(of(&[Av1], &[Cmaf, Ts], &[])).as_deref(), Some("request.codec_packaging"));
     assert_eq!(refused(of(&[H264], &[Ts], &[Opus])).as_deref(), Some("request.codec_packaging"));
 
+    let progressive = |packagings: &[Packaging]| Request { progressive: true, ..of(&[H264], packagings, &[]) };
+    assert_eq!(refused(progressive(&[Ts])).as_deref(), Some("request.progressive"));
+
     let made = |request| plan(&hd(), &request, &Node { threads: 4 }).unwrap();
     let av1 = made(of(&[Av1], &[], &[]));
     assert_eq!(av1.packagings, [Cmaf]);
@@ -50,6 +53,7 @@ fn codecs_and_packagings_must_meet() {
     let mixed = made(of(&[H264, Av1], &[Cmaf, Ts], &[]));
     assert_eq!(mixed.packagings, [Cmaf, Ts]);
     assert_eq!(mixed.notes[0].code, "codec.packaging");
+    assert_eq!(made(progressive(&[])), made(of(&[H264], &[], &[])), "MP4 files are made of the same encodes");
     let opus = made(of(&[H264], &[Cmaf], &[Opus]));
     assert_eq!(opus.audio.iter().map(|a| a.codec).collect::<Vec<_>>(), [Opus]);
 }
