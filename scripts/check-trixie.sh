@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds everything on Debian 13 (FFmpeg 7.1) and runs the tests of the FFmpeg wrappers there:
+# Builds everything on Debian 13 (FFmpeg 7.1) and runs the tests of the FFmpeg wrappers and of whole spans there:
 #     scripts/check-trixie.sh [TEST_FILTER]        (`av::` by default)
 # A chroot made by debootstrap from the mirror that this machine's apt uses; about 2 GB, kept for the next time.
 # Needs root. All mounts live in a mount namespace of this process: they are gone when it is, however it ends.
@@ -64,5 +64,6 @@ chroot "$chroot" env -i HOME=/root PATH="$cargo_home/bin:/usr/sbin:/usr/bin:/sbi
             exit 1
         fi
         cargo test --offline --locked --lib -- '$filter'
+        cargo test --offline --locked --test stages
     "
 echo "check-trixie: passed on $(date -u +%F)"

@@ -140,8 +140,9 @@ pub(crate) fn sound(runs: &[(i64, i64)]) -> Arc<Vec<u8>> {
     let mut encoder = Encoder::audio(&AudioEncoderSpec { encoder: "aac", input: &input, options: &[] }).unwrap();
     let mut frames = Vec::new();
     for (start, length) in runs {
-        for at in (0..*length).step_by(1024) {
-            let mut frame = Frame::silence(RATE, 2, 1024.min(length - at) as u32).unwrap();
+        // Whole frames only: FFmpeg 7 takes a short one nowhere but at the end.
+        for at in (0..length / 1024).map(|frame| frame * 1024) {
+            let mut frame = Frame::silence(RATE, 2, 1024).unwrap();
             frame.set_pts(Some(start + at));
             frames.push(frame);
         }
