@@ -10,9 +10,6 @@ const X265_FRAME_THREADS_MAX: u32 = 16;
 /// Widths below which x265's macroblock tree is off: under 50 pixels (fewer than four of its 16-pixel blocks) its SIMD
 /// code writes past its buffers and corrupts the heap (x265 3.5, seen by valgrind; crashes in 3.5 and 4.1).
 const X265_TREE_WIDTH_MIN: u32 = 64;
-/// Up to this many threads, x264's look-ahead runs on the rung's own thread: a thread of its own holds four more pictures
-/// (29 MB at 1080p, measured) and gains nothing while other rungs fill the cores.
-const X264_LOOKAHEAD_ALONE: u32 = 3;
 /// Longest GOP, frames: what a segment of 30 s at 50 frames a second needs, twice.
 const GOP_MAX: i64 = 3000;
 
@@ -101,11 +98,7 @@ fn x264(settings: &Settings<'_>, options: &mut Options) {
     options.common(settings);
     options.add("forced-idr", 1);
     options.add("threads", settings.threads);
-    let mut params = "stitchable=1:open-gop=0".to_owned();
-    if (2..=X264_LOOKAHEAD_ALONE).contains(&settings.threads) {
-        params.push_str(":sync-lookahead=0");
-    }
-    options.add("x264-params", params);
+    options.add("x264-params", "stitchable=1:open-gop=0");
 }
 
 /// Parameter sets leave in the extradata alone (`hvc1` wants them nowhere else; the packager repeats them in TS), except
