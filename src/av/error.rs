@@ -22,11 +22,6 @@ impl AvError {
         Self::new(what, ff::AVERROR(libc::ENOMEM))
     }
 
-    /// The input is not what it claims to be.
-    pub const fn is_invalid_data(self) -> bool {
-        self.code == ff::AVERROR_INVALIDDATA
-    }
-
     /// The interrupt callback stopped the call: a deadline passed or a stop was asked.
     pub const fn is_interrupted(self) -> bool {
         self.code == ff::AVERROR_EXIT

@@ -122,11 +122,6 @@ impl Input {
         Arc::clone(&self.interrupt.stop)
     }
 
-    /// Changes when calls must end.
-    pub const fn set_deadline(&mut self, deadline: Option<Instant>) {
-        self.interrupt.deadline = deadline;
-    }
-
     const fn raw(&self) -> &ff::AVFormatContext {
         // SAFETY: open, so not null.
         unsafe { &*self.context }

@@ -6,6 +6,7 @@ pub mod bitrate;
 pub mod codec;
 pub mod facts;
 pub mod fault;
+pub mod hash;
 pub mod ledger;
 pub mod limits;
 pub mod plan;

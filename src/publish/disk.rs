@@ -1,8 +1,7 @@
 //! Small operations on files, and what their errors mean to a client.
 
 use crate::model::Problem;
-use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
+pub(super) use crate::model::hash::sha256;
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
@@ -31,14 +30,6 @@ pub(super) fn write(path: &Path, body: &[u8], durable: bool) -> io::Result<()> {
 /// Puts the names in a directory on the disk.
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
-}
-
-/// The SHA-256 of some bytes, hexadecimal.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// A number that nobody else has: the standard library seeds each hasher from the system's random source.

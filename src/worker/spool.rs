@@ -1,10 +1,10 @@
 //! Finished segments as files in the spool directory, told to the daemon one by one, with room as the throttle.
 
 use super::link::Link;
+use crate::model::hash::sha256;
 use crate::model::{Problem, limits};
 use crate::pipeline::{Control, FinishedFile, FinishedSegment, Outlet, TrackInit};
 use crate::wire::v1::{self, from_worker::Message};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -67,7 +67,7 @@ impl SpoolOutlet {
             packaging: file.packaging.name().to_owned(),
             name,
             bytes: file.bytes.len() as u64,
-            sha256: hex(&Sha256::digest(&file.bytes)),
+            sha256: sha256(&file.bytes),
             key_frames: key_frames.collect(),
         })
     }
@@ -134,8 +134,4 @@ fn full(error: &io::Error) -> Problem {
         return Problem::sink("output.full", "the disk with the output is full; free some room and run again");
     }
     Problem::sink("output.unwritable", format!("a segment could not be spooled ({error}); check the output directory"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
