@@ -9,6 +9,7 @@ pub mod fault;
 pub mod hash;
 pub mod ledger;
 pub mod limits;
+pub mod locator;
 pub mod plan;
 pub mod time;
 
@@ -16,5 +17,6 @@ pub use codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 pub use facts::MediaFacts;
 pub use fault::{Fault, Problem};
 pub use ledger::{Ledger, SegmentRecord, TrackRecord};
+pub use locator::Locator;
 pub use plan::{AudioRendition, Plan, VideoRendition};
 pub use time::Ratio;
