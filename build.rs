@@ -1,4 +1,4 @@
-//! Generates the worker protocol, embeds the player page, and says plainly when FFmpeg is missing or too old.
+//! Generates the worker protocol and the public API, embeds the player page, and says plainly when FFmpeg is missing or too old.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -11,7 +11,8 @@ const AVCODEC_MIN: &str = "59.37";
 fn main() -> Result<(), Box<dyn Error>> {
     check_ffmpeg()?;
     embed_player()?;
-    compile_proto()
+    compile_proto()?;
+    compile_api()
 }
 
 fn check_ffmpeg() -> Result<(), Box<dyn Error>> {
@@ -36,6 +37,19 @@ fn compile_proto() -> Result<(), Box<dyn Error>> {
     let mut config = prost_build::Config::new();
     config.bytes(["ReadReply.data", "Init.init_segment"]);
     config.compile_protos(&[file], &["proto"])?;
+    Ok(())
+}
+
+/// Generates the public API, with the descriptors that reflection answers from.
+fn compile_api() -> Result<(), Box<dyn Error>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir("proto/reelmill/v1")? {
+        files.push(entry?.path());
+    }
+    files.sort();
+    println!("cargo:rerun-if-changed=proto/reelmill/v1");
+    let descriptors = PathBuf::from(env::var("OUT_DIR")?).join("reelmill_v1.bin");
+    tonic_prost_build::configure().file_descriptor_set_path(descriptors).compile_protos(&files, &["proto".into()])?;
     Ok(())
 }
 

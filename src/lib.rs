@@ -3,6 +3,12 @@
 // The command line.
 pub mod cli;
 
+// The gRPC service: requests checked, jobs told of.
+pub mod api;
+
+// What outlives the process: jobs, ledgers, changes, the outbox.
+pub mod store;
+
 // Where source bytes come from: opened here, never parsed here.
 pub mod input;
 

@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["model"]),
     ("supervise", &["input", "model", "sys", "wire"]),
     ("dispatch", &["input", "model", "package", "plan", "publish", "report", "store", "supervise", "wire"]),
+    ("api", &["model", "plan", "report", "store"]),
     ("play", &["model", "package"]),
     ("cli", &["dispatch", "input", "model", "package", "plan", "play", "publish", "report", "store", "supervise"]),
     ("av", &["model", "sys"]),

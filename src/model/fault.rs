@@ -68,12 +68,23 @@ pub struct Problem {
     pub code: String,
     /// One sentence for a person: what is wrong, and what to do.
     pub message: String,
+    /// What it is about, as a path into the job's specification: `outputs[1].destination`. Empty for the whole job.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub field: String,
 }
 
 impl Problem {
     /// A problem of any class.
     pub fn new(fault: Fault, code: &str, message: impl Into<String>) -> Self {
-        Self { fault, code: code.to_owned(), message: message.into() }
+        Self { fault, code: code.to_owned(), message: message.into(), field: String::new() }
+    }
+
+    /// The same problem, about this field. A path that stands already is kept behind it: `outputs[1]` before `spans`
+    /// gives `outputs[1].spans`.
+    #[must_use]
+    pub fn at(mut self, field: impl fmt::Display) -> Self {
+        self.field = if self.field.is_empty() { field.to_string() } else { format!("{field}.{}", self.field) };
+        self
     }
 
     /// The client's media or request.

@@ -2,21 +2,28 @@
 //!
 //! Plain data with integer arithmetic. Nothing here does IO, reads a clock or knows FFmpeg.
 
+pub mod backoff;
 pub mod bitrate;
 pub mod codec;
 pub mod facts;
 pub mod fault;
 pub mod hash;
+pub mod job;
 pub mod ledger;
 pub mod limits;
 pub mod locator;
 pub mod plan;
+pub mod request;
+pub mod spec;
+pub mod state;
 pub mod time;
 
 pub use codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 pub use facts::MediaFacts;
 pub use fault::{Fault, Problem};
+pub use job::{JobId, JobRecord, Revision};
 pub use ledger::{Ledger, SegmentRecord, TrackRecord};
 pub use locator::Locator;
 pub use plan::{AudioRendition, Plan, VideoRendition};
+pub use spec::JobSpec;
 pub use time::Ratio;

@@ -5,7 +5,55 @@ use super::facts::{ColorTags, Hdr};
 use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
 
-/// Everything that a job will make from one source. A pure function of request, facts and capabilities.
+/// Everything that a job will make: what its outputs need of each source is made once and shared by them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct JobPlan {
+    /// One for each source and segment grid that anything is made of.
+    pub works: Vec<Work>,
+    /// One for each output of the job, in its order.
+    pub outputs: Vec<OutputPlan>,
+}
+
+/// What is made of one source on one grid.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Work {
+    /// Index of the source in the job.
+    pub source: usize,
+    /// What is made of it: the union of what the outputs need.
+    pub plan: Plan,
+}
+
+/// What an output consists of.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OutputPlan {
+    /// Its packagings.
+    pub packagings: Vec<Packaging>,
+    /// The segment grid; all of its tracks have the same.
+    pub grid: Grid,
+    /// Its tracks in the order of its manifests, video before audio.
+    pub tracks: Vec<TrackUse>,
+    /// Expected duration, microseconds; `None` when the source does not say.
+    pub duration_us: Option<i64>,
+    /// A progressive MP4 file is made of each rung.
+    pub progressive: bool,
+    /// What the planner decided that the client may not expect, one sentence each.
+    pub notes: Vec<Note>,
+}
+
+/// A rendition in an output.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TrackUse {
+    /// Index into [`JobPlan::works`].
+    pub work: usize,
+    /// The rendition's id in that work's plan.
+    pub rendition: String,
+    /// Its id in the output, and its directory there.
+    pub id: String,
+    /// For sound: played unless the viewer chooses otherwise. Exactly one track of sound of an output is.
+    pub default: bool,
+}
+
+/// Everything that will be made from one source. A pure function of request, facts and capabilities.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Plan {
     /// The segment grid.

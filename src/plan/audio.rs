@@ -1,10 +1,10 @@
 //! Sound: one rendition for each track and codec, each encoded once and in one pass (FEATURES R4, K11).
 
 use super::notes::Notes;
-use super::request::{Channels, Request};
 use super::timeline::Origin;
 use crate::model::facts::{AudioFacts, StreamFacts};
 use crate::model::limits::AUDIO_RENDITIONS_MAX;
+use crate::model::request::{Channels, Request};
 use crate::model::{AudioCodec, AudioRendition};
 
 /// Timestamps against samples: gaps of a tenth of a second and more become silence, overlaps are cut, and anything

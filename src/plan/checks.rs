@@ -2,10 +2,10 @@
 
 use super::notes::Notes;
 use super::rate::crf_max;
-use super::request::{Request, segment_problem};
 use super::timeline::spans_problem;
 use crate::model::facts::{MediaFacts, StreamFacts, StreamKind};
 use crate::model::limits::{RENDITIONS_MAX, SEGMENT_MS_MAX, SEGMENT_MS_MIN};
+use crate::model::request::{Request, segment_problem};
 use crate::model::{AudioCodec, Packaging, Problem, VideoCodec};
 
 /// Largest side of a source, pixels: what 8K cameras and stitched panoramas reach; one frame is then half a gigabyte.

@@ -1,7 +1,7 @@
 //! The ladder: which sizes, before codecs and rates (FEATURES R1, R2, R9).
 
 use super::notes::Notes;
-use super::request::{RenditionSpec, SizeSpec};
+use crate::model::request::{RenditionSpec, SizeSpec};
 use std::cmp::Reverse;
 
 /// Named qualities of a ladder that nobody specified, largest first. 144p is left out: nobody watches it by choice.

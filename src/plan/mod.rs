@@ -12,7 +12,6 @@ mod graph;
 mod ladder;
 mod notes;
 mod rate;
-pub mod request;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -21,7 +20,7 @@ mod threads;
 mod timeline;
 mod video;
 
-pub use request::{Channels, RateMode, RenditionSpec, Request, SizeSpec, parse_segment};
+pub use crate::model::request::{Channels, RateMode, RenditionSpec, Request, SizeSpec, parse_segment};
 
 use crate::model::facts::{MediaFacts, StreamKind};
 use crate::model::plan::Grid;

@@ -1,7 +1,7 @@
 //! Bit rates: what a picture of some size and frame rate needs, and what its source is worth.
 
-use super::request::RateMode;
 use crate::model::facts::{MediaFacts, StreamFacts, VideoFacts};
+use crate::model::request::RateMode;
 use crate::model::{RateControl, Ratio, VideoCodec};
 
 /// H.264 rates for 16:9 pictures at up to 30 frames a second: (pixels, bits a second), ascending.

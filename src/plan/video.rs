@@ -5,12 +5,12 @@ use super::color::{self, Look};
 use super::ladder::{self, Rung, Shape};
 use super::notes::Notes;
 use super::rate::{self, SourceRate};
-use super::request::{RateMode, Request};
 use super::threads::{self, Load};
 use super::timeline::{self, Clock, Origin};
 use super::{Node, copy, encoder, graph};
 use crate::model::facts::{ColorTags, MediaFacts, StreamFacts, VideoFacts};
 use crate::model::plan::{Grid, VideoPlan};
+use crate::model::request::{RateMode, Request};
 use crate::model::{Problem, RateControl, Ratio, VideoCodec, VideoRendition};
 
 /// A rung is scaled from a larger one only when that is this many tenths of its size or more: two resamplings at

@@ -4,11 +4,13 @@
 //! same values. A [`JobReport`] is `OUT/reelmill.json`.
 
 mod job;
+mod live;
 mod progress;
 pub mod text;
 mod watch;
 
 pub use job::{FilesReport, JobReport, SourceReport, TrackReport};
+pub use live::{JobProgress, OutputProgress};
 pub use progress::{Progress, TrackProgress, Tracker};
 pub use watch::{Bars, JsonLines, PlainLines, Watcher};
 

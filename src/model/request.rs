@@ -1,7 +1,7 @@
 //! What a client asks for, and how it is written in text.
 
-use crate::model::limits::{SEGMENT_MS_MAX, SEGMENT_MS_MIN};
-use crate::model::{AudioCodec, Packaging, Problem, Speed, VideoCodec};
+use super::limits::{SEGMENT_MS_MAX, SEGMENT_MS_MIN};
+use super::{AudioCodec, Packaging, Problem, Speed, VideoCodec};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -193,7 +193,7 @@ pub fn parse_segment(text: &str) -> Result<u32, Problem> {
 }
 
 /// The refusal of a segment duration, as it was written.
-pub(super) fn segment_problem(text: &str) -> Problem {
+pub(crate) fn segment_problem(text: &str) -> Problem {
     Problem::input(
         "request.segment",
         format!(

@@ -1,0 +1,16 @@
+//! The public gRPC API: what clients say, checked, and what they are answered. Carries nothing out itself: it drives an
+//! [`Appliance`], which is `dispatch`'s engine in the daemon and a fake in tests of requests.
+
+mod appliance;
+
+pub use appliance::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply, StopOutcome};
+
+/// Messages and services of `proto/reelmill/v1`; its comments are the reference.
+pub mod v1 {
+    #![expect(unused_qualifications, reason = "generated")]
+    #![expect(clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated")]
+    tonic::include_proto!("reelmill.v1");
+
+    /// The descriptors of all of it, for reflection and for tools.
+    pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("reelmill_v1");
+}

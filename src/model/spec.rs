@@ -1,0 +1,137 @@
+//! What a client asks for, checked and with defaults filled in: the one form that is stored.
+
+use super::backoff::BackOff;
+use super::locator::Locator;
+use super::request::Request;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A job as it was asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// The client's own name for it; empty for none.
+    pub reference_id: String,
+    /// Who asked: the name of the token that was used; empty where none is needed.
+    pub owner: String,
+    /// The profile that filled in defaults, `name@version`; empty for none.
+    pub profile: String,
+    /// When it is started, against others.
+    pub priority: Priority,
+    /// Not started before this time of day, ms since 1970; 0 for at once.
+    pub start_unix_ms: i64,
+    /// Sources, at least one.
+    pub sources: Vec<SourceSpec>,
+    /// Outputs, at least one.
+    pub outputs: Vec<OutputSpec>,
+    /// Whom to tell.
+    pub webhooks: Vec<WebhookSpec>,
+    /// One failed output stops the others.
+    pub stop_on_failure: bool,
+    /// When something is tried again.
+    pub retry: BackOff,
+    /// The record is deleted so long after the end, seconds.
+    pub expire_after_s: u64,
+    /// The client's own words.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Priority class.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Somebody waits for it.
+    High,
+    /// The default.
+    #[default]
+    Normal,
+    /// Whenever there is room.
+    Batch,
+}
+
+/// One source.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SourceSpec {
+    /// Unique in the job.
+    pub id: String,
+    /// Where it lies.
+    pub locator: Locator,
+    /// Where to begin, µs from its first picture or sound.
+    pub start_us: Option<i64>,
+    /// Where to end, on the same timeline.
+    pub end_us: Option<i64>,
+}
+
+/// What happens when something lies at a destination.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IfExists {
+    /// The output fails.
+    #[default]
+    Fail,
+    /// What an earlier job put there is replaced.
+    Replace,
+    /// Nothing is made.
+    Skip,
+}
+
+/// One output.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OutputSpec {
+    /// Unique in the job.
+    pub id: String,
+    /// Where it goes: a directory, or the common beginning of keys.
+    pub destination: Locator,
+    /// What happens when something lies there.
+    pub if_exists: IfExists,
+    /// The source: an index into the job's.
+    pub source: usize,
+    /// Sources whose sound is taken instead of that of `source`, in this order; indices. Empty: that of `source`.
+    pub audio_sources: Vec<usize>,
+    /// Rungs that are made of another source: index of the rung in `request.renditions`, index of the source.
+    pub rendition_sources: BTreeMap<usize, usize>,
+    /// What to make.
+    pub request: Request,
+    /// How objects are stored.
+    pub upload: UploadOptions,
+}
+
+/// How objects are stored.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UploadOptions {
+    /// Cache-Control of segments; `None`: immutable for a year.
+    pub cache_control: Option<String>,
+    /// Cache-Control of manifests; `None`: `no-cache`.
+    pub manifest_cache_control: Option<String>,
+    /// A canned ACL.
+    pub acl: Option<String>,
+    /// User metadata.
+    pub metadata: BTreeMap<String, String>,
+    /// The bucket is made when it does not exist.
+    pub create_bucket: bool,
+}
+
+/// Whom to tell, and of what.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct WebhookSpec {
+    /// Where.
+    pub url: String,
+    /// Of what; at least one.
+    pub events: Vec<WebhookEvent>,
+    /// Name of the secret in the configuration.
+    pub secret_name: String,
+}
+
+/// What a webhook can be told of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookEvent {
+    /// The job is over.
+    JobEnded,
+    /// The job's state changed.
+    JobChanged,
+    /// An output is over.
+    OutputEnded,
+    /// An output can be played.
+    OutputPlayable,
+}
