@@ -23,23 +23,6 @@ pub enum Priority {
     Batch,
 }
 
-/// Why a span failed; mirrors the class that every error of Reelmill carries.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Fault {
-    /// The client's media or request: trying again changes nothing.
-    Input,
-    /// No room.
-    Capacity,
-    /// The device or the process on it: may go well elsewhere, or again.
-    Device,
-    /// Where the output goes.
-    Sink,
-    /// Stopped on request.
-    Cancelled,
-    /// A broken invariant.
-    Bug,
-}
-
 /// Something that happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
@@ -59,20 +42,29 @@ pub enum Event {
         /// Which span.
         span: SpanId,
     },
-    /// A span ended without being done, and its process is gone.
+    /// A span ended without being done, and its process is gone. It is wanted all the same.
     SpanFailed {
         /// Which job.
         job: JobId,
         /// Which span.
         span: SpanId,
-        /// Why.
-        fault: Fault,
+        /// Not tried again before this time, ms: how long to wait is the caller's policy.
+        again_ms: u64,
+    },
+    /// A span is no longer wanted: what it was to make is not, or it has failed for good.
+    SpanDropped {
+        /// Which job.
+        job: JobId,
+        /// Which span.
+        span: SpanId,
     },
     /// A job is no longer wanted.
     JobCancelled {
         /// Which job.
         job: JobId,
     },
+    /// Nothing but time has passed; see [`crate::Scheduler::wake_ms`].
+    Tick,
     /// There is more, or less, than before.
     CapacityChanged {
         /// What there is now.
@@ -105,7 +97,7 @@ pub enum Action {
         /// What there is too little of.
         dimension: Dimension,
     },
-    /// A span needs more than there is in all; the job has been dropped.
+    /// A span that nothing of the job runs beside needs more than there is in all; the job has been dropped.
     Refuse {
         /// Which job.
         job: JobId,
@@ -125,21 +117,10 @@ pub enum Action {
         /// Which span.
         span: SpanId,
     },
-    /// Every span is done.
+    /// Every span is done or dropped, and nothing of the job runs any more.
     JobDone {
         /// Which job.
         job: JobId,
-    },
-    /// The job failed, and nothing of it runs any more.
-    JobFailed {
-        /// Which job.
-        job: JobId,
-        /// The span that decided it.
-        span: SpanId,
-        /// Why it failed.
-        fault: Fault,
-        /// How often the span was tried.
-        attempts: u32,
     },
     /// The job was cancelled, and nothing of it runs any more.
     JobStopped {

@@ -1,17 +1,19 @@
 //! One job's spans, and where each stands.
 
-use crate::event::{Fault, JobId, Priority, SpanId};
+use crate::event::{JobId, Priority, SpanId};
 use crate::pool::LeaseId;
 use crate::vector::Vector;
 
 /// Where a span stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
-    /// Not running, not done.
-    Pending,
+    /// Not running, not done; not started before this time, ms.
+    Pending(u64),
     /// Running under a lease.
     Running(LeaseId),
-    /// Done.
+    /// Running under a lease, and no longer wanted.
+    Leaving(LeaseId),
+    /// Done, or dropped.
     Done,
 }
 
@@ -24,15 +26,6 @@ pub(crate) struct Span {
     pub(crate) attempts: u32,
 }
 
-/// How a job ends once nothing of it runs any more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Ending {
-    /// A span failed for good.
-    Failed { span: SpanId, fault: Fault, attempts: u32 },
-    /// It was cancelled.
-    Cancelled,
-}
-
 /// One job in the queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
@@ -43,8 +36,8 @@ pub(crate) struct Job {
     /// Order of submission, which decides between equal times.
     pub(crate) number: u64,
     pub(crate) spans: Vec<Span>,
-    /// Set once the job is being wound up: nothing of it is started any more.
-    pub(crate) ending: Option<Ending>,
+    /// The job is being wound up: nothing of it is started any more.
+    pub(crate) cancelled: bool,
 }
 
 impl Job {
@@ -53,16 +46,32 @@ impl Job {
         (self.priority, self.submitted_ms, self.number)
     }
 
-    /// The next span to place.
-    pub(crate) fn next_span(&self) -> Option<SpanId> {
-        let position = self.spans.iter().position(|span| span.state == State::Pending)?;
+    /// The next span to place: the lowest-numbered one whose time has come.
+    pub(crate) fn next_span(&self, now: u64) -> Option<SpanId> {
+        let due = |span: &Span| matches!(span.state, State::Pending(from) if from <= now);
+        let position = self.spans.iter().position(due)?;
         Some(SpanId(position as u32))
     }
 
+    /// When the first span that waits for a later time may start.
+    pub(crate) fn wake_ms(&self, now: u64) -> Option<u64> {
+        let waits = |span: &Span| match span.state {
+            State::Pending(from) if from > now => Some(from),
+            _ => None,
+        };
+        self.spans.iter().filter_map(waits).min()
+    }
+
     /// Every span that holds a lease, in order.
+    pub(crate) fn holding(&self) -> impl Iterator<Item = SpanId> + '_ {
+        let holds = |span: &Span| matches!(span.state, State::Running(_) | State::Leaving(_));
+        (0_u32..).zip(&self.spans).filter(move |(_, span)| holds(span)).map(|(index, _)| SpanId(index))
+    }
+
+    /// Every span that runs and has not been told to stop.
     pub(crate) fn running(&self) -> impl Iterator<Item = SpanId> + '_ {
-        let is_running = |span: &Span| matches!(span.state, State::Running(_));
-        (0_u32..).zip(&self.spans).filter(move |(_, span)| is_running(span)).map(|(index, _)| SpanId(index))
+        let runs = |span: &Span| matches!(span.state, State::Running(_));
+        (0_u32..).zip(&self.spans).filter(move |(_, span)| runs(span)).map(|(index, _)| SpanId(index))
     }
 
     /// Whether every span is done.

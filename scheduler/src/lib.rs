@@ -7,8 +7,9 @@
 //!
 //! How it decides:
 //! - one job at a time is admitted, by priority class, then age;
-//! - the unit of placement is the job's next span: the lowest-numbered one that is not done and not running. A span that
-//!   failed on a device is that again, so it runs before the job's later spans, which may wait for its output;
+//! - the unit of placement is the job's next span: the lowest-numbered one that is not done, not running, and whose time
+//!   has come. A span that failed is that again after its wait, so it runs before the job's later spans, which may wait
+//!   for its output. Whether and when it is tried again is the caller's policy; a span may also be dropped;
 //! - a span is checked against the pool without changing it, and committed in one place; what does not fit waits, and
 //!   the refusal names the dimension that blocked;
 //! - a lease is returned only when the process that held it is known to be gone.
@@ -20,7 +21,7 @@ mod pool;
 mod scheduler;
 mod vector;
 
-pub use event::{Action, Event, Fault, JobId, Priority, SpanId};
+pub use event::{Action, Event, JobId, Priority, SpanId};
 pub use pool::{Blocked, LeaseId, Pool};
-pub use scheduler::{ATTEMPTS_MAX, Scheduler};
+pub use scheduler::Scheduler;
 pub use vector::{CPU_THREADS, Dimension, Vector};

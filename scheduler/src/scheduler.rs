@@ -1,12 +1,9 @@
 //! The step function.
 
-use crate::event::{Action, Event, Fault, JobId, Priority, SpanId};
-use crate::job::{Ending, Job, Span, State};
+use crate::event::{Action, Event, JobId, Priority, SpanId};
+use crate::job::{Job, Span, State};
 use crate::pool::Pool;
 use crate::vector::{Dimension, Vector};
-
-/// How often one span is tried. A second crash on the same segments is the media's or the code's doing, not the device's.
-pub const ATTEMPTS_MAX: u32 = 2;
 
 /// All that the scheduler knows. Deterministic: a clone that gets the same events answers the same.
 #[derive(Clone, Default, Debug)]
@@ -41,64 +38,84 @@ impl Scheduler {
         let mut actions = Vec::new();
         match event {
             Event::JobSubmitted { job, priority, spans } => self.submit(job, priority, spans, now),
-            Event::SpanFinished { job, span } => self.span_ended(job, span, None, &mut actions),
-            Event::SpanFailed { job, span, fault } => self.span_ended(job, span, Some(fault), &mut actions),
-            Event::JobCancelled { job } => self.wind_up(job, Ending::Cancelled, &mut actions),
+            Event::SpanFinished { job, span } => self.span_ended(job, span, State::Done),
+            Event::SpanFailed { job, span, again_ms } => self.span_ended(job, span, State::Pending(again_ms)),
+            Event::SpanDropped { job, span } => self.drop_span(job, span, &mut actions),
+            Event::JobCancelled { job } => self.cancel(job, &mut actions),
+            Event::Tick => {}
             Event::CapacityChanged { capacity } => self.pool.set_capacity(capacity),
         }
         self.retire(&mut actions);
-        self.place(&mut actions);
+        self.place(now, &mut actions);
         actions
+    }
+
+    /// When to send the next [`Event::Tick`]: the earliest time for which a span waits.
+    pub fn wake_ms(&self, now: u64) -> Option<u64> {
+        self.jobs.iter().filter_map(|job| job.wake_ms(now)).min()
     }
 
     fn submit(&mut self, id: JobId, priority: Priority, spans: Vec<Vector>, now: u64) {
         if self.jobs.iter().any(|job| job.id == id) {
             return;
         }
-        let spans = spans.into_iter().map(|demand| Span { demand, state: State::Pending, attempts: 0 }).collect();
-        self.jobs.push(Job { id, priority, submitted_ms: now, number: self.submitted, spans, ending: None });
+        let spans = spans.into_iter().map(|demand| Span { demand, state: State::Pending(0), attempts: 0 }).collect();
+        self.jobs.push(Job { id, priority, submitted_ms: now, number: self.submitted, spans, cancelled: false });
         self.submitted += 1;
     }
 
     /// A span's process is gone: the one place where its lease is returned.
-    fn span_ended(&mut self, id: JobId, span_id: SpanId, fault: Option<Fault>, actions: &mut Vec<Action>) {
-        let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) else { return };
-        let Some(span) = job.span_mut(span_id) else { return };
-        let State::Running(lease) = span.state else { return };
-        self.pool.release(lease);
-        let Some(fault) = fault else {
-            span.state = State::Done;
-            return;
+    fn span_ended(&mut self, id: JobId, span_id: SpanId, state: State) {
+        let Some(span) = self.span_mut(id, span_id) else { return };
+        let lease = match span.state {
+            State::Running(lease) => {
+                span.state = state;
+                lease
+            }
+            State::Leaving(lease) => {
+                span.state = State::Done;
+                lease
+            }
+            State::Pending(_) | State::Done => return,
         };
-        span.state = State::Pending;
-        let attempts = span.attempts;
-        if fault != Fault::Device || attempts >= ATTEMPTS_MAX {
-            self.wind_up(id, Ending::Failed { span: span_id, fault, attempts }, actions);
+        self.pool.release(lease);
+    }
+
+    fn drop_span(&mut self, id: JobId, span_id: SpanId, actions: &mut Vec<Action>) {
+        let Some(span) = self.span_mut(id, span_id) else { return };
+        match span.state {
+            State::Pending(_) => span.state = State::Done,
+            State::Running(lease) => {
+                span.state = State::Leaving(lease);
+                actions.push(Action::Stop { job: id, span: span_id });
+            }
+            State::Leaving(_) | State::Done => {}
         }
     }
 
-    /// Nothing more of the job is started; what runs is stopped. The first reason stands.
-    fn wind_up(&mut self, id: JobId, ending: Ending, actions: &mut Vec<Action>) {
+    /// Nothing more of the job is started; what runs is stopped.
+    fn cancel(&mut self, id: JobId, actions: &mut Vec<Action>) {
         let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) else { return };
-        if job.ending.is_some() {
-            return;
+        if !job.cancelled {
+            job.cancelled = true;
+            actions.extend(job.running().map(|span| Action::Stop { job: id, span }));
         }
-        job.ending = Some(ending);
-        actions.extend(job.running().map(|span| Action::Stop { job: id, span }));
+    }
+
+    fn span_mut(&mut self, id: JobId, span: SpanId) -> Option<&mut Span> {
+        self.jobs.iter_mut().find(|job| job.id == id)?.span_mut(span)
     }
 
     /// Drops jobs of which nothing runs any more and nothing is left to do.
     fn retire(&mut self, actions: &mut Vec<Action>) {
         self.jobs.retain(|job| {
-            let idle = job.running().next().is_none();
-            let action = match job.ending {
-                Some(_) if !idle => return true,
-                Some(Ending::Cancelled) => Action::JobStopped { job: job.id },
-                Some(Ending::Failed { span, fault, attempts }) => {
-                    Action::JobFailed { job: job.id, span, fault, attempts }
-                }
-                None if job.is_done() => Action::JobDone { job: job.id },
-                None => return true,
+            if job.holding().next().is_some() {
+                return true;
+            }
+            let action = match (job.cancelled, job.is_done()) {
+                (true, _) => Action::JobStopped { job: job.id },
+                (false, true) => Action::JobDone { job: job.id },
+                (false, false) => return true,
             };
             actions.push(action);
             false
@@ -109,15 +126,15 @@ impl Scheduler {
     }
 
     /// Starts spans until one does not fit.
-    fn place(&mut self, actions: &mut Vec<Action>) {
+    fn place(&mut self, now: u64, actions: &mut Vec<Action>) {
         while let Some(index) = self.admit() {
             let id = self.jobs[index].id;
-            if self.jobs[index].ending.is_some() {
+            if self.jobs[index].cancelled {
                 return;
             }
-            let Some(span_id) = self.jobs[index].next_span() else { return };
+            let Some(span_id) = self.jobs[index].next_span(now) else { return };
             let demand = self.jobs[index].spans[span_id.0 as usize].demand.clone();
-            if self.jobs[index].running().next().is_none() && self.refused(id, span_id, &demand, actions) {
+            if self.jobs[index].holding().next().is_none() && self.refused(id, span_id, &demand, actions) {
                 self.jobs.remove(index);
                 self.admitted = None;
                 continue;
@@ -172,6 +189,6 @@ fn reason(demand: &Vector, attempt: u32) -> String {
     let held = if held.is_empty() { "nothing".to_owned() } else { held.join(", ") };
     match attempt {
         1 => format!("next span of the job; holds {held}"),
-        _ => format!("attempt {attempt} after its worker failed; holds {held}"),
+        _ => format!("attempt {attempt} after one that failed; holds {held}"),
     }
 }

@@ -1,8 +1,6 @@
 //! One decision a test.
 
-use reelmill_scheduler::{
-    ATTEMPTS_MAX, Action, CPU_THREADS, Dimension, Event, Fault, JobId, LeaseId, Priority, Scheduler, SpanId, Vector,
-};
+use reelmill_scheduler::{Action, CPU_THREADS, Dimension, Event, JobId, LeaseId, Priority, Scheduler, SpanId, Vector};
 
 const JOB: JobId = JobId(1);
 
@@ -14,8 +12,12 @@ fn submit(job: u64, priority: Priority, spans: Vec<Vector>) -> Event {
     Event::JobSubmitted { job: JobId(job), priority, spans }
 }
 
-fn failed(span: u32, fault: Fault) -> Event {
-    Event::SpanFailed { job: JOB, span: SpanId(span), fault }
+fn failed(span: u32, again_ms: u64) -> Event {
+    Event::SpanFailed { job: JOB, span: SpanId(span), again_ms }
+}
+
+fn dropped(span: u32) -> Event {
+    Event::SpanDropped { job: JOB, span: SpanId(span) }
 }
 
 fn finished(span: u32) -> Event {
@@ -30,7 +32,6 @@ fn short(actions: &[Action]) -> Vec<String> {
         Action::Refuse { job, span, dimension, .. } => format!("refuse {}.{} {dimension}", job.0, span.0),
         Action::Stop { job, span } => format!("stop {}.{}", job.0, span.0),
         Action::JobDone { job } => format!("done {}", job.0),
-        Action::JobFailed { job, span, fault, attempts } => format!("failed {}.{} {fault:?} {attempts}", job.0, span.0),
         Action::JobStopped { job } => format!("stopped {}", job.0),
     };
     actions.iter().map(line).collect()
@@ -57,32 +58,27 @@ fn a_start_says_what_it_holds_and_why() {
 }
 
 #[test]
-fn a_crashed_span_runs_again_before_later_spans() {
+fn a_span_that_failed_runs_again_before_later_spans_when_its_time_has_come() {
     let mut scheduler = Scheduler::new(threads(2));
     scheduler.step(submit(1, Priority::Normal, vec![threads(1); 3]), 0);
-    assert_eq!(short(&scheduler.step(failed(0, Fault::Device), 1)), ["start 1.0#2", "wait 1.2 cpu.threads"]);
+    assert_eq!(short(&scheduler.step(failed(0, 1), 1)), ["start 1.0#2", "wait 1.2 cpu.threads"]);
+    assert_eq!(short(&scheduler.step(failed(0, 500), 2)), ["start 1.2#1"], "its room is not kept while it waits");
+    assert_eq!(scheduler.wake_ms(2), Some(500));
+    assert_eq!(short(&scheduler.step(finished(1), 499)), Vec::<String>::new());
+    assert_eq!(short(&scheduler.step(Event::Tick, 500)), ["start 1.0#3"]);
+    assert_eq!(scheduler.wake_ms(500), None);
 }
 
 #[test]
-fn a_span_that_keeps_crashing_fails_the_job_and_stops_the_rest() {
-    let mut scheduler = Scheduler::new(threads(4));
+fn a_dropped_span_counts_as_done_once_its_process_is_gone() {
+    let mut scheduler = Scheduler::new(threads(1));
     scheduler.step(submit(1, Priority::Normal, vec![threads(1), threads(1)]), 0);
-    for _ in 1..ATTEMPTS_MAX {
-        scheduler.step(failed(1, Fault::Device), 1);
-    }
-    assert_eq!(short(&scheduler.step(failed(1, Fault::Device), 2)), ["stop 1.0"]);
+    assert!(scheduler.step(dropped(1), 1).is_empty());
+    assert_eq!(short(&scheduler.step(dropped(0), 2)), ["stop 1.0"]);
+    assert!(scheduler.step(dropped(0), 3).is_empty(), "it is told to stop once");
     assert_eq!(scheduler.pool().leases(), 1, "a lease is held until its process is gone");
-    assert_eq!(short(&scheduler.step(failed(0, Fault::Cancelled), 3)), ["failed 1.1 Device 2"]);
+    assert_eq!(short(&scheduler.step(failed(0, 4), 4)), ["done 1"], "and it is not tried again");
     assert_eq!((scheduler.jobs(), scheduler.pool().leases()), (0, 0));
-}
-
-#[test]
-fn only_a_device_fault_is_tried_again() {
-    for fault in [Fault::Input, Fault::Capacity, Fault::Sink, Fault::Cancelled, Fault::Bug] {
-        let mut scheduler = Scheduler::new(threads(1));
-        scheduler.step(submit(1, Priority::Normal, vec![threads(1)]), 0);
-        assert_eq!(short(&scheduler.step(failed(0, fault), 1)), [format!("failed 1.0 {fault:?} 1")]);
-    }
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! What must hold after any sequence of events, tried on many seeded ones.
 
-use reelmill_scheduler::{
-    Action, CPU_THREADS, Dimension, Event, Fault, JobId, LeaseId, Priority, Scheduler, SpanId, Vector,
-};
+use reelmill_scheduler::{Action, CPU_THREADS, Dimension, Event, JobId, LeaseId, Priority, Scheduler, SpanId, Vector};
 use std::collections::{BTreeMap, BTreeSet};
 
 const SEEDS: u64 = 300;
@@ -34,20 +32,23 @@ struct World {
 impl World {
     fn event(&mut self, dice: &mut Dice) -> Event {
         let running: Vec<_> = self.running.keys().copied().collect();
-        match dice.roll(10) {
+        match dice.roll(12) {
             0..=2 => self.submit(dice),
             3..=7 if !running.is_empty() => {
                 let (job, span) = running[dice.roll(running.len() as u64) as usize];
                 self.running.remove(&(job, span));
-                let faults = [Fault::Device, Fault::Device, Fault::Input, Fault::Sink, Fault::Bug];
                 match dice.roll(8) {
-                    roll @ 0..5 => Event::SpanFailed { job, span, fault: faults[roll as usize] },
+                    wait @ 0..5 => Event::SpanFailed { job, span, again_ms: wait * 7 },
                     _ => Event::SpanFinished { job, span },
                 }
             }
             8 => Event::CapacityChanged { capacity: capacity(dice) },
             // Also for jobs that are not known, or gone.
             9 => Event::JobCancelled { job: JobId(dice.roll(self.submitted + 2)) },
+            10 if self.submitted > 0 => {
+                Event::SpanDropped { job: JobId(dice.roll(self.submitted)), span: SpanId(dice.roll(6) as u32) }
+            }
+            11 => Event::Tick,
             // A repetition or a report about something that does not run.
             _ => {
                 let (job, span) = (JobId(dice.roll(self.submitted + 2)), SpanId(dice.roll(6) as u32));
@@ -78,10 +79,7 @@ impl World {
                 Action::Stop { job, span } => {
                     assert!(self.running.contains_key(&(*job, *span)), "stopped an idle span")
                 }
-                Action::JobDone { job }
-                | Action::JobFailed { job, .. }
-                | Action::JobStopped { job }
-                | Action::Refuse { job, .. } => {
+                Action::JobDone { job } | Action::JobStopped { job } | Action::Refuse { job, .. } => {
                     assert!(self.ended.insert(*job), "a job ended twice");
                     assert!(self.running.keys().all(|(running, _)| running != job), "a job ended while it ran");
                 }
@@ -141,10 +139,12 @@ fn shrunk_but_free(actions: &[Action], world: &World, dimension: &Dimension) -> 
 /// Reports everything that runs as finished until nothing is left.
 fn drain(scheduler: &mut Scheduler, world: &mut World) {
     let plenty = Vector::of(CPU_THREADS, 100).with(SESSIONS, 100);
-    let actions = scheduler.step(Event::CapacityChanged { capacity: plenty }, EVENTS as u64);
+    // Late enough for every span that waits.
+    let now = EVENTS as u64 + 100;
+    let actions = scheduler.step(Event::CapacityChanged { capacity: plenty }, now);
     world.carry_out(&actions);
     while let Some(((job, span), _)) = world.running.pop_first() {
-        let actions = scheduler.step(Event::SpanFinished { job, span }, EVENTS as u64);
+        let actions = scheduler.step(Event::SpanFinished { job, span }, now);
         world.carry_out(&actions);
     }
 }
