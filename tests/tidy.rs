@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["model"]),
     ("package", &["model"]),
     ("publish", &["model", "package", "sys", "wire"]),
-    ("report", &["model", "plan", "publish", "wire"]),
+    ("report", &["model", "plan", "publish", "store", "wire"]),
     ("store", &["model"]),
     ("supervise", &["input", "model", "sys", "wire"]),
     ("dispatch", &["input", "model", "package", "plan", "publish", "report", "store", "supervise", "wire"]),

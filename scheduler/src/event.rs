@@ -63,6 +63,11 @@ pub enum Event {
         /// Which job.
         job: JobId,
     },
+    /// Whoever ran a job is gone, and its processes with it: all that it held is free, and it is forgotten.
+    JobLost {
+        /// Which job.
+        job: JobId,
+    },
     /// Nothing but time has passed; see [`crate::Scheduler::wake_ms`].
     Tick,
     /// There is more, or less, than before.

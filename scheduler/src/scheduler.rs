@@ -42,6 +42,7 @@ impl Scheduler {
             Event::SpanFailed { job, span, again_ms } => self.span_ended(job, span, State::Pending(again_ms)),
             Event::SpanDropped { job, span } => self.drop_span(job, span, &mut actions),
             Event::JobCancelled { job } => self.cancel(job, &mut actions),
+            Event::JobLost { job } => self.forget(job),
             Event::Tick => {}
             Event::CapacityChanged { capacity } => self.pool.set_capacity(capacity),
         }
@@ -100,6 +101,16 @@ impl Scheduler {
             job.cancelled = true;
             actions.extend(job.running().map(|span| Action::Stop { job: id, span }));
         }
+    }
+
+    fn forget(&mut self, id: JobId) {
+        let Some(position) = self.jobs.iter().position(|job| job.id == id) else { return };
+        for span in self.jobs.remove(position).spans {
+            if let State::Running(lease) | State::Leaving(lease) = span.state {
+                self.pool.release(lease);
+            }
+        }
+        self.admitted = self.admitted.filter(|admitted| *admitted != id);
     }
 
     fn span_mut(&mut self, id: JobId, span: SpanId) -> Option<&mut Span> {

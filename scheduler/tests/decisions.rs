@@ -92,6 +92,16 @@ fn a_cancelled_job_frees_its_room_for_the_next_one_when_its_spans_are_gone() {
 }
 
 #[test]
+fn what_a_lost_job_held_is_free_at_once() {
+    let mut scheduler = Scheduler::new(threads(1));
+    scheduler.step(submit(1, Priority::Normal, vec![threads(1)]), 0);
+    scheduler.step(submit(2, Priority::Normal, vec![threads(1)]), 1);
+    assert_eq!(short(&scheduler.step(Event::JobLost { job: JOB }, 2)), ["start 2.0#1"]);
+    assert!(scheduler.step(finished(0), 3).is_empty(), "late reports change nothing");
+    assert_eq!((scheduler.jobs(), scheduler.pool().leases()), (1, 1));
+}
+
+#[test]
 fn the_queue_is_by_class_then_age() {
     let mut scheduler = Scheduler::new(threads(1));
     scheduler.step(submit(1, Priority::Normal, vec![threads(1)]), 0);

@@ -309,6 +309,11 @@ impl JobRecord {
         self.note(now_unix_ms, Subject::Playable(index), None);
     }
 
+    /// Changes that are not stored yet.
+    pub fn pending(&self) -> &[Change] {
+        &self.pending
+    }
+
     /// Changes since the last call, for the store: they are stored with the record, in one transaction.
     pub fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.pending)
@@ -361,5 +366,117 @@ impl OutputRecord {
     /// Where the output stands.
     pub const fn state(&self) -> OutputState {
         self.state.get()
+    }
+}
+
+/// Records for tests.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use crate::model::Locator;
+    use crate::model::backoff::BackOff;
+    use crate::model::request::Request;
+    use crate::model::spec::{IfExists, OutputSpec, Priority, SourceSpec, UploadOptions};
+    use std::collections::BTreeMap;
+
+    /// A job with one source and so many outputs, just accepted.
+    pub(crate) fn record(outputs: usize) -> JobRecord {
+        JobRecord::new(JobId::from_number(1), spec(outputs), 0)
+    }
+
+    pub(crate) fn spec(outputs: usize) -> JobSpec {
+        let output = |number| OutputSpec {
+            id: format!("output-{number}"),
+            destination: Locator::File(format!("/out/{number}").into()),
+            if_exists: IfExists::Fail,
+            source: 0,
+            audio_sources: Vec::new(),
+            rendition_sources: BTreeMap::new(),
+            request: Request::default(),
+            upload: UploadOptions::default(),
+        };
+        JobSpec {
+            reference_id: "theirs".into(),
+            owner: String::new(),
+            profile: String::new(),
+            priority: Priority::Normal,
+            start_unix_ms: 0,
+            sources: vec![SourceSpec {
+                id: "source-1".into(),
+                locator: Locator::File("/in.mp4".into()),
+                start_us: None,
+                end_us: None,
+            }],
+            outputs: (1..=outputs).map(output).collect(),
+            webhooks: Vec::new(),
+            stop_on_failure: false,
+            retry: BackOff::default(),
+            expire_after_s: 60,
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::record;
+    use super::*;
+    use crate::model::Fault;
+
+    #[test]
+    fn ids_sort_by_creation_and_are_written_in_one_way() {
+        let (first, second) = (JobId::new(), JobId::new());
+        assert!(first.number() >> 80 <= second.number() >> 80);
+        assert_eq!(first.to_string().parse(), Ok(first));
+        for text in ["", "0", "ABCDEF00000000000000000000000000", "+0000000000000000000000000000000", "../etc/passwd"] {
+            assert_eq!(text.parse::<JobId>().unwrap_err().code, "job.not_found", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_table_does_not_have_changes_nothing() {
+        let mut job = record(1);
+        let before = job.clone();
+        assert!(!job.job(JobEvent::Succeed, 5, None) && !job.output(0, OutputEvent::Publish, 5, None));
+        assert!(!job.output(7, OutputEvent::Begin, 5, None) && !job.input(7, InputEvent::Check, 5, None));
+        assert_eq!(job, before);
+    }
+
+    #[test]
+    fn the_end_follows_from_the_outputs() {
+        let problem = || Some(Problem::new(Fault::Sink, "output.full", "no room"));
+        let end = |events: &[(usize, OutputEvent)]| {
+            let mut job = record(2);
+            for (output, event) in events {
+                assert!(job.output(*output, *event, 1, problem()), "{event:?}");
+            }
+            job.ending()
+        };
+        use OutputEvent::{Begin, Encoded, EndStopped, Fail, Publish, Skip, Stop};
+        let ready = [(0, Begin), (0, Encoded), (0, Publish)];
+        assert_eq!(end(&[&ready[..], &[(1, Skip)]].concat()), JobEvent::Succeed);
+        assert_eq!(end(&[&ready[..], &[(1, Fail)]].concat()), JobEvent::SucceedInPart);
+        assert_eq!(end(&[&ready[..], &[(1, Stop), (1, EndStopped)]].concat()), JobEvent::Succeed);
+        assert_eq!(end(&[(0, Fail), (1, Stop), (1, EndStopped)]), JobEvent::Fail);
+        assert_eq!(end(&[(0, Stop), (0, EndStopped), (1, Stop), (1, EndStopped)]), JobEvent::EndStopped);
+    }
+
+    #[test]
+    fn changes_are_told_once_with_their_reasons_and_a_retry_clears_the_end() {
+        let mut job = record(1);
+        assert_eq!(job.take_changes().len(), 1);
+        job.job(JobEvent::Begin, 10, None);
+        let problem = Problem::input("source.empty", "empty");
+        job.output(0, OutputEvent::Fail, 11, Some(problem.clone()));
+        job.job(JobEvent::Fail, 12, Some(problem.clone()));
+        let changes = job.take_changes();
+        assert_eq!(
+            changes.last().map(|change| (&change.subject, &change.problem)),
+            Some((&Subject::Job(JobState::Failed), &Some(problem)))
+        );
+        assert!(job.pending().is_empty());
+        assert_eq!(job.expires_unix_ms(), Some(60_012));
+        assert!(job.job(JobEvent::Retry, 20, None) && job.output(0, OutputEvent::Retry, 20, None));
+        assert_eq!((job.expires_unix_ms(), &job.problem, &job.outputs[0].problem), (None, &None, &None));
     }
 }

@@ -8,6 +8,7 @@ pub mod codec;
 pub mod facts;
 pub mod fault;
 pub mod hash;
+pub mod instant;
 pub mod job;
 pub mod ledger;
 pub mod limits;

@@ -39,6 +39,20 @@ pub struct JobReport {
     pub facts: MediaFacts,
     /// What was decided.
     pub plan: Plan,
+    /// Further sources that the output is made of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_sources: Vec<OtherSource>,
+}
+
+/// A source that an output is made of, and what is made of it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct OtherSource {
+    /// Its name and size.
+    pub source: SourceReport,
+    /// What it is.
+    pub facts: MediaFacts,
+    /// What was decided.
+    pub plan: Plan,
 }
 
 /// A source as it is named in a report.

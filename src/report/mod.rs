@@ -8,8 +8,9 @@ mod live;
 mod progress;
 pub mod text;
 mod watch;
+pub mod webhook;
 
-pub use job::{FilesReport, JobReport, SourceReport, TrackReport};
+pub use job::{FilesReport, JobReport, OtherSource, SourceReport, TrackReport};
 pub use live::{JobProgress, OutputProgress};
 pub use progress::{Progress, TrackProgress, Tracker};
 pub use watch::{Bars, JsonLines, PlainLines, Watcher};

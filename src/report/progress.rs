@@ -93,6 +93,11 @@ impl Tracker {
         }
     }
 
+    /// Media of a track that is encoded, µs.
+    pub fn media_us(&self, track: &str) -> i64 {
+        self.track(track).media_us
+    }
+
     fn track(&self, track: &str) -> TrackProgress {
         let parts = self.positions.iter().filter(|((name, _), _)| name == track).map(|(_, position)| position);
         let mut progress = TrackProgress { track: track.to_owned(), frames: 0, media_us: 0 };

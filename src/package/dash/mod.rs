@@ -6,8 +6,9 @@ mod xml;
 
 use super::LiveClock;
 use super::presentation::{Presentation, Track};
+use crate::model::instant::utc;
 use crate::model::time::scale_ceil;
-use time::{duration, utc};
+use time::duration;
 use xml::Element;
 
 /// The MPD, to stand in the directory of CMAF. One period from zero on; `static` when complete, `dynamic` until then.
