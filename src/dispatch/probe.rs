@@ -1,7 +1,6 @@
 //! Media facts, from a worker in probe mode.
 
-use super::listener::cancelled;
-use super::shared::blocking;
+use super::{blocking, cancelled};
 use crate::input::{Source, Transport};
 use crate::model::limits::{PROBE_SECONDS_MAX, STREAMS_MAX};
 use crate::model::{MediaFacts, Problem};

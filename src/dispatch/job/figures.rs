@@ -1,0 +1,132 @@
+//! How far the job is, for those who watch: from what workers say is encoded and what outputs say is published.
+
+use super::Job;
+use crate::model::plan::JobPlan;
+use crate::model::time::scale_round;
+use crate::publish::Part;
+use crate::report::{JobEvent, JobProgress, OutputProgress, Tracker};
+use crate::store::{LedgerEntry, LedgerRow};
+use crate::wire::v1;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What has been heard.
+pub(super) struct Figures {
+    shows: watch::Sender<Arc<JobProgress>>,
+    /// One for each work of the plan.
+    pub(super) trackers: Vec<Tracker>,
+    /// End of what is published, µs, by output and track.
+    published: BTreeMap<(usize, String), i64>,
+    /// Bytes that were published before this attempt, by output.
+    before: BTreeMap<usize, u64>,
+    /// Media that was published before this attempt, µs, by output.
+    head_start: BTreeMap<usize, i64>,
+    /// Attempts at parts that failed and were made up for.
+    pub(super) retries: u32,
+    /// Whether the first output could be played, and after how long.
+    pub(super) playable_after_ms: Option<u64>,
+}
+
+impl Figures {
+    pub(super) fn new(shows: watch::Sender<Arc<JobProgress>>) -> Self {
+        Self {
+            shows,
+            trackers: Vec::new(),
+            published: BTreeMap::new(),
+            before: BTreeMap::new(),
+            head_start: BTreeMap::new(),
+            retries: 0,
+            playable_after_ms: None,
+        }
+    }
+
+    /// The plan is known.
+    pub(super) fn planned(&mut self, plan: &JobPlan) {
+        let tracker = |plan: &crate::model::Plan| {
+            let tracks = plan.rendition_ids().map(str::to_owned).collect();
+            Tracker::new(tracks, plan.duration_us)
+        };
+        self.trackers = plan.works.iter().map(|work| tracker(&work.plan)).collect();
+    }
+
+    /// What an earlier attempt had published of an output.
+    pub(super) fn resume(&mut self, output: usize, rows: &[LedgerRow]) {
+        for row in rows {
+            let LedgerEntry::Segment(segment) = &row.entry else { continue };
+            let bytes: u64 = segment.record.files.iter().map(|file| file.bytes).sum();
+            *self.before.entry(output).or_default() += bytes;
+        }
+    }
+
+    /// A segment is published.
+    pub(super) fn published(&mut self, output: usize, track: &str, end_us: i64) {
+        self.published.insert((output, track.to_owned()), end_us);
+    }
+
+    /// A worker said how far it is.
+    pub(super) fn heard(&mut self, work: usize, part: Part, from_us: i64, progress: &v1::Progress) {
+        if let Some(tracker) = self.trackers.get_mut(work) {
+            tracker.heard(part, from_us, progress);
+        }
+    }
+
+    /// A part is made.
+    pub(super) fn finished(&mut self, work: usize, part: Part, decode_errors: u64) {
+        if let Some(tracker) = self.trackers.get_mut(work) {
+            tracker.finished(part, decode_errors);
+        }
+    }
+
+    /// Packets that could not be decoded, over all works.
+    pub(super) fn decode_errors(&self) -> u64 {
+        self.trackers.iter().map(Tracker::decode_errors).sum()
+    }
+}
+
+impl Job {
+    /// Tells how far the job is to whoever looks.
+    pub(super) fn tell_progress(&mut self) {
+        let elapsed_ms = self.elapsed_ms();
+        let progress = JobProgress {
+            elapsed_ms,
+            read_bytes: self.sources.iter().map(|source| source.as_ref().map_or(0, |s| s.bytes_read())).collect(),
+            decode_errors: self.figures.decode_errors(),
+            outputs: (0..self.outputs.len()).filter_map(|output| self.output_progress(output, elapsed_ms)).collect(),
+        };
+        // Nobody looking is fine.
+        let _ = self.figures.shows.send(Arc::new(progress));
+        if let (Some(listener), Some(tracker)) = (&self.listener, self.figures.trackers.first()) {
+            // Left out when the receiver lags: the next one says more.
+            let _ = listener.try_send(JobEvent::Progress(tracker.snapshot(elapsed_ms)));
+        }
+    }
+
+    fn output_progress(&mut self, output: usize, elapsed_ms: u64) -> Option<OutputProgress> {
+        let live = self.outputs[output].as_ref()?;
+        let planned = self.plan.outputs.get(output)?.as_ref()?;
+        let encoded = planned.tracks.iter().map(|track| {
+            let tracker = self.figures.trackers.get(track.work);
+            tracker.map_or(0, |tracker| tracker.media_us(&track.rendition))
+        });
+        let published = |track: &str| self.figures.published.get(&(output, track.to_owned())).copied().unwrap_or(0);
+        let published_us = planned.tracks.iter().map(|track| published(&track.id)).min().unwrap_or(0);
+        let done_us = encoded.min().unwrap_or(0).max(published_us);
+        let began_us = *self.figures.head_start.entry(output).or_insert(published_us);
+        let gained = u64::try_from(done_us - began_us).unwrap_or(0);
+        let rest = planned.duration_us.map(|total| u64::try_from(total - done_us).unwrap_or(0));
+        let uploaded = live.uploaded_bytes() + self.figures.before.get(&output).copied().unwrap_or(0);
+        Some(OutputProgress {
+            output,
+            media_done_us: done_us,
+            media_published_us: published_us,
+            total_us: planned.duration_us,
+            speed_percent: gained / (elapsed_ms.max(1) * 10),
+            eta_ms: rest.filter(|_| gained > 0).map(|rest| {
+                let wait = scale_round(rest as i64, elapsed_ms as i64, gained as i64);
+                u64::try_from(wait).unwrap_or(0)
+            }),
+            uploaded_bytes: uploaded,
+        })
+    }
+}

@@ -1,0 +1,276 @@
+//! One attempt at a job, from the first look at its sources to its end. Steps 1 to 9 of a job's life, in order.
+//!
+//! Receives: commands, reports of workers, what outputs tell, the scheduler's actions, a tick. Sends: events to the
+//! scheduler, changes to the store, occurrences to the listener. Owns: the record while the job is active, its workers,
+//! its outputs. Ends: when every output is over and every worker gone, or when the attempt is suspended. Whatever goes
+//! wrong becomes the end of outputs, so there is one way to wind a job up.
+
+mod figures;
+mod live;
+mod outputs;
+mod parts;
+mod prepare;
+mod report;
+
+pub(super) use prepare::first_of;
+
+use super::command::Command;
+use super::engine::ToEngine;
+use super::keeper::Keeper;
+use super::now_unix_ms;
+use super::settings::Settings;
+use crate::input::Source;
+use crate::model::plan::JobPlan;
+use crate::model::spec::Priority;
+use crate::model::state::{InputEvent, InputState, JobEvent as On, JobState, OutputEvent, OutputState};
+use crate::model::{Fault, JobId, Problem};
+use crate::publish::Told;
+use crate::publish::sink::Sink;
+use crate::report::{JobEvent, JobProgress};
+use crate::store::{LedgerRow, StoreError, Waiting};
+use crate::supervise::Report;
+use figures::Figures;
+use outputs::Live;
+use parts::{PartState, Running, Tag};
+use reelmill_scheduler::{Action, JobId as Number, SpanId};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::{mpsc, watch};
+
+/// Reports that may wait for the loop before workers are slowed down.
+const REPORTS_IN_FLIGHT: usize = 64;
+/// What outputs may have told before they are slowed down.
+const TOLD_IN_FLIGHT: usize = 64;
+
+/// What an attempt is started with.
+pub(super) struct Start {
+    pub(super) settings: Arc<Settings>,
+    pub(super) id: JobId,
+    pub(super) number: Number,
+    pub(super) engine: mpsc::UnboundedSender<ToEngine>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) progress: watch::Sender<Arc<JobProgress>>,
+    pub(super) listener: Option<mpsc::Sender<JobEvent>>,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The job is over.
+    Over,
+    /// It is to be taken up again.
+    Again(Waiting),
+    /// Somebody else has the job, or it is gone: nothing was touched any more.
+    Fenced,
+    /// Its state could not be stored.
+    Lost,
+}
+
+/// Why an attempt cannot go on.
+pub(super) enum Broken {
+    Fenced,
+    Lost,
+}
+
+impl From<StoreError> for Broken {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full(_) | StoreError::Broken(_) => Self::Lost,
+            StoreError::Conflict | StoreError::Fenced | StoreError::NotFound | StoreError::KeyReused => Self::Fenced,
+        }
+    }
+}
+
+/// An attempt that runs.
+pub(super) struct Job {
+    settings: Arc<Settings>,
+    number: Number,
+    engine: mpsc::UnboundedSender<ToEngine>,
+    commands: mpsc::Receiver<Command>,
+    listener: Option<mpsc::Sender<JobEvent>>,
+    keeper: Keeper,
+    began: Instant,
+    /// The daemon ends: nothing more is begun.
+    suspended: bool,
+    sources: Vec<Option<Source>>,
+    plan: Arc<JobPlan>,
+    spool: PathBuf,
+    /// One for each output, once opened.
+    sinks: Vec<Option<Arc<dyn Sink>>>,
+    /// What the ledger held when the attempt began.
+    rows: Vec<LedgerRow>,
+    /// One for each output; `None` while nothing of it runs.
+    outputs: Vec<Option<Live>>,
+    parts: Vec<PartState>,
+    running: BTreeMap<SpanId, Running>,
+    reports: mpsc::Sender<(Tag, Report)>,
+    tell: mpsc::Sender<(usize, Told)>,
+    figures: Figures,
+}
+
+/// Runs an attempt to its end. `class` is told the job's class as soon as it is known.
+pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
+    let (reports, heard) = mpsc::channel(REPORTS_IN_FLIGHT);
+    let (tell, told) = mpsc::channel(TOLD_IN_FLIGHT);
+    let keeper = match Keeper::read(&start.settings.store, start.id).await {
+        Ok(keeper) => keeper,
+        Err(problem) if problem.fault == Fault::Input => return Ended::Fenced,
+        Err(_) => return Ended::Lost,
+    };
+    class(keeper.record.spec.priority);
+    let spec = &keeper.record.spec;
+    let mut job = Job {
+        spool: start.settings.spool.clone().unwrap_or_else(std::env::temp_dir).join(start.id.to_string()),
+        settings: start.settings,
+        number: start.number,
+        engine: start.engine,
+        commands: start.commands,
+        listener: start.listener,
+        began: Instant::now(),
+        suspended: false,
+        sources: spec.sources.iter().map(|_| None).collect(),
+        plan: Arc::new(JobPlan { works: Vec::new(), outputs: Vec::new() }),
+        sinks: spec.outputs.iter().map(|_| None).collect(),
+        rows: Vec::new(),
+        outputs: spec.outputs.iter().map(|_| None).collect(),
+        parts: Vec::new(),
+        running: BTreeMap::new(),
+        reports,
+        tell,
+        figures: Figures::new(start.progress),
+        keeper,
+    };
+    let lived = job.live(heard, told).await;
+    job.clean_up().await;
+    match lived {
+        Ok(ended) => ended,
+        Err(Broken::Fenced) => Ended::Fenced,
+        Err(Broken::Lost) => Ended::Lost,
+    }
+}
+
+impl Job {
+    async fn live(
+        &mut self,
+        heard: mpsc::Receiver<(Tag, Report)>,
+        told: mpsc::Receiver<(usize, Told)>,
+    ) -> Result<Ended, Broken> {
+        if !self.begin().await? {
+            return Ok(Ended::Fenced);
+        }
+        let mut actions = None;
+        // A job that was asked to stop in an earlier life only has its outputs removed.
+        if self.keeper.record.state() != JobState::Stopping {
+            if let Some(again) = self.prepare().await? {
+                return Ok(Ended::Again(again));
+            }
+            actions = self.start_parts().await?;
+        }
+        self.end_what_was_asked_to_stop().await?;
+        self.watch(heard, told, actions).await?;
+        if self.suspended && !self.all_over() {
+            return self.suspend(None).await.map(Ended::Again);
+        }
+        self.end().await?;
+        Ok(Ended::Over)
+    }
+
+    /// Takes the job over from whatever an earlier attempt left. False when there is nothing to do.
+    async fn begin(&mut self) -> Result<bool, Broken> {
+        let now = now_unix_ms();
+        let record = &mut self.keeper.record;
+        if record.state().is_over() {
+            return Ok(false);
+        }
+        if record.state() != JobState::Stopping {
+            put_back(record, now);
+            record.job(On::Begin, now, None);
+        }
+        self.keeper.save().await?;
+        self.rows = self.settings.store.ledger(self.keeper.record.id).await?;
+        Ok(true)
+    }
+
+    /// Whether every output is over.
+    fn all_over(&self) -> bool {
+        self.keeper.record.outputs.iter().all(|output| output.state().is_over())
+    }
+
+    /// Stores that the attempt has ended before the job did, because of a fault that may pass or because the daemon ends.
+    async fn suspend(&mut self, wait_ms: Option<u64>) -> Result<Waiting, Broken> {
+        let now = now_unix_ms();
+        let record = &mut self.keeper.record;
+        put_back(record, now);
+        if let Some(wait) = wait_ms {
+            record.setbacks += 1;
+            record.not_before_unix_ms = now.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX));
+        }
+        self.keeper.save().await?;
+        let record = &self.keeper.record;
+        Ok(Waiting {
+            id: record.id,
+            priority: record.spec.priority,
+            not_before_unix_ms: record.not_before_unix_ms,
+            state: record.state(),
+        })
+    }
+
+    /// Every output is over: so is the job.
+    async fn end(&mut self) -> Result<(), Broken> {
+        let record = &mut self.keeper.record;
+        let (event, now) = (record.ending(), now_unix_ms());
+        let reason = record.outputs.iter().find_map(|output| output.problem.clone());
+        let problem = (event != On::Succeed).then_some(reason).flatten();
+        // Sources that were never looked at, because the job was stopped before.
+        for index in 0..record.inputs.len() {
+            record.input(index, InputEvent::Stop, now, None);
+        }
+        record.job(event, now, problem);
+        Ok(self.keeper.save().await?)
+    }
+
+    /// Removes what waited here. What cannot be removed is removed at the next start of the daemon.
+    async fn clean_up(&mut self) {
+        self.running.clear();
+        self.outputs.clear();
+        self.sources.clear();
+        let spool = std::mem::take(&mut self.spool);
+        let _ = super::blocking(move || Ok(std::fs::remove_dir_all(spool))).await;
+    }
+
+    /// Time since the attempt began, ms.
+    fn elapsed_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+
+    /// Tells whoever runs this single job.
+    async fn tell_listener(&self, event: JobEvent) {
+        if let Some(listener) = &self.listener {
+            // Nobody listening is no reason to stop.
+            let _ = listener.send(event).await;
+        }
+    }
+
+    /// The same problem, told to be about this output where it does not say what it is about.
+    fn problem_at(output: usize, problem: Problem) -> Problem {
+        if problem.field.is_empty() { problem.at(format!("outputs[{output}]")) } else { problem }
+    }
+}
+
+/// Sets what an attempt had begun back to where the next one begins.
+fn put_back(record: &mut crate::model::JobRecord, now: i64) {
+    for index in 0..record.inputs.len() {
+        if record.inputs[index].state() == InputState::Checking {
+            record.input(index, InputEvent::Suspend, now, None);
+        }
+    }
+    for index in 0..record.outputs.len() {
+        if matches!(record.outputs[index].state(), OutputState::Running | OutputState::Finishing) {
+            record.output(index, OutputEvent::Suspend, now, None);
+        }
+    }
+    // Refused by the table where the job is queued already.
+    record.job(On::Suspend, now, None);
+}

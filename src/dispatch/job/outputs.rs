@@ -1,0 +1,237 @@
+//! The outputs of a job that runs: begun, heard, ended; and what is no longer made when one of them is gone.
+
+use super::{Broken, Job};
+use super::report::Made;
+use crate::dispatch::now_unix_ms;
+use crate::model::Problem;
+use crate::model::state::{OutputEvent, OutputState};
+use crate::publish::sink::Sink;
+use crate::publish::{self, Assignment, Ending, OutputTask, Recorded, Told};
+use crate::report::JobEvent;
+use crate::store::LedgerRow;
+use reelmill_scheduler::{Event, SpanId};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// An output whose task runs.
+pub(super) struct Live {
+    task: OutputTask,
+    /// Parts of the job that it still waits for, by index.
+    pub(super) waits_for: BTreeSet<usize>,
+    ending: Option<Ending>,
+    made: Made,
+}
+
+impl Live {
+    /// Begins the end of the task, once.
+    pub(super) fn end(&mut self, ending: Ending) {
+        if self.ending.is_none() {
+            self.ending = Some(ending);
+            self.task.end(ending);
+        }
+    }
+
+    /// The task, while the output is wanted.
+    pub(super) fn wanted(&self) -> Option<&OutputTask> {
+        self.ending.is_none().then_some(&self.task)
+    }
+
+    pub(super) fn uploaded_bytes(&self) -> u64 {
+        self.task.uploaded_bytes()
+    }
+}
+
+impl Job {
+    /// Where an output goes; opened once.
+    pub(super) fn sink(&mut self, output: usize) -> Result<Arc<dyn Sink>, Problem> {
+        if let Some(sink) = &self.sinks[output] {
+            return Ok(Arc::clone(sink));
+        }
+        let spec = &self.keeper.record.spec.outputs[output];
+        let sink = self.settings.sinks.open(&spec.destination, &spec.upload, self.keeper.record.id)?;
+        self.sinks[output] = Some(Arc::clone(&sink));
+        Ok(sink)
+    }
+
+    /// Starts the task of an output with what the ledger holds of it.
+    pub(super) fn start_output(&mut self, output: usize, rows: Vec<LedgerRow>) -> Result<(), Problem> {
+        let sink = self.sink(output)?;
+        let record = &self.keeper.record;
+        let assignment = Assignment {
+            job: record.id,
+            attempt: record.attempt,
+            output,
+            plan: Arc::clone(&self.plan),
+            sink,
+            store: Arc::clone(&self.settings.store),
+            rows,
+            scratch: self.spool.join(format!("output-{output}")),
+            retry: record.spec.retry,
+            started_unix_ms: record.begun_unix_ms.unwrap_or_else(now_unix_ms),
+        };
+        let task = publish::start(assignment, self.tell.clone());
+        self.outputs[output] = Some(Live { task, waits_for: BTreeSet::new(), ending: None, made: Made::default() });
+        Ok(())
+    }
+
+    /// Acts on what the task of an output tells.
+    pub(super) async fn output_told(&mut self, output: usize, told: Told) -> Result<(), Broken> {
+        match told {
+            Told::Recorded(Recorded { track, index, bytes, end_us }) => {
+                self.figures.published(output, &track, end_us);
+                self.tell_listener(JobEvent::Segment { track, index, bytes, end_us }).await;
+            }
+            Told::Playable { manifests } => {
+                let elapsed_ms = self.elapsed_ms();
+                self.figures.playable_after_ms.get_or_insert(elapsed_ms);
+                self.keeper.record.playable(output, now_unix_ms());
+                self.keeper.save().await?;
+                self.tell_listener(JobEvent::Playable { elapsed_ms, manifests }).await;
+            }
+            Told::Warning(note) => {
+                self.warn(output, note).await;
+                self.keeper.save().await?;
+            }
+            Told::Ready(summary) => {
+                let record = &mut self.keeper.record.outputs[output];
+                (record.tracks, record.files) = (summary.tracks, summary.files);
+                self.keeper.record.output(output, OutputEvent::Publish, now_unix_ms(), None);
+                let live = self.outputs[output].take();
+                self.keeper.save().await?;
+                if let Some(report) = live.and_then(|live| live.made.take()) {
+                    self.tell_listener(JobEvent::Done(Box::new(report))).await;
+                }
+            }
+            Told::Failed(problem) => self.fail_output(output, problem).await?,
+            Told::Ended => {
+                self.outputs[output] = None;
+                // Refused by the table unless it was asked to stop.
+                self.keeper.record.output(output, OutputEvent::EndStopped, now_unix_ms(), None);
+                self.keeper.save().await?;
+            }
+            Told::Fenced => return Err(Broken::Fenced),
+        }
+        Ok(())
+    }
+
+    /// An output cannot be made. The others go on, unless the job says otherwise.
+    pub(super) async fn fail_output(&mut self, output: usize, problem: Problem) -> Result<(), Broken> {
+        let problem = Self::problem_at(output, problem);
+        if !self.keeper.record.output(output, OutputEvent::Fail, now_unix_ms(), Some(problem)) {
+            return Ok(());
+        }
+        let ending = if self.settings.keep_failed { Ending::Fail } else { Ending::Remove };
+        if self.outputs[output].is_none() && self.keeper.record.outputs[output].checked {
+            self.begin_removal(output).await?;
+        }
+        if let Some(live) = &mut self.outputs[output] {
+            live.end(ending);
+        }
+        if self.keeper.record.spec.stop_on_failure {
+            let message = format!("another output failed, and the job says to stop then: {output}");
+            self.ask_to_stop(0..self.outputs.len(), &Problem::new(crate::model::Fault::Cancelled, "job.output_failed", message));
+        }
+        self.keeper.save().await?;
+        self.end_what_was_asked_to_stop().await
+    }
+
+    /// Begins the end of every output that is to be stopped, and of what was made only for those.
+    pub(super) async fn end_what_was_asked_to_stop(&mut self) -> Result<(), Broken> {
+        for output in 0..self.outputs.len() {
+            if self.keeper.record.outputs[output].state() != OutputState::Stopping {
+                continue;
+            }
+            if self.outputs[output].is_none() && self.keeper.record.outputs[output].checked {
+                self.begin_removal(output).await?;
+            }
+            match &mut self.outputs[output] {
+                Some(live) => live.end(Ending::Remove),
+                None => {
+                    self.keeper.record.output(output, OutputEvent::EndStopped, now_unix_ms(), None);
+                }
+            }
+        }
+        self.keeper.save().await?;
+        self.shed();
+        Ok(())
+    }
+
+    /// Starts a task for an output of which nothing runs, only to have what it left removed.
+    async fn begin_removal(&mut self, output: usize) -> Result<(), Broken> {
+        let id = self.keeper.record.id;
+        let rows = self.settings.store.ledger(id).await?.into_iter().filter(|row| row.output == output).collect();
+        if self.plan.outputs.is_empty()
+            && let Some(plan) = self.stored_plan().await?
+        {
+            self.plan = Arc::new(plan);
+        }
+        let if_exists = self.keeper.record.spec.outputs[output].if_exists;
+        let adopted = match self.sink(output) {
+            Ok(sink) => sink.claim(if_exists, true).await.map(|_| ()),
+            Err(problem) => Err(problem),
+        };
+        if let Err(problem) = adopted.and_then(|()| self.start_output(output, rows)) {
+            tracing::error!(job = %id, output, %problem, "what the output had published could not be removed");
+        }
+        Ok(())
+    }
+
+    /// Has nothing made any more that no output wants.
+    pub(super) fn shed(&mut self) {
+        for index in 0..self.parts.len() {
+            if self.parts[index].done {
+                continue;
+            }
+            let wanted = self.wanted_of(index);
+            let span = SpanId(index as u32);
+            if wanted.is_empty() {
+                self.parts[index].done = true;
+                self.happened(Event::SpanDropped { job: self.number, span });
+                continue;
+            }
+            let unwanted: Vec<String> =
+                self.renditions_of(index).into_iter().filter(|rendition| !wanted.contains(rendition)).collect();
+            if let Some(running) = self.running.get_mut(&span) {
+                running.drop_tracks(unwanted);
+            }
+        }
+    }
+
+    /// The renditions of a part that some output still wants.
+    pub(super) fn wanted_of(&self, part: usize) -> BTreeSet<String> {
+        let work = self.parts[part].work;
+        let made: BTreeSet<String> = self.renditions_of(part).into_iter().collect();
+        let wanted = |output: usize| self.outputs[output].as_ref().is_some_and(|live| live.wanted().is_some());
+        let live = self.plan.outputs.iter().enumerate().filter(|(index, _)| wanted(*index));
+        let tracks = live.flat_map(|(_, output)| output.iter().flat_map(|output| &output.tracks));
+        let used = tracks.filter(|track| track.work == work && made.contains(&track.rendition));
+        used.map(|track| track.rendition.clone()).collect()
+    }
+
+    /// A part is done: outputs that waited only for it are finished.
+    pub(super) async fn part_is_done(&mut self, part: usize) -> Result<(), Broken> {
+        let (work, which) = (self.parts[part].work, self.parts[part].part);
+        let mut encoded = Vec::new();
+        for (index, live) in self.outputs.iter_mut().enumerate() {
+            let Some(live) = live.as_mut().filter(|live| live.waits_for.remove(&part)) else { continue };
+            live.task.part_done(work, which);
+            if live.waits_for.is_empty() && live.ending.is_none() {
+                encoded.push(index);
+            }
+        }
+        for output in encoded {
+            self.finish_output(output).await?;
+        }
+        Ok(())
+    }
+
+    /// Everything of an output is encoded.
+    pub(super) async fn finish_output(&mut self, output: usize) -> Result<(), Broken> {
+        self.keeper.record.output(output, OutputEvent::Encoded, now_unix_ms(), None);
+        self.keeper.save().await?;
+        if let Some(live) = &self.outputs[output] {
+            live.task.finish(self.report_maker(output, live.made.clone()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! The report that lies beside a finished output, from what the job knows and what was published.
+
+use super::Job;
+use crate::model::job::Warning;
+use crate::model::plan::OutputPlan;
+use crate::model::{MediaFacts, Plan};
+use crate::publish::{Published, ReportMaker};
+use crate::report::{JobReport, OtherSource, SourceReport, TrackReport};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A report that was made, for whoever runs this single job.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Made(Arc<Mutex<Option<JobReport>>>);
+
+impl Made {
+    pub(super) fn take(&self) -> Option<JobReport> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Job {
+    /// What makes the report of an output once all is published.
+    pub(super) fn report_maker(&self, output: usize, made: Made) -> ReportMaker {
+        let record = &self.keeper.record;
+        let spec = &record.spec.outputs[output];
+        let planned = self.plan.outputs.get(output).and_then(Option::as_ref);
+        let mut sources = planned.map(|planned| self.sources_of_output(planned)).unwrap_or_default().into_iter();
+        let first = sources.next().unwrap_or_else(OtherSource::unknown);
+        let about_it = |warning: &&Warning| warning.output.as_ref().is_none_or(|id| *id == spec.id);
+        let mut report = JobReport {
+            reelmill: env!("CARGO_PKG_VERSION").to_owned(),
+            source: first.source,
+            output: spec.destination.to_string(),
+            request: spec.request.clone(),
+            elapsed_ms: 0,
+            playable_after_ms: self.figures.playable_after_ms,
+            retries: self.figures.retries,
+            decode_errors: self.figures.decode_errors(),
+            warnings: record.warnings.iter().filter(about_it).map(|warning| warning.note.clone()).collect(),
+            manifests: Vec::new(),
+            progressive: Vec::new(),
+            tracks: Vec::new(),
+            facts: first.facts,
+            plan: first.plan,
+            other_sources: sources.collect(),
+        };
+        let began = self.began;
+        Box::new(move |published: &Published<'_>| {
+            report.elapsed_ms = began.elapsed().as_millis() as u64;
+            report.manifests = published.manifests.iter().map(|path| (*path).to_owned()).collect();
+            report.progressive = published.progressive.to_vec();
+            report.tracks = TrackReport::of(published.ledger);
+            let text = serde_json::to_vec_pretty(&report).unwrap_or_default();
+            *made.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+            text
+        })
+    }
+
+    /// The sources of an output and what is made of them, that of its pictures first.
+    fn sources_of_output(&self, planned: &OutputPlan) -> Vec<OtherSource> {
+        let mut works: Vec<usize> = Vec::new();
+        for track in &planned.tracks {
+            if !works.contains(&track.work) {
+                works.push(track.work);
+            }
+        }
+        works.into_iter().filter_map(|work| self.source_of_work(work)).collect()
+    }
+
+    fn source_of_work(&self, work: usize) -> Option<OtherSource> {
+        let work = self.plan.works.get(work)?;
+        let input = self.keeper.record.inputs.get(work.source)?;
+        let name = self.sources.get(work.source)?.as_ref()?.name().to_owned();
+        let facts: MediaFacts = input.facts.clone()?;
+        let plan: Plan = work.plan.clone();
+        Some(OtherSource { source: SourceReport { name, bytes: input.size_bytes.unwrap_or(0) }, facts, plan })
+    }
+}

@@ -1,0 +1,33 @@
+//! What a node has to work with.
+
+use super::sinks::Sinks;
+use crate::input::{Opener, Transport};
+use crate::store::Store;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a node has to work with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where jobs are kept.
+    pub store: Arc<dyn Store>,
+    /// How sources are opened.
+    pub opener: Arc<Opener>,
+    /// How destinations are opened.
+    pub sinks: Sinks,
+    /// How workers get local sources.
+    pub transport: Transport,
+    /// The worker's program; see [`crate::supervise::find_program`].
+    pub worker: PathBuf,
+    /// Threads that jobs may keep busy.
+    pub threads: u32,
+    /// Where segments wait until they are published; emptied at the start. `None`: inside each job's first local
+    /// destination, so that publishing is a rename.
+    pub spool: Option<PathBuf>,
+    /// Bytes that may wait there before no more work is started.
+    pub spool_bytes_max: u64,
+    /// Jobs of one class, and of higher ones, that are prepared, run or are published at the same time.
+    pub active_max: usize,
+    /// What a failed output left is kept for a retry; else it is removed at once.
+    pub keep_failed: bool,
+}

@@ -1,0 +1,184 @@
+//! One job by itself, as `reelmill transcode` runs it: the same engine, over a store in memory.
+
+use super::handle::Engine;
+use super::settings::Settings;
+use super::sinks::Sinks;
+use crate::api::Appliance;
+use crate::input::{Opener, OpenerOptions, Transport};
+use crate::model::backoff::BackOff;
+use crate::model::request::Request;
+use crate::model::spec::{IfExists, OutputSpec, Priority, SourceSpec, UploadOptions};
+use crate::model::state::JobState;
+use crate::model::{JobId, JobRecord, JobSpec, Locator, Problem};
+use crate::net;
+use crate::publish::sink::Durability;
+use crate::report::{JobEvent, JobReport};
+use crate::store::{Memory, Store, StoreError};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{broadcast, mpsc, watch};
+
+/// Occurrences that may wait to be passed on.
+const EVENTS_IN_FLIGHT: usize = 64;
+/// A crashed worker is tried again almost at once: somebody waits, and nobody else wants the machine.
+const RETRY: BackOff = BackOff { first_ms: 50, factor: 2, max_ms: 2_000, attempts_max: 5, jitter_percent: 0 };
+/// Bytes of a remote source that are kept on the disk while it is read.
+const CACHE_BYTES_MAX: u64 = 256 << 20;
+
+/// A job as it is asked for at a shell.
+#[derive(Clone, Debug)]
+pub struct TranscodeRequest {
+    /// A local file.
+    pub source: PathBuf,
+    /// The output directory.
+    pub output: PathBuf,
+    /// What to make.
+    pub options: Request,
+    /// Whether an earlier output there may be replaced.
+    pub overwrite: bool,
+    /// How workers get the source's bytes.
+    pub transport: Transport,
+    /// The worker's program; see [`crate::supervise::find_program`].
+    pub worker: PathBuf,
+    /// Threads that the job may keep busy.
+    pub threads: u32,
+}
+
+/// Runs a job to its end. Must be called on a runtime with time and IO.
+///
+/// `events` gets what happens, except that progress is left out while the receiver lags. When `cancel` turns true, the
+/// job's workers are gone within `STOP_GRACE_MS`, the output directory is as it was, and the result is `job.cancelled`.
+///
+/// # Errors
+/// Every problem of the modules that it calls. The output directory is then as it was.
+pub async fn transcode(
+    request: TranscodeRequest,
+    events: mpsc::Sender<JobEvent>,
+    mut cancel: watch::Receiver<bool>,
+) -> Result<JobReport, Problem> {
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let http = net::Client::new(net::AddressRules::default())?;
+    let opener = Opener::new(OpenerOptions {
+        roots: Vec::new(),
+        http,
+        cache_dir: std::env::temp_dir(),
+        cache_bytes_max: CACHE_BYTES_MAX,
+        retry: Opener::RETRY,
+        s3: None,
+    });
+    let settings = Settings {
+        store: Arc::clone(&store),
+        opener: Arc::new(opener),
+        sinks: Sinks { roots: Vec::new(), durability: Durability::AtEnd, buckets: None },
+        transport: request.transport,
+        worker: request.worker.clone(),
+        threads: request.threads,
+        spool: None,
+        spool_bytes_max: u64::MAX,
+        active_max: 1,
+        keep_failed: false,
+    };
+    let (listener, happened) = mpsc::channel(EVENTS_IN_FLIGHT);
+    let told = tokio::spawn(pass_on(happened, events, cancel.clone()));
+    let (engine, ended) = Engine::start(settings, Some(listener)).await?;
+    let (stored, _) = engine.submit(spec_of(&request), None).await?;
+    let id = stored.record.id;
+    let record = tokio::select! {
+        record = end_of(&store, id) => record?,
+        () = super::cancelled(&mut cancel) => {
+            engine.stop_job(id).await?;
+            end_of(&store, id).await?
+        }
+    };
+    engine.shut_down();
+    drop(engine);
+    // Fails only by a panic, which has been told as the job's end.
+    let _ = ended.await;
+    let report = told.await.ok().flatten();
+    match (record.state(), report) {
+        (JobState::Succeeded, Some(report)) => Ok(report),
+        _ => Err(problem_of(&record)),
+    }
+}
+
+/// Passes occurrences on to a watcher, and keeps the report. A watcher that is slow slows the job down; one that is
+/// stuck does not keep it from being cancelled.
+async fn pass_on(
+    mut happened: mpsc::Receiver<JobEvent>,
+    events: mpsc::Sender<JobEvent>,
+    mut cancel: watch::Receiver<bool>,
+) -> Option<JobReport> {
+    let mut report = None;
+    while let Some(event) = happened.recv().await {
+        match event {
+            JobEvent::Progress(_) => {
+                let _ = events.try_send(event);
+            }
+            event => {
+                if let JobEvent::Done(made) = &event {
+                    report = Some(made.as_ref().clone());
+                }
+                tokio::select! {
+                    biased;
+                    _ = events.send(event) => {}
+                    () = super::cancelled(&mut cancel) => {}
+                }
+            }
+        }
+    }
+    report
+}
+
+/// Waits for a job's end.
+async fn end_of(store: &Arc<dyn Store>, id: JobId) -> Result<JobRecord, Problem> {
+    let mut changes = store.subscribe(id);
+    loop {
+        let stored = store.get(id).await?.ok_or(StoreError::NotFound)?;
+        if stored.record.state().is_over() {
+            return Ok(stored.record);
+        }
+        if let Err(broadcast::error::RecvError::Closed) = changes.recv().await {
+            return Err(Problem::bug("internal.store", "the store ended before the job; report this with the log"));
+        }
+    }
+}
+
+fn problem_of(record: &JobRecord) -> Problem {
+    let output = record.outputs.iter().find_map(|output| output.problem.clone());
+    let mut problem = output.or_else(|| record.problem.clone()).unwrap_or_else(Problem::cancelled);
+    // There is one source and one output, so a path says nothing.
+    problem.field = String::new();
+    problem
+}
+
+fn spec_of(request: &TranscodeRequest) -> JobSpec {
+    JobSpec {
+        reference_id: String::new(),
+        owner: String::new(),
+        profile: String::new(),
+        priority: Priority::Normal,
+        start_unix_ms: 0,
+        sources: vec![SourceSpec {
+            id: "source-1".to_owned(),
+            locator: Locator::File(request.source.clone()),
+            start_us: None,
+            end_us: None,
+        }],
+        outputs: vec![OutputSpec {
+            id: "output-1".to_owned(),
+            destination: Locator::File(request.output.clone()),
+            if_exists: if request.overwrite { IfExists::Replace } else { IfExists::Fail },
+            source: 0,
+            audio_sources: Vec::new(),
+            rendition_sources: BTreeMap::new(),
+            request: request.options.clone(),
+            upload: UploadOptions::default(),
+        }],
+        webhooks: Vec::new(),
+        stop_on_failure: false,
+        retry: RETRY,
+        expire_after_s: 0,
+        labels: BTreeMap::new(),
+    }
+}
