@@ -169,6 +169,12 @@ impl Frame {
         i64::from(self.raw().nb_samples)
     }
 
+    /// Keeps only the first `most` samples.
+    pub fn keep_samples(&mut self, most: i64) {
+        let kept = i64::from(self.raw().nb_samples).min(most.max(0));
+        self.raw_mut().nb_samples = i32::try_from(kept).unwrap_or(0);
+    }
+
     /// Whether the picture was coded as two fields, and whether the top one is first.
     pub const fn interlaced(&self) -> Option<bool> {
         let raw = self.raw();

@@ -20,6 +20,7 @@ pub mod copy;
 pub mod cut;
 pub mod decode;
 pub mod demux;
+pub mod encode;
 pub mod faults;
 pub mod flow;
 pub mod outlet;
