@@ -94,6 +94,15 @@ impl Frame {
         unsafe { std::ptr::write_bytes(*data, value, rows as usize * *stride as usize) };
     }
 
+    /// The first value of a plane of an 8-bit 4:2:0 picture: what [`Frame::paint`] wrote, for tests.
+    pub fn painted(&self, plane: usize) -> Option<u8> {
+        let raw = self.raw();
+        let data = raw.data.get(plane).copied().filter(|data| !data.is_null())?;
+        let known = raw.format == ff::AVPixelFormat::AV_PIX_FMT_YUV420P as i32 && raw.width > 0 && raw.height > 0;
+        // SAFETY: a plane of this format that is there has at least one row of at least one byte.
+        known.then(|| unsafe { *data })
+    }
+
     /// Another reference to the same pixels or samples.
     pub fn reference(&self) -> Result<Self, AvError> {
         let copy = Self::new()?;

@@ -175,11 +175,11 @@ pub struct AudioRendition {
     pub origin: i64,
     /// The origin is an in point, not the start of the source: the sound is cut there to the sample (without this, sound
     /// that starts up to a millisecond off passes as it is), and reading seeks, where the container allows that. A copy
-    /// begins with the packet that begins nearest.
+    /// keeps the packet that is cut, and its edit list cuts it; in a transport stream that packet is heard whole.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_point: bool,
     /// Where the sound ends on the output timeline, exclusive, samples; over zero. `None`: where the source does. Cut to
-    /// the sample; a source that ends sooner is not filled up. A copy ends with the last packet that begins before.
+    /// the sample; a source that ends sooner is not filled up. A copy keeps the packet that is cut, with a shorter duration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<i64>,
     /// What it is encoded as.

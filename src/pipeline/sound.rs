@@ -284,11 +284,12 @@ impl Copier<'_> {
         let pts = rescale(pts.saturating_sub(rendition.origin), rendition.time_base, own_time);
         let duration = rescale(packet.duration(), rendition.time_base, own_time).max(1);
         // Sound before the first picture is left out; so is what would go back in time.
-        let early = if rendition.in_point { pts + duration / 2 < 0 } else { pts + duration <= 0 };
-        if early || self.last_end.is_some_and(|end| pts + duration <= end) {
+        if pts + duration <= 0 || self.last_end.is_some_and(|end| pts + duration <= end) {
             return Ok(());
         }
-        let pts = self.last_end.map_or(pts.max(0), |end| if (pts - end).abs() <= duration / 2 { end } else { pts });
+        // The packet that an in point cuts stays where it is: the edit list takes off what lies before zero.
+        let first = if rendition.in_point { pts } else { pts.max(0) };
+        let pts = self.last_end.map_or(first, |end| if (pts - end).abs() <= duration / 2 { end } else { pts });
         self.full |= rendition.end.is_some_and(|end| pts >= end);
         if self.full {
             return Ok(());
@@ -310,7 +311,8 @@ impl Copier<'_> {
     }
 
     fn finish(mut self) -> Result<(), Stopped> {
-        let (Some(wrapper), Some(end)) = (&mut self.wrapper, self.last_end) else { return Ok(()) };
+        let (Some(wrapper), Some(last_end)) = (&mut self.wrapper, self.last_end) else { return Ok(()) };
+        let end = self.spec.rendition.end.map_or(last_end, |end| end.min(last_end));
         wrapper.finish(end)?.map_or(Ok(()), |segment| self.outlet.segment(segment))
     }
 }
