@@ -94,6 +94,15 @@ impl Frame {
         unsafe { std::ptr::write_bytes(*data, value, rows as usize * *stride as usize) };
     }
 
+    /// The first value of a plane of an 8-bit 4:2:0 picture: what [`Frame::paint`] wrote, for tests.
+    pub fn painted(&self, plane: usize) -> Option<u8> {
+        let raw = self.raw();
+        let data = raw.data.get(plane).copied().filter(|data| !data.is_null())?;
+        let known = raw.format == ff::AVPixelFormat::AV_PIX_FMT_YUV420P as i32 && raw.width > 0 && raw.height > 0;
+        // SAFETY: a plane of this format that is there has at least one row of at least one byte.
+        known.then(|| unsafe { *data })
+    }
+
     /// Another reference to the same pixels or samples.
     pub fn reference(&self) -> Result<Self, AvError> {
         let copy = Self::new()?;
@@ -167,6 +176,12 @@ impl Frame {
     /// Samples in each channel.
     pub fn samples(&self) -> i64 {
         i64::from(self.raw().nb_samples)
+    }
+
+    /// Keeps only the first `most` samples.
+    pub fn keep_samples(&mut self, most: i64) {
+        let kept = i64::from(self.raw().nb_samples).min(most.max(0));
+        self.raw_mut().nb_samples = i32::try_from(kept).unwrap_or(0);
     }
 
     /// Whether the picture was coded as two fields, and whether the top one is first.

@@ -140,6 +140,14 @@ impl Input {
         unsafe { self.raw().iformat.as_ref().is_some_and(|format| format.flags & TS_DISCONT != 0) }
     }
 
+    /// Whether a seek in this stream leads to the same timestamps as reading up to there: only containers that give every
+    /// packet an exact time, and have an index.
+    pub fn seeks_exactly(&self, stream: u32) -> bool {
+        let format = self.format_name();
+        let exact = format.starts_with("mov,") || format.starts_with("matroska");
+        exact && !self.may_jump() && !self.index(stream).is_empty()
+    }
+
     /// Declared duration, microseconds; and whether it is only estimated from the size.
     pub fn duration_us(&self) -> (Option<i64>, bool) {
         let raw = self.raw();

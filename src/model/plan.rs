@@ -58,7 +58,7 @@ pub struct TrackUse {
 pub struct Plan {
     /// The segment grid.
     pub grid: Grid,
-    /// Packagings made of the same encodes.
+    /// Packagings that the job has: for each a master, and in it the renditions that say that they have it.
     pub packagings: Vec<Packaging>,
     /// The video ladder; `None` for a job of sound alone.
     pub video: Option<VideoPlan>,
@@ -116,8 +116,21 @@ pub struct VideoPlan {
     pub stream: u32,
     /// Seconds a tick in the source.
     pub time_base: Ratio,
-    /// Source timestamp that becomes zero, ticks of `time_base`.
+    /// Source timestamp that becomes zero, ticks of `time_base`. Pictures before it are not shown.
     pub origin: i64,
+    /// The origin is an in point, not the start of the source. Then what is shown from zero is the picture that stands
+    /// at that instant: the one there, otherwise the last one before, otherwise the first of all; and span 0 seeks, where
+    /// the container allows that. Otherwise the first picture is shown from zero, whatever its time. At a constant rate
+    /// pictures snap to multiples of a frame counted from here, so an in point half-way moves them by up to half a frame
+    /// against the sound: put it at the time of a picture. A copied rung needs a key frame of a closed group here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_point: bool,
+    /// Where the pictures end on the output timeline, exclusive, output ticks; over zero. `None`: where the source does.
+    /// Any tick: the last picture before it is shown exactly until here, even where it would be shown longer or shorter;
+    /// a source that ends sooner ends as usual. A copied rung ends at packet grain: pictures from here on are kept where
+    /// ones before it need them, and it then ends with the last of those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<i64>,
     /// Ticks a second on the output timeline.
     pub timescale: u32,
     /// Frame duration in output ticks when the rate is constant: timestamps within half a frame of a multiple snap to it.
@@ -164,6 +177,8 @@ pub struct VideoRendition {
     pub id: String,
     /// What it is encoded as.
     pub codec: VideoCodec,
+    /// What its segments are wrapped in, all of them packagings that the codec has; at least one, each once.
+    pub packagings: Vec<Packaging>,
     /// The source's packets are taken over as they are: nothing is decoded for this rung, and no other is made from it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub copy: bool,
@@ -206,8 +221,19 @@ pub struct AudioRendition {
     pub time_base: Ratio,
     /// Source timestamp that becomes zero, ticks of `time_base`.
     pub origin: i64,
+    /// The origin is an in point, not the start of the source: the sound is cut there to the sample (without this, sound
+    /// that starts up to a millisecond off passes as it is), and reading seeks, where the container allows that. A copy
+    /// keeps the packet that is cut, and its edit list cuts it; in a transport stream that packet is heard whole.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_point: bool,
+    /// Where the sound ends on the output timeline, exclusive, samples; over zero. `None`: where the source does. Cut to
+    /// the sample; a source that ends sooner is not filled up. A copy keeps the packet that is cut, with a shorter duration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<i64>,
     /// What it is encoded as.
     pub codec: AudioCodec,
+    /// What its segments are wrapped in, all of them packagings that the codec has; at least one, each once.
+    pub packagings: Vec<Packaging>,
     /// Packets are taken over as they are.
     pub copy: bool,
     /// FFmpeg's encoder; unused for a copy.

@@ -4,12 +4,13 @@ use super::control::Control;
 use super::decode::{self, DecoderSpec, Tolerant};
 use super::demux::Demux;
 use super::faults;
-use super::flow::{self, Outflow, Stopped};
+use super::flow::{self, Fan, Stopped};
 use super::outlet::Outlet;
 use super::sound::{self, SoundSpec};
-use super::video::stage;
+use super::video::{PREROLL_US, finished, stage};
 use crate::av::{ByteSource, Frame, Packet};
 use crate::model::plan::AudioRendition;
+use crate::model::time::{Ratio, rescale};
 use crate::model::{Plan, Problem, limits};
 use std::thread::{self, Scope};
 
@@ -17,21 +18,36 @@ use std::thread::{self, Scope};
 struct Track<'a> {
     stream: u32,
     decoder: Option<Tolerant<'a>>,
-    decoded: Vec<Outflow<Frame, ()>>,
-    copied: Vec<Outflow<Packet, ()>>,
+    decoded: Fan<Frame, ()>,
+    copied: Fan<Packet, ()>,
 }
 
 /// Makes all segments of all audio renditions.
+///
+/// # Errors
+/// The first problem of any stage; that of a cancelled job when every rendition was dropped.
 pub fn run(source: Box<dyn ByteSource>, plan: &Plan, outlet: &dyn Outlet, control: &Control) -> Result<(), Problem> {
     let wanted: Vec<u32> = plan.audio.iter().map(|rendition| rendition.stream).collect();
-    let demux = Demux::open(source, &wanted, control)?;
+    let mut demux = Demux::open(source, &wanted, control)?;
+    seek_to_in_point(&mut demux, &plan.audio)?;
     thread::scope(|scope| {
         match open_tracks(scope, &demux, plan, outlet, control).and_then(|tracks| feed(demux, tracks, control)) {
-            Ok(()) | Err(Stopped::Neighbour) => {}
+            Ok(()) | Err(Stopped::Neighbour | Stopped::Unwanted) => {}
             Err(Stopped::Failed(problem)) => control.fail(problem),
         }
     });
-    control.problem().map_or(Ok(()), Err)
+    finished(control, plan.audio.iter().map(|rendition| rendition.id.as_str()))
+}
+
+/// Goes to shortly before the earliest in point, if all renditions have one and the container leads there exactly.
+fn seek_to_in_point(demux: &mut Demux, renditions: &[AudioRendition]) -> Result<(), Problem> {
+    const MICROS: Ratio = Ratio::new(1, 1_000_000);
+    let at_us = |rendition: &AudioRendition| rescale(rendition.origin, rendition.time_base, MICROS);
+    let Some(first) = renditions.iter().min_by_key(|rendition| at_us(rendition)) else { return Ok(()) };
+    if !renditions.iter().all(|rendition| rendition.in_point && demux.input().seeks_exactly(rendition.stream)) {
+        return Ok(());
+    }
+    demux.seek_before(first.stream, first.origin.saturating_sub(rescale(PREROLL_US, MICROS, first.time_base)))
 }
 
 fn open_tracks<'scope, 'env>(
@@ -46,76 +62,71 @@ fn open_tracks<'scope, 'env>(
         let at = match tracks.iter().position(|track| track.stream == rendition.stream) {
             Some(at) => at,
             None => {
-                tracks.push(Track { stream: rendition.stream, decoder: None, decoded: Vec::new(), copied: Vec::new() });
+                let (decoded, copied) = (Fan::default(), Fan::default());
+                tracks.push(Track { stream: rendition.stream, decoder: None, decoded, copied });
                 tracks.len() - 1
             }
         };
         let info = demux.input().stream_info(rendition.stream).map_err(faults::internal)?;
-        let spec = sound_spec(plan, rendition);
+        let spec = SoundSpec { rendition, grid: plan.grid };
         if rendition.copy {
             let (out, inflow) = flow::channel(limits::PACKETS_IN_FLIGHT);
-            tracks[at].copied.push(out);
+            tracks[at].copied.add(out);
             let params = info.params;
-            stage(scope, control, &rendition.id, move || sound::run_copy(&spec, &params, &inflow, outlet, control));
+            stage(scope, control, &rendition.id, move || sound::run_copy(&spec, &params, inflow, outlet, control));
             continue;
         }
         let (out, inflow) = flow::channel(limits::PACKETS_IN_FLIGHT);
-        tracks[at].decoded.push(out);
+        tracks[at].decoded.add(out);
         if tracks[at].decoder.is_none() {
             let decoder = DecoderSpec { params: info.params, time_base: info.time_base, threads: 1 };
             tracks[at].decoder = Some(Tolerant::open(&decoder, control)?);
         }
-        stage(scope, control, &rendition.id, move || sound::run(&spec, &inflow, outlet, control));
+        stage(scope, control, &rendition.id, move || sound::run(&spec, inflow, outlet, control));
     }
     Ok(tracks)
 }
 
-fn sound_spec<'a>(plan: &'a Plan, rendition: &'a AudioRendition) -> SoundSpec<'a> {
-    SoundSpec { rendition, grid: plan.grid, packagings: &plan.packagings }
-}
-
 fn feed(mut demux: Demux, mut tracks: Vec<Track<'_>>, control: &Control) -> Result<(), Stopped> {
+    let all = tracks.len();
     while let Some(packet) = demux.read()? {
         if control.stopped() {
             return Err(Stopped::Neighbour);
         }
+        tracks.retain_mut(|track| !track.is_unwanted());
+        if tracks.is_empty() {
+            return Err(Stopped::Unwanted);
+        }
         let Some(track) = tracks.iter_mut().find(|track| track.stream == packet.stream()) else { continue };
-        for out in &track.copied {
-            out.send(packet.reference().map_err(faults::internal)?)?;
-        }
-        if let Some(decoder) = &mut track.decoder {
-            decode_into(decoder, Some(&packet), &track.decoded)?;
-        }
+        track.copied.send(|| Ok(packet.reference().map_err(faults::internal)?))?;
+        track.decode(Some(&packet))?;
     }
     if control.stopped() {
         return Err(Stopped::Neighbour);
     }
-    let mut made_any = false;
+    // Those that were let go had what they wanted.
+    let mut made_any = tracks.len() < all;
     for mut track in tracks {
-        if let Some(decoder) = &mut track.decoder {
-            decode_into(decoder, None, &track.decoded)?;
-            made_any |= decoder.made_any();
-        }
-        made_any |= !track.copied.is_empty();
-        for out in track.decoded {
-            out.end(())?;
-        }
-        for out in track.copied {
-            out.end(())?;
-        }
+        track.decode(None)?;
+        made_any |= track.decoder.as_ref().is_some_and(Tolerant::made_any) || !track.copied.is_unwanted();
+        track.decoded.end(&())?;
+        track.copied.end(&())?;
     }
     if made_any { Ok(()) } else { Err(decode::undecodable().into()) }
 }
 
-fn decode_into(
-    decoder: &mut Tolerant<'_>,
-    packet: Option<&Packet>,
-    outs: &[Outflow<Frame, ()>],
-) -> Result<(), Stopped> {
-    decoder.decode(packet, &mut |frame| {
-        for out in outs {
-            out.send(frame.reference().map_err(faults::internal)?)?;
+impl Track<'_> {
+    fn is_unwanted(&mut self) -> bool {
+        // Both are asked, so that both are cleared of those that have let go.
+        let (decoded, copied) = (self.decoded.is_unwanted(), self.copied.is_unwanted());
+        if decoded {
+            self.decoder = None;
         }
-        Ok(())
-    })
+        decoded && copied
+    }
+
+    fn decode(&mut self, packet: Option<&Packet>) -> Result<(), Stopped> {
+        let Some(decoder) = &mut self.decoder else { return Ok(()) };
+        decoder.decode(packet, &mut |frame| self.decoded.send(|| Ok(frame.reference().map_err(faults::internal)?)))
+    }
 }

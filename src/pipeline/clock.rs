@@ -72,6 +72,8 @@ pub struct FrameClock {
     last: Option<i64>,
     /// The latest place that a timestamp named: behind `last` while the first picture is shown from before its own time.
     named: i64,
+    /// Where a first picture without a timestamp goes, before it snaps.
+    untimed_start: i64,
     /// The first picture of the whole source is shown from zero, whatever its own time.
     starts_at_zero: bool,
 }
@@ -79,12 +81,15 @@ pub struct FrameClock {
 impl FrameClock {
     /// A clock for a span; `from_start` when the span begins where the source does.
     pub fn new(plan: &VideoPlan, from_start: bool) -> Self {
+        let timeline = plan.timeline();
         Self {
-            timeline: plan.timeline(),
+            timeline,
             nominal_ticks: plan.nominal_ticks(),
             last: None,
-            named: 0,
-            starts_at_zero: from_start,
+            named: i64::MIN,
+            // A source without timestamps starts at its own zero, and an in point lies behind that.
+            untimed_start: if plan.in_point { timeline.ticks(0) } else { 0 },
+            starts_at_zero: from_start && !plan.in_point,
         }
     }
 
@@ -93,7 +98,7 @@ impl FrameClock {
     pub fn place(&mut self, pts: Option<i64>) -> Option<i64> {
         let raw = match pts {
             Some(pts) => self.timeline.ticks(pts),
-            None => self.last.map_or(0, |last| last + self.nominal_ticks),
+            None => self.last.map_or(self.untimed_start, |last| last + self.nominal_ticks),
         };
         let snapped = self.timeline.snap(raw);
         let placed = match self.last {
@@ -137,6 +142,8 @@ mod tests {
             stream: 0,
             time_base,
             origin: 0,
+            in_point: false,
+            end: None,
             timescale: 24_000,
             frame_ticks,
             frame_rate: Ratio::new(24_000, 1001),
@@ -166,6 +173,18 @@ mod tests {
         let mut late = FrameClock::new(&plan, false);
         assert_eq!(late.place(Some(300)), placed[4]);
         assert_eq!(late.place(Some(301)), placed[5]);
+    }
+
+    #[test]
+    fn pictures_before_an_in_point_lie_before_zero() {
+        let cut = VideoPlan { origin: 500, in_point: true, ..plan(Ratio::new(1, 1000), Some(1001)) };
+        let mut clock = FrameClock::new(&cut, true);
+        assert_eq!(clock.place(Some(0)), Some(-12 * 1001));
+        assert_eq!(clock.end(None), -11 * 1001);
+        assert_eq!(clock.place(Some(499)), Some(0));
+        let mut untimed = FrameClock::new(&cut, true);
+        assert_eq!(untimed.place(None), Some(-12 * 1001));
+        assert_eq!(untimed.place(None), Some(-11 * 1001));
     }
 
     #[test]

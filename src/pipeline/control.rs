@@ -1,6 +1,8 @@
-//! What all stages of a span share: the wish to stop, and the first thing that went wrong.
+//! What all stages of a span share: the wish to stop, the tracks that nobody wants any more, and the first thing that
+//! went wrong.
 
 use crate::model::Problem;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Control {
     stop: Arc<AtomicBool>,
     problem: Mutex<Option<Problem>>,
+    // As many as the daemon names; it names tracks of the plan.
+    dropped: Mutex<BTreeSet<String>>,
     /// Frames that the decoder made.
     pub frames_decoded: AtomicU64,
     /// Packets and frames that could not be decoded whole.
@@ -25,6 +29,16 @@ impl Control {
     /// Asks every stage to stop without recording a problem.
     pub fn cancel(&self) {
         self.fail(Problem::cancelled());
+    }
+
+    /// Nobody wants these tracks any more. Each ends with its next frame; what is made from its frames goes on.
+    pub fn drop_tracks(&self, tracks: impl IntoIterator<Item = String>) {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).extend(tracks);
+    }
+
+    /// Whether nobody wants this track any more.
+    pub fn is_dropped(&self, track: &str) -> bool {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).contains(track)
     }
 
     /// Whether to stop.

@@ -1,14 +1,18 @@
 //! Stage: copy. Receives the packets of the pictures; sends finished segments to the outlet: a rung that the source already
-//! is. Thread: its own. Owns: a bitstream filter, and nothing that decodes. Bound: the channel. Ends: `End` cuts the last
-//! segment; a source whose key frames are not where segments must start fails the span, because the rungs beside it
-//! would not be aligned. Counters: frames and media time, through the outlet's progress.
+//! is. Thread: its own. Owns: a bitstream filter, and nothing that decodes. Bound: the channel. Ends: `End`, or the span
+//! being full, cuts the last segment; a rung that is dropped lets its sender go; a source whose key frames are not where
+//! segments must start fails the span, because the rungs beside it would not be aligned. Counters: frames and media time,
+//! through the outlet's progress.
+//!
+//! The plan's end works at packet grain: pictures from there on are kept only where ones before it, that come later in
+//! decoding order, may refer to them.
 
 use super::control::Control;
 use super::cut::{Coded, Cut, Cutter};
 use super::decode;
 use super::faults;
 use super::flow::{Flow, Inflow, Stopped};
-use super::outlet::Outlet;
+use super::outlet::{Outlet, TrackOutlet};
 use super::rung::RungSpec;
 use super::wrap::VideoWrapper;
 use crate::av::bsf::BitstreamFilter;
@@ -17,13 +21,14 @@ use crate::model::Problem;
 use crate::model::plan::{Grid, SpanRange, VideoPlan};
 use crate::model::time::{Ratio, Timeline, decimal_seconds, rescale, scale_round};
 use crate::package::framing::{self, AccessUnit, FramingError};
+use std::collections::VecDeque;
 
 /// Most pictures by which H.264's decoding order runs ahead of presentation (ITU-T H.264 §A.3.1: `MaxDpbFrames`).
 const REORDER_FRAMES_MAX: i64 = 16;
 
 /// What a copied rung is made from.
 pub struct CopySpec<'a> {
-    /// The rendition, its ticks and packagings.
+    /// The rendition and its ticks.
     pub rung: RungSpec<'a>,
     /// The video that it belongs to.
     pub video: &'a VideoPlan,
@@ -42,6 +47,7 @@ pub fn run(
     control: &Control,
 ) -> Result<(), Stopped> {
     av::log::label_thread(&spec.rung.rendition.id);
+    let outlet = TrackOutlet::new(&spec.rung.rendition.id, outlet, control);
     // Lengths become start codes, as encoders here give them out; packets that have those already pass.
     let mut filter = BitstreamFilter::new("h264_mp4toannexb", params, spec.video.time_base)
         .map_err(|error| unfit(&format!("the header of its H.264 is malformed ({error})")))?;
@@ -49,31 +55,24 @@ pub fn run(
         spec,
         outlet,
         aligner: Aligner::new(spec),
+        late: VecDeque::new(),
         cutter: Cutter::default(),
         wrapper: None,
         frames: 0,
         latest: None,
     };
-    loop {
-        if control.stopped() {
-            return Err(Stopped::Neighbour);
-        }
-        match inflow.receive()? {
-            Flow::Item(packet) => copier.filter(&mut filter, packet)?,
-            Flow::End(()) => return copier.finish(),
-        }
-        if let Some(end) = copier.aligner.full {
-            drop(inflow);
-            return copier.finish_at(end);
-        }
-    }
+    let result = copier.receive_all(&mut filter, &inflow, control);
+    inflow.settle(result)?;
+    copier.finish()
 }
 
 /// Packets taken over, cut and wrapped.
 struct Copier<'a> {
     spec: &'a CopySpec<'a>,
-    outlet: &'a dyn Outlet,
+    outlet: TrackOutlet<'a>,
     aligner: Aligner,
+    /// Pictures at or after the plan's end, in decoding order, until one before it turns out to follow.
+    late: VecDeque<(Packet, Place)>,
     cutter: Cutter,
     // Made with the first picture: only then is it known by how much decoding runs ahead.
     wrapper: Option<VideoWrapper>,
@@ -83,6 +82,26 @@ struct Copier<'a> {
 }
 
 impl Copier<'_> {
+    fn receive_all(
+        &mut self,
+        filter: &mut BitstreamFilter,
+        inflow: &Inflow<Packet, ()>,
+        control: &Control,
+    ) -> Result<(), Stopped> {
+        while self.aligner.full.is_none() {
+            if control.stopped() {
+                return Err(Stopped::Neighbour);
+            }
+            self.outlet.wanted()?;
+            match inflow.receive()? {
+                Flow::Item(packet) => self.filter(filter, packet)?,
+                Flow::End(()) if self.late.is_empty() => break,
+                Flow::End(()) => self.aligner.full = self.spec.video.end,
+            }
+        }
+        Ok(())
+    }
+
     fn filter(&mut self, filter: &mut BitstreamFilter, mut packet: Packet) -> Result<(), Stopped> {
         let malformed = |error| unfit(&format!("one of its packets is malformed ({error})"));
         filter.send(Some(&mut packet)).map_err(malformed)?;
@@ -96,7 +115,6 @@ impl Copier<'_> {
     }
 
     fn take(&mut self, filter: &BitstreamFilter, packet: Packet) -> Result<(), Stopped> {
-        let malformed = |error: FramingError| unfit(&format!("one of its packets is malformed ({error})"));
         let access_unit = framing::h264_access_unit(packet.data()).map_err(malformed)?;
         if !access_unit.picture {
             return Err(malformed(FramingError::Empty).into());
@@ -105,6 +123,21 @@ impl Copier<'_> {
         let Some(place) = self.aligner.place(source_pts, access_unit.idr, !packet.is_discarded())? else {
             return Ok(());
         };
+        if place.late {
+            self.late.push_back((packet, place));
+            if self.late.len() > REORDER_FRAMES_MAX as usize {
+                self.aligner.full = self.spec.video.end;
+            }
+            return Ok(());
+        }
+        for (late, place) in std::mem::take(&mut self.late) {
+            self.keep(filter, late, place)?;
+        }
+        self.keep(filter, packet, place)
+    }
+
+    fn keep(&mut self, filter: &BitstreamFilter, packet: Packet, place: Place) -> Result<(), Stopped> {
+        let access_unit = framing::h264_access_unit(packet.data()).map_err(malformed)?;
         self.open(filter, &packet)?;
         self.check_parameter_sets(&access_unit)?;
         let key = access_unit.idr;
@@ -125,7 +158,7 @@ impl Copier<'_> {
         let media_us = rescale(latest, own_time, Ratio::new(1, 1_000_000));
         let cut = self.cutter.push(Coded { packet, pts: place.pts, key })?;
         self.emit(cut)?;
-        self.outlet.progress(&self.spec.rung.rendition.id, self.frames, media_us);
+        self.outlet.progress(self.frames, media_us);
         Ok(())
     }
 
@@ -138,7 +171,7 @@ impl Copier<'_> {
 
     /// Pictures of a stream at a constant rate are decoded one frame after the other, so none waits longer for those
     /// shown before it than the first one does.
-    fn open(&mut self, filter: &BitstreamFilter, first: &Packet) -> Result<(), Problem> {
+    fn open(&mut self, filter: &BitstreamFilter, first: &Packet) -> Result<(), Stopped> {
         if self.wrapper.is_some() {
             return Ok(());
         }
@@ -160,19 +193,26 @@ impl Copier<'_> {
         if cut.pictures.iter().any(|picture| picture.duration <= 0) {
             return Err(unfit("two of its pictures have the same time").into());
         }
-        Ok(self.outlet.segment(wrapper.wrap(cut)?)?)
+        self.outlet.wanted()?;
+        self.outlet.segment(wrapper.wrap(cut)?)
     }
 
-    fn finish(&mut self) -> Result<(), Stopped> {
-        match self.latest {
-            Some(latest) => self.finish_at(latest + self.spec.video.nominal_ticks()),
-            None => Err(decode::undecodable().into()),
-        }
-    }
-
-    fn finish_at(&mut self, end: i64) -> Result<(), Stopped> {
-        let cut = self.cutter.finish(end)?;
+    fn finish(mut self) -> Result<(), Stopped> {
+        self.outlet.wanted()?;
+        let Some(latest) = self.latest else { return Err(decode::undecodable().into()) };
+        let own = latest + self.spec.video.nominal_ticks();
+        let cut = self.cutter.finish(media_end(own, latest, self.aligner.full, self.spec.video.end))?;
         self.emit(cut)
+    }
+}
+
+/// Where the pictures end: the last one ends by itself at `own`, unless the span was `full` or the plan's end cuts it.
+fn media_end(own: i64, latest: i64, full: Option<i64>, end: Option<i64>) -> i64 {
+    match full.or_else(|| end.map(|end| end.min(own))) {
+        // Pictures beyond the end were kept for others.
+        Some(end) if latest >= end => own,
+        Some(end) => end,
+        None => own,
     }
 }
 
@@ -183,6 +223,8 @@ struct Place {
     pts: i64,
     /// The segment that starts with it, if one does.
     starts: Option<u32>,
+    /// It is shown at or after the plan's end.
+    late: bool,
 }
 
 /// Finds each picture's place, and holds the source to the grid. Pure.
@@ -190,6 +232,8 @@ struct Aligner {
     timeline: Timeline,
     grid: Grid,
     span: SpanRange,
+    /// The plan's end.
+    end: Option<i64>,
     /// Index and start of the segment that is being filled.
     open: Option<(i64, i64)>,
     /// An edit list hid pictures since the last key frame; those that follow may refer to them.
@@ -201,7 +245,8 @@ struct Aligner {
 impl Aligner {
     fn new(spec: &CopySpec<'_>) -> Self {
         let timeline = spec.video.timeline();
-        Self { timeline, grid: spec.grid, span: spec.span, open: None, hidden: false, full: None }
+        let end = spec.video.end;
+        Self { timeline, grid: spec.grid, span: spec.span, end, open: None, hidden: false, full: None }
     }
 
     /// The place of a picture, in decoding order; `None` outside the span, and for one that an edit list hides.
@@ -212,6 +257,11 @@ impl Aligner {
         }
         let pts = self.timeline.snap(self.timeline.ticks(source_pts));
         let index = self.grid.index(pts, self.timeline.timescale);
+        if let Some(end) = self.end.filter(|end| pts >= *end && self.open.is_some()) {
+            // No picture behind a closed group refers to one before it.
+            self.full = idr.then_some(end);
+            return Ok((!idr).then_some(Place { pts, starts: None, late: true }));
+        }
         let starts = match self.open {
             None if index < i64::from(self.span.first) => return Ok(None),
             None => idr,
@@ -229,7 +279,8 @@ impl Aligner {
         if starts {
             self.open = Some((index, pts));
         }
-        Ok(Some(Place { pts, starts: starts.then(|| u32::try_from(index).unwrap_or(u32::MAX)) }))
+        let starts = starts.then(|| u32::try_from(index).unwrap_or(u32::MAX));
+        Ok(Some(Place { pts, starts, late: false }))
     }
 
     fn not_aligned(&self, index: i64) -> Problem {
@@ -242,6 +293,10 @@ impl Aligner {
             ),
         )
     }
+}
+
+fn malformed(error: FramingError) -> Problem {
+    unfit(&format!("one of its packets is malformed ({error})"))
 }
 
 fn unfit(what: &str) -> Problem {
@@ -258,6 +313,7 @@ mod tests {
             timeline: Timeline { time_base: Ratio::new(1, 25), origin: 0, timescale: 25_000, frame_ticks: Some(1000) },
             grid: Grid { segment_ms: 2000 },
             span: SpanRange { first, end },
+            end: None,
             open: None,
             hidden: false,
             full: None,
@@ -307,6 +363,26 @@ mod tests {
         assert_eq!(starts(&mut aligner, 49, false), None);
         assert_eq!(starts(&mut aligner, 50, true), Some(Some(1)));
         assert_eq!((starts(&mut aligner, 100, true), aligner.full), (None, Some(100_000)));
+    }
+
+    #[test]
+    fn pictures_from_the_end_on_are_late_until_a_key_frame_says_that_none_follows() {
+        let mut aligner = Aligner { end: Some(3_500), ..aligner(0, None) };
+        let late = |aligner: &mut Aligner, frame, idr| aligner.place(frame, idr, true).unwrap().map(|place| place.late);
+        assert_eq!(late(&mut aligner, 0, true), Some(false));
+        assert_eq!(late(&mut aligner, 4, false), Some(true));
+        assert_eq!(late(&mut aligner, 3, false), Some(false));
+        assert_eq!(late(&mut aligner, 51, false), Some(true), "the grid behind the end is nobody's");
+        assert_eq!((late(&mut aligner, 52, true), aligner.full), (None, Some(3_500)));
+    }
+
+    #[test]
+    fn the_last_picture_ends_at_the_end_unless_it_lies_behind_it() {
+        assert_eq!(media_end(5_000, 4_000, None, None), 5_000);
+        assert_eq!(media_end(5_000, 4_000, None, Some(4_500)), 4_500, "cut short");
+        assert_eq!(media_end(5_000, 4_000, None, Some(9_000)), 5_000, "the source ended sooner");
+        assert_eq!(media_end(5_000, 4_000, Some(9_000), Some(9_000)), 9_000, "it stands until there");
+        assert_eq!(media_end(5_000, 4_000, Some(3_500), Some(3_500)), 5_000, "kept for others");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Stage: decode. Receives packets; sends frames in presentation order; owns the decoder.
 //! Thread: its own (the decoder adds its own workers). Bound: the channel. Ends: `End` after the decoder was drained,
-//! with the duration of the last packet; a source of which nothing can be decoded fails the span.
-//! Counters: frames decoded, decode errors.
+//! with the duration of the last packet; early when its frames are not wanted any more; a source of which nothing can
+//! be decoded fails the span. Counters: frames decoded, decode errors.
 
 use super::control::Control;
 use super::faults;
@@ -119,6 +119,16 @@ pub fn undecodable() -> Problem {
 
 /// Runs the stage.
 pub fn run(
+    spec: &DecoderSpec,
+    inflow: Inflow<Packet, ()>,
+    out: Outflow<Frame, Option<i64>>,
+    control: &Control,
+) -> Result<(), Stopped> {
+    let result = decode_all(spec, &inflow, out, control);
+    inflow.settle(result)
+}
+
+fn decode_all(
     spec: &DecoderSpec,
     inflow: &Inflow<Packet, ()>,
     out: Outflow<Frame, Option<i64>>,

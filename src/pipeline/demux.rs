@@ -1,11 +1,11 @@
 //! Stage: demux. Receives nothing; sends packets of the wanted streams with mended clocks, references to the same bytes to
-//! each consumer; owns the input. Thread: its own. Bound: the channels. Ends: `End` at the end of the source; quietly when
-//! all consumers are gone or a stop was asked; a source that cannot be read any more fails the span.
+//! each consumer; owns the input. Thread: its own. Bound: the channels. Ends: `End` at the end of the source; early when
+//! all consumers have let go, or a stop was asked; a source that cannot be read any more fails the span.
 
 use super::clock::JumpMender;
 use super::control::Control;
 use super::faults;
-use super::flow::{Outflow, Stopped};
+use super::flow::{Fan, Stopped};
 use crate::av::input::Interrupt;
 use crate::av::{ByteSource, Input, Packet};
 use crate::model::Problem;
@@ -82,28 +82,16 @@ impl Demux {
     }
 }
 
-/// Runs the stage. A consumer that is gone, because it has all that it wants, is fed no more.
-pub fn run(
-    mut demux: Demux,
-    wanted: u32,
-    mut outs: Vec<Outflow<Packet, ()>>,
-    control: &Control,
-) -> Result<(), Stopped> {
-    while !control.stopped() && !outs.is_empty() {
-        let Some(packet) = demux.read()? else {
-            let ends: Vec<Result<(), Stopped>> = outs.into_iter().map(|out| out.end(())).collect();
-            return ends.into_iter().collect();
-        };
-        if packet.stream() != wanted {
-            continue;
+/// Runs the stage.
+pub fn run(mut demux: Demux, wanted: u32, mut outs: Fan<Packet, ()>, control: &Control) -> Result<(), Stopped> {
+    while !control.stopped() {
+        if outs.is_unwanted() {
+            return Err(Stopped::Unwanted);
         }
-        let mut staying = Vec::with_capacity(outs.len());
-        for out in outs {
-            if out.send(packet.reference().map_err(faults::internal)?).is_ok() {
-                staying.push(out);
-            }
+        let Some(packet) = demux.read()? else { return outs.end(&()) };
+        if packet.stream() == wanted {
+            outs.send(|| Ok(packet.reference().map_err(faults::internal)?))?;
         }
-        outs = staying;
     }
     Err(Stopped::Neighbour)
 }

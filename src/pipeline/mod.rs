@@ -10,7 +10,8 @@
 //!
 //! Stages are joined by small bounded channels, so a slow one throttles the source. Frames are counted references,
 //! never copied. Which frame starts a segment is decided once, in `prepare`, before the split. Ends are typed: a channel
-//! that closes without [`flow::Flow::End`] means that the sender died, and nothing after it is finalised.
+//! that closes without [`flow::Flow::End`] means that the sender died, and nothing after it is finalised. A receiver that
+//! has enough, or that nobody wants any more (a dropped track), lets its sender go; a sender without receivers ends too.
 //! `video` and `audio` wire the stages; no stage names its neighbours.
 
 pub mod audio;
@@ -20,6 +21,7 @@ pub mod copy;
 pub mod cut;
 pub mod decode;
 pub mod demux;
+pub mod encode;
 pub mod faults;
 pub mod flow;
 pub mod outlet;

@@ -1,5 +1,7 @@
 //! Where finished segments go. The worker spools them; tests record them.
 
+use super::control::Control;
+use super::flow::Stopped;
 use crate::model::ledger::KeyFrame;
 use crate::model::{Packaging, Problem};
 
@@ -8,7 +10,7 @@ use crate::model::{Packaging, Problem};
 pub struct TrackInit {
     /// The rendition's id.
     pub track: String,
-    /// CMAF initialisation segment.
+    /// CMAF initialisation segment; empty where the track has no CMAF.
     pub init_segment: Vec<u8>,
     /// RFC 6381.
     pub codec_string: String,
@@ -52,4 +54,41 @@ pub trait Outlet: Send + Sync {
     fn segment(&self, segment: FinishedSegment) -> Result<(), Problem>;
     /// How far a track is: frames encoded, and the end of its media in microseconds.
     fn progress(&self, track: &str, frames: u64, media_us: i64);
+}
+
+/// The outlet for one track, open while anybody wants that.
+#[derive(Clone, Copy)]
+pub struct TrackOutlet<'a> {
+    track: &'a str,
+    outlet: &'a dyn Outlet,
+    control: &'a Control,
+}
+
+impl<'a> TrackOutlet<'a> {
+    /// The outlet for the track of this id.
+    pub const fn new(track: &'a str, outlet: &'a dyn Outlet, control: &'a Control) -> Self {
+        Self { track, outlet, control }
+    }
+
+    /// `Unwanted` once the track was dropped.
+    pub fn wanted(&self) -> Result<(), Stopped> {
+        if self.control.is_dropped(self.track) { Err(Stopped::Unwanted) } else { Ok(()) }
+    }
+
+    /// As [`Outlet::init`].
+    pub fn init(&self, init: TrackInit) -> Result<(), Stopped> {
+        self.wanted()?;
+        Ok(self.outlet.init(init)?)
+    }
+
+    /// As [`Outlet::segment`].
+    pub fn segment(&self, segment: FinishedSegment) -> Result<(), Stopped> {
+        self.wanted()?;
+        Ok(self.outlet.segment(segment)?)
+    }
+
+    /// As [`Outlet::progress`].
+    pub fn progress(&self, frames: u64, media_us: i64) {
+        self.outlet.progress(self.track, frames, media_us);
+    }
 }

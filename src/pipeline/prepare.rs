@@ -1,12 +1,13 @@
 //! Stage: prepare. Receives decoded frames; sends upright, progressive frames on the output timeline, with the mark of
 //! the segment that each first frame starts: decided here, once, before the split.
 //! Thread: its own. Owns: the prepare graph and the clock. Bound: the channels of the rungs that it feeds.
-//! Ends: `End` with the instant at which the span's media ends; upstream is let go early once the span is full.
+//! Ends: `End` with the instant at which the span's media ends; upstream is let go early once the span is full, or when
+//! no rung wants pictures any more.
 
 use super::clock::FrameClock;
 use super::control::Control;
 use super::faults;
-use super::flow::{Flow, Inflow, Outflow, Stopped};
+use super::flow::{Fan, Flow, Inflow, Stopped};
 use crate::av::frame::PictureFormat;
 use crate::av::{Frame, Graph, Polled};
 use crate::model::Ratio;
@@ -109,20 +110,76 @@ impl Filter {
     }
 }
 
+/// What the stage is made from.
+pub struct PrepareSpec<'a> {
+    /// The video.
+    pub video: &'a VideoPlan,
+    /// The segment grid.
+    pub grid: Grid,
+    /// The segments to make.
+    pub span: SpanRange,
+}
+
+/// Runs the stage.
+pub fn run(
+    spec: &PrepareSpec<'_>,
+    inflow: Inflow<Frame, Option<i64>>,
+    outs: Fan<Picture, SpanEnd>,
+    control: &Control,
+) -> Result<(), Stopped> {
+    let mut marker = Marker {
+        spec,
+        clock: FrameClock::new(spec.video, spec.span.first == 0),
+        last_segment: None,
+        full: None,
+        standing: None,
+        untimed: VecDeque::new(),
+        outs,
+    };
+    let result = marker.receive_all(&inflow);
+    let last_duration = inflow.settle(result)?;
+    let end = marker.finish(last_duration)?;
+    if control.stopped() {
+        return Err(Stopped::Neighbour);
+    }
+    marker.outs.end(&end)
+}
+
 /// Puts frames on the timeline, keeps those of the span and marks the first of each segment.
 struct Marker<'a> {
+    spec: &'a PrepareSpec<'a>,
     clock: FrameClock,
-    grid: Grid,
-    span: SpanRange,
-    timescale: u32,
     last_segment: Option<i64>,
     full: Option<SpanEnd>,
+    /// The last frame before the in point, for as long as none was shown: it may be what is shown there.
+    standing: Option<Frame>,
     /// For each frame in the graph whether it came without a time: the graph would hide that.
     untimed: VecDeque<bool>,
-    outs: &'a [Outflow<Picture, SpanEnd>],
+    outs: Fan<Picture, SpanEnd>,
 }
 
 impl Marker<'_> {
+    /// Receives until the span is full or the source over; then the duration of its last packet.
+    fn receive_all(&mut self, inflow: &Inflow<Frame, Option<i64>>) -> Result<Option<i64>, Stopped> {
+        let mut filter = Filter::new("the source", &self.spec.video.prepare, self.spec.video.time_base);
+        while self.full.is_none() {
+            if self.outs.is_unwanted() {
+                return Err(Stopped::Unwanted);
+            }
+            match inflow.receive()? {
+                Flow::Item(mut frame) => {
+                    self.enter(&mut frame);
+                    filter.apply(frame, &mut |frame| self.leave(frame))?;
+                }
+                Flow::End(duration) => {
+                    filter.drain(&mut |frame| self.leave(frame))?;
+                    return Ok(duration);
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// A frame is about to go through the graph.
     fn enter(&mut self, frame: &mut Frame) {
         let pts = frame.best_effort_pts();
@@ -131,72 +188,65 @@ impl Marker<'_> {
     }
 
     /// A frame has come out of the graph.
-    fn leave(&mut self, mut frame: Frame) -> Result<(), Stopped> {
+    fn leave(&mut self, frame: Frame) -> Result<(), Stopped> {
         let untimed = self.untimed.pop_front().unwrap_or(false);
         let pts = if untimed { None } else { frame.pts() };
         let Some(pts) = self.clock.place(pts) else { return Ok(()) };
-        let segment = self.grid.index(pts, self.timescale);
-        if self.full.is_some() || segment < i64::from(self.span.first) {
+        if self.full.is_some() {
             return Ok(());
         }
-        if self.span.end.is_some_and(|end| segment >= i64::from(end)) {
+        if pts < 0 {
+            // Later spans begin with frames of their own.
+            self.standing = (self.spec.span.first == 0 && self.spec.video.in_point).then_some(frame);
+            return Ok(());
+        }
+        if let Some(end) = self.spec.video.end.filter(|end| pts >= *end) {
+            self.full = Some(end);
+            return Ok(());
+        }
+        self.show(frame, pts)
+    }
+
+    /// Marks and sends a frame of the span, and before it the one that stands at the in point.
+    fn show(&mut self, frame: Frame, pts: i64) -> Result<(), Stopped> {
+        let span = self.spec.span;
+        let segment = self.spec.grid.index(pts, self.spec.video.timescale);
+        if segment < i64::from(span.first) {
+            return Ok(());
+        }
+        if self.last_segment.is_none() && span.first == 0 && self.spec.video.in_point && pts > 0 {
+            return match self.standing.take() {
+                Some(standing) => {
+                    self.show(standing, 0)?;
+                    self.show(frame, pts)
+                }
+                None => self.show(frame, 0),
+            };
+        }
+        if span.end.is_some_and(|end| segment >= i64::from(end)) {
             self.full = Some(pts);
             return Ok(());
         }
         let starts = (self.last_segment != Some(segment)).then(|| u32::try_from(segment).unwrap_or(u32::MAX));
         self.last_segment = Some(segment);
+        self.send(frame, pts, starts)
+    }
+
+    fn send(&mut self, mut frame: Frame, pts: i64, starts: Option<u32>) -> Result<(), Stopped> {
         frame.set_pts(Some(pts));
         frame.set_forced_key(starts.is_some());
         let picture = Picture { frame, pts, starts };
-        let Some((last, others)) = self.outs.split_last() else { return Ok(()) };
-        for out in others {
-            out.send(picture.reference()?)?;
-        }
-        last.send(picture)
+        self.outs.send(|| picture.reference())
     }
-}
 
-/// Runs the stage.
-pub fn run(
-    plan: &VideoPlan,
-    grid: Grid,
-    span: SpanRange,
-    inflow: Inflow<Frame, Option<i64>>,
-    outs: Vec<Outflow<Picture, SpanEnd>>,
-    control: &Control,
-) -> Result<(), Stopped> {
-    let mut filter = Filter::new("the source", &plan.prepare, plan.time_base);
-    let mut marker = Marker {
-        clock: FrameClock::new(plan, span.first == 0),
-        grid,
-        span,
-        timescale: plan.timescale,
-        last_segment: None,
-        full: None,
-        untimed: VecDeque::new(),
-        outs: &outs,
-    };
-    let mut last_duration = None;
-    while marker.full.is_none() {
-        match inflow.receive()? {
-            Flow::Item(mut frame) => {
-                marker.enter(&mut frame);
-                filter.apply(frame, &mut |frame| marker.leave(frame))?;
-            }
-            Flow::End(duration) => {
-                filter.drain(&mut |frame| marker.leave(frame))?;
-                last_duration = duration;
-                break;
-            }
+    /// Where the media of the span ends. A source that ends while the frame before the in point still stands is that
+    /// frame.
+    fn finish(&mut self, last_duration: Option<i64>) -> Result<SpanEnd, Stopped> {
+        let source_end = self.clock.end(last_duration);
+        if let Some(standing) = self.standing.take().filter(|_| self.last_segment.is_none() && source_end > 0) {
+            self.show(standing, 0)?;
         }
+        let whole = self.spec.video.end.map_or(source_end, |end| end.min(source_end));
+        Ok(self.full.unwrap_or(whole))
     }
-    drop(inflow);
-    let end = marker.full.unwrap_or_else(|| marker.clock.end(last_duration));
-    if control.stopped() {
-        return Err(Stopped::Neighbour);
-    }
-    for out in outs {
-        out.end(end)?;
-    }
-    Ok(())
 }

@@ -1,16 +1,18 @@
 //! Stage: sound. Receives decoded samples; sends finished segments to the outlet; owns one rendition's graph and encoder.
-//! Thread: its own. Bound: the channel. Ends: `End` drains graph and encoder and cuts the last segment.
+//! Thread: its own. Bound: the channel. Ends: `End`, or the last sample before the plan's end, drains the encoder and cuts
+//! the last segment; a rendition that is dropped lets its sender go. Counters: packets and media time, through the outlet.
 
 use super::control::Control;
+use super::encode::encode;
 use super::faults;
 use super::flow::{Flow, Inflow, Stopped};
-use super::outlet::Outlet;
+use super::outlet::{Outlet, TrackOutlet};
 use super::wrap::AudioWrapper;
 use crate::av::frame::SampleFormat;
 use crate::av::{self, AudioEncoderSpec, Encoder, Frame, Graph, Packet, Polled};
+use crate::model::Problem;
 use crate::model::plan::{AudioRendition, Grid};
 use crate::model::time::{Ratio, rescale};
-use crate::model::{Packaging, Problem};
 
 /// What a rendition of sound is made from.
 pub struct SoundSpec<'a> {
@@ -18,63 +20,38 @@ pub struct SoundSpec<'a> {
     pub rendition: &'a AudioRendition,
     /// The segment grid.
     pub grid: Grid,
-    /// Packagings that the job wants.
-    pub packagings: &'a [Packaging],
 }
 
 /// Runs the stage for a rendition that is encoded.
 pub fn run(
     spec: &SoundSpec<'_>,
-    inflow: &Inflow<Frame, ()>,
+    inflow: Inflow<Frame, ()>,
     outlet: &dyn Outlet,
     control: &Control,
 ) -> Result<(), Stopped> {
     av::log::label_thread(&spec.rendition.id);
+    let outlet = TrackOutlet::new(&spec.rendition.id, outlet, control);
     let mut resampler = Resampler { spec, graph: None, expected: None };
     let mut coder = Coder { spec, outlet, encoder: None, wrapper: None, samples: 0 };
-    loop {
-        if control.stopped() {
-            return Err(Stopped::Neighbour);
-        }
-        match inflow.receive()? {
-            Flow::Item(frame) => resampler.push(frame, &mut coder)?,
-            Flow::End(()) => {
-                resampler.drain(&mut coder)?;
-                return coder.finish();
-            }
-        }
-    }
+    let result = resampler.receive_all(&inflow, &mut coder, control);
+    inflow.settle(result)?;
+    coder.finish()
 }
 
 /// Runs the stage for a rendition whose packets are taken over as they are.
 pub fn run_copy(
     spec: &SoundSpec<'_>,
     params: &av::Params,
-    inflow: &Inflow<Packet, ()>,
+    inflow: Inflow<Packet, ()>,
     outlet: &dyn Outlet,
     control: &Control,
 ) -> Result<(), Stopped> {
     av::log::label_thread(&spec.rendition.id);
-    let mut filter = if params.extradata().is_empty() {
-        // ADTS, as transport streams carry it: the set-up bytes are in each packet and must move to the header.
-        let filter = av::bsf::BitstreamFilter::new("aac_adtstoasc", params, spec.rendition.time_base);
-        Some(filter.map_err(faults::internal)?)
-    } else {
-        None
-    };
-    let mut copier = Copier { spec, outlet, wrapper: None, packets: 0, last_end: None };
-    loop {
-        if control.stopped() {
-            return Err(Stopped::Neighbour);
-        }
-        match inflow.receive()? {
-            Flow::Item(packet) => match &mut filter {
-                Some(filter) => copier.push_filtered(filter, packet)?,
-                None => copier.push(params, packet)?,
-            },
-            Flow::End(()) => return copier.finish(),
-        }
-    }
+    let outlet = TrackOutlet::new(&spec.rendition.id, outlet, control);
+    let mut copier = Copier { spec, outlet, wrapper: None, packets: 0, last_end: None, full: false };
+    let result = copier.receive_all(params, &inflow, control);
+    inflow.settle(result)?;
+    copier.finish()
 }
 
 /// Decoded samples to samples as the encoder wants them, on the output timeline without gaps.
@@ -86,6 +63,27 @@ struct Resampler<'a> {
 }
 
 impl Resampler<'_> {
+    fn receive_all(
+        &mut self,
+        inflow: &Inflow<Frame, ()>,
+        coder: &mut Coder<'_>,
+        control: &Control,
+    ) -> Result<(), Stopped> {
+        while !coder.is_full() {
+            if control.stopped() {
+                return Err(Stopped::Neighbour);
+            }
+            match inflow.receive()? {
+                Flow::Item(frame) => {
+                    coder.outlet.wanted()?;
+                    self.push(frame, coder)?;
+                }
+                Flow::End(()) => return self.drain(coder),
+            }
+        }
+        Ok(())
+    }
+
     fn push(&mut self, mut frame: Frame, coder: &mut Coder<'_>) -> Result<(), Stopped> {
         let format = frame.sample_format();
         if format.rate == 0 || format.channels == 0 || frame.samples() == 0 {
@@ -104,7 +102,7 @@ impl Resampler<'_> {
         self.expected = Some(pts + frame.samples());
         frame.set_pts(Some(pts));
         if self.graph.is_none() {
-            let text = continued(&rendition.graph, coder.samples);
+            let text = graph_text(rendition, coder.samples);
             let graph = Graph::audio(&text, &format).map_err(|error| faults::filter(&rendition.id, error))?;
             self.graph = Some((format, graph));
         }
@@ -137,15 +135,17 @@ impl Resampler<'_> {
     }
 }
 
-/// The graph's text for sound that goes on at `samples`: the resampler aligns its start to that instead of to zero.
-fn continued(text: &str, samples: i64) -> String {
-    text.replace("first_pts=0", &format!("first_pts={samples}"))
+/// The graph's text for sound that goes on at `samples`: the resampler aligns its start to that instead of to zero. It
+/// lets pass what is less than a millisecond off; an in point is cut before it, to the sample.
+fn graph_text(rendition: &AudioRendition, samples: i64) -> String {
+    let text = rendition.graph.replace("first_pts=0", &format!("first_pts={samples}"));
+    if rendition.in_point { format!("atrim=start_pts=0,{text}") } else { text }
 }
 
 /// The encoder of a rendition with all that follows it.
 struct Coder<'a> {
     spec: &'a SoundSpec<'a>,
-    outlet: &'a dyn Outlet,
+    outlet: TrackOutlet<'a>,
     encoder: Option<Encoder>,
     // Made with the first packet: the priming that the header must tell is known only then.
     wrapper: Option<AudioWrapper>,
@@ -172,72 +172,95 @@ impl Coder<'_> {
         Ok(samples)
     }
 
+    /// Whether all samples up to the plan's end are there.
+    fn is_full(&self) -> bool {
+        self.spec.rendition.end.is_some_and(|end| self.samples >= end)
+    }
+
     fn encode(&mut self, mut frame: Frame) -> Result<(), Stopped> {
+        if let Some(end) = self.spec.rendition.end {
+            frame.keep_samples(end - self.samples);
+        }
+        if frame.samples() == 0 {
+            return Ok(());
+        }
         // Counted, not taken from the graph: one unbroken row of samples from zero on, as the graph has filled gaps.
         frame.set_pts(Some(self.samples));
         self.samples += frame.samples();
-        self.send(Some(&frame))?;
+        self.pass(Some(&frame))?;
         let own_time = Ratio::new(1, i64::from(self.spec.rendition.sample_rate));
         let media_us = rescale(self.samples, own_time, Ratio::new(1, 1_000_000));
-        self.outlet.progress(&self.spec.rendition.id, self.wrapper.as_ref().map_or(0, AudioWrapper::packets), media_us);
+        self.outlet.progress(self.wrapper.as_ref().map_or(0, AudioWrapper::packets), media_us);
         Ok(())
     }
 
-    fn send(&mut self, frame: Option<&Frame>) -> Result<(), Stopped> {
-        let id = &self.spec.rendition.id;
-        loop {
-            let Some(encoder) = &mut self.encoder else { return Ok(()) };
-            let taken = encoder.send(frame).map_err(|error| faults::encoder(id, error))?;
-            self.receive()?;
-            if taken != Polled::NeedInput {
-                return Ok(());
-            }
-        }
+    fn pass(&mut self, frame: Option<&Frame>) -> Result<(), Stopped> {
+        let Self { spec, outlet, encoder, wrapper, samples } = self;
+        let Some(encoder) = encoder else { return Ok(()) };
+        let name = &spec.rendition.encoder;
+        encode(encoder, &spec.rendition.id, frame, &mut |encoder, packet| {
+            let wrapper = match wrapper {
+                // The encoder fills its last packets up with silence: what starts after the end is only that.
+                Some(_) if packet.pts().is_some_and(|pts| pts >= *samples) => return Ok(()),
+                Some(wrapper) => wrapper,
+                None => {
+                    let params = encoder.params().map_err(faults::internal)?;
+                    let made = wrapper.insert(AudioWrapper::new(spec, params, &packet, name)?);
+                    outlet.init(made.init())?;
+                    made
+                }
+            };
+            wrapper.push(packet)?.map_or(Ok(()), |segment| outlet.segment(segment))
+        })
     }
 
-    fn receive(&mut self) -> Result<(), Stopped> {
-        let id = &self.spec.rendition.id;
-        loop {
-            let Some(encoder) = &mut self.encoder else { return Ok(()) };
-            let mut packet = Packet::new().map_err(faults::internal)?;
-            if encoder.receive(&mut packet).map_err(|error| faults::encoder(id, error))? != Polled::Ready {
-                return Ok(());
-            }
-            if self.wrapper.is_none() {
-                let params = encoder.params().map_err(faults::internal)?;
-                let wrapper = AudioWrapper::new(self.spec, params, &packet, &self.spec.rendition.encoder)?;
-                self.outlet.init(wrapper.init())?;
-                self.wrapper = Some(wrapper);
-            }
-            if let Some(wrapper) = &mut self.wrapper
-                && let Some(segment) = wrapper.push(packet)?
-            {
-                self.outlet.segment(segment)?;
-            }
-        }
-    }
-
-    fn finish(&mut self) -> Result<(), Stopped> {
-        self.send(None)?;
-        if let Some(wrapper) = &mut self.wrapper
-            && let Some(segment) = wrapper.finish(self.samples)?
-        {
-            self.outlet.segment(segment)?;
-        }
-        Ok(())
+    fn finish(mut self) -> Result<(), Stopped> {
+        self.outlet.wanted()?;
+        self.pass(None)?;
+        let last = self.wrapper.as_mut().map_or(Ok(None), |wrapper| wrapper.finish(self.samples))?;
+        last.map_or(Ok(()), |segment| self.outlet.segment(segment))
     }
 }
 
 /// Packets taken over, put on the output timeline.
 struct Copier<'a> {
     spec: &'a SoundSpec<'a>,
-    outlet: &'a dyn Outlet,
+    outlet: TrackOutlet<'a>,
     wrapper: Option<AudioWrapper>,
     packets: u64,
     last_end: Option<i64>,
+    /// A packet at or after the plan's end has come.
+    full: bool,
 }
 
 impl Copier<'_> {
+    fn receive_all(
+        &mut self,
+        params: &av::Params,
+        inflow: &Inflow<Packet, ()>,
+        control: &Control,
+    ) -> Result<(), Stopped> {
+        let mut filter = if params.extradata().is_empty() {
+            // ADTS, as transport streams carry it: the set-up bytes are in each packet and must move to the header.
+            let filter = av::bsf::BitstreamFilter::new("aac_adtstoasc", params, self.spec.rendition.time_base);
+            Some(filter.map_err(faults::internal)?)
+        } else {
+            None
+        };
+        while !self.full {
+            if control.stopped() {
+                return Err(Stopped::Neighbour);
+            }
+            self.outlet.wanted()?;
+            match (inflow.receive()?, &mut filter) {
+                (Flow::Item(packet), Some(filter)) => self.push_filtered(filter, packet)?,
+                (Flow::Item(packet), None) => self.push(params, packet)?,
+                (Flow::End(()), _) => break,
+            }
+        }
+        Ok(())
+    }
+
     fn push_filtered(&mut self, filter: &mut av::bsf::BitstreamFilter, mut packet: Packet) -> Result<(), Stopped> {
         if filter.send(Some(&mut packet)).is_err() {
             return Ok(());
@@ -264,32 +287,33 @@ impl Copier<'_> {
         if pts + duration <= 0 || self.last_end.is_some_and(|end| pts + duration <= end) {
             return Ok(());
         }
-        let pts = self.last_end.map_or(pts.max(0), |end| if (pts - end).abs() <= duration / 2 { end } else { pts });
+        // The packet that an in point cuts stays where it is: the edit list takes off what lies before zero.
+        let first = if rendition.in_point { pts } else { pts.max(0) };
+        let pts = self.last_end.map_or(first, |end| if (pts - end).abs() <= duration / 2 { end } else { pts });
+        self.full |= rendition.end.is_some_and(|end| pts >= end);
+        if self.full {
+            return Ok(());
+        }
         packet.set_times(Some(pts), Some(pts), duration);
         self.last_end = Some(pts + duration);
-        if self.wrapper.is_none() {
-            let wrapper = AudioWrapper::new(self.spec, params.duplicate().map_err(faults::internal)?, &packet, "copy")?;
-            self.outlet.init(wrapper.init())?;
-            self.wrapper = Some(wrapper);
-        }
+        let wrapper = match &mut self.wrapper {
+            Some(wrapper) => wrapper,
+            None => {
+                let params = params.duplicate().map_err(faults::internal)?;
+                let made = self.wrapper.insert(AudioWrapper::new(self.spec, params, &packet, "copy")?);
+                self.outlet.init(made.init())?;
+                made
+            }
+        };
         self.packets += 1;
-        self.outlet.progress(&rendition.id, self.packets, rescale(pts + duration, own_time, Ratio::new(1, 1_000_000)));
-        if let Some(wrapper) = &mut self.wrapper
-            && let Some(segment) = wrapper.push(packet)?
-        {
-            self.outlet.segment(segment)?;
-        }
-        Ok(())
+        self.outlet.progress(self.packets, rescale(pts + duration, own_time, Ratio::new(1, 1_000_000)));
+        wrapper.push(packet)?.map_or(Ok(()), |segment| self.outlet.segment(segment))
     }
 
-    fn finish(&mut self) -> Result<(), Stopped> {
-        if let Some(wrapper) = &mut self.wrapper
-            && let Some(end) = self.last_end
-            && let Some(segment) = wrapper.finish(end)?
-        {
-            self.outlet.segment(segment)?;
-        }
-        Ok(())
+    fn finish(mut self) -> Result<(), Stopped> {
+        let (Some(wrapper), Some(last_end)) = (&mut self.wrapper, self.last_end) else { return Ok(()) };
+        let end = self.spec.rendition.end.map_or(last_end, |end| end.min(last_end));
+        wrapper.finish(end)?.map_or(Ok(()), |segment| self.outlet.segment(segment))
     }
 }
 
@@ -299,9 +323,30 @@ mod tests {
 
     #[test]
     fn a_graph_made_anew_goes_on_where_the_last_one_ended() {
-        assert_eq!(
-            continued("aresample=48000:first_pts=0,aformat=x", 4096),
-            "aresample=48000:first_pts=4096,aformat=x"
-        );
+        let mut rendition = AudioRendition {
+            id: "audio-1".to_owned(),
+            stream: 0,
+            time_base: Ratio::new(1, 48_000),
+            origin: 0,
+            in_point: false,
+            end: None,
+            codec: crate::model::AudioCodec::Aac,
+            packagings: Vec::new(),
+            copy: false,
+            encoder: "aac".to_owned(),
+            options: Vec::new(),
+            sample_rate: 48_000,
+            channels: 2,
+            layout: "stereo".to_owned(),
+            graph: "aresample=48000:first_pts=0,aformat=x".to_owned(),
+            bit_rate: 128_000,
+            language: None,
+            title: String::new(),
+            default: true,
+            descriptive: false,
+        };
+        assert_eq!(graph_text(&rendition, 4096), "aresample=48000:first_pts=4096,aformat=x");
+        rendition.in_point = true;
+        assert_eq!(graph_text(&rendition, 0), "atrim=start_pts=0,aresample=48000:first_pts=0,aformat=x");
     }
 }

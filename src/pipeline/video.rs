@@ -4,23 +4,26 @@ use super::control::Control;
 use super::copy::{self, CopySpec};
 use super::decode::{self, DecoderSpec};
 use super::demux::{self, Demux};
-use super::flow::{self, Outflow, Stopped};
+use super::flow::{self, Fan, Stopped};
 use super::outlet::Outlet;
-use super::prepare::{self, Picture, SpanEnd};
+use super::prepare::{self, Picture, PrepareSpec, SpanEnd};
 use super::rung::{self, RungSpec};
 use crate::av::{AvError, ByteSource};
-use crate::model::plan::{SpanRange, VideoPlan, VideoRendition};
+use crate::model::plan::{SpanRange, VideoPlan};
 use crate::model::time::{Ratio, rescale};
 use crate::model::{Plan, Problem, limits};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::thread::{self, Scope};
 
-/// Decoding starts this long before a span, so that pictures which need earlier ones are whole, and filters that look at
+/// Decoding starts this long before a span or an in point, so that pictures which need earlier ones are whole, and filters that look at
 /// neighbours see the same ones as in an unbroken run.
-const PREROLL_US: i64 = 1_000_000;
+pub(super) const PREROLL_US: i64 = 1_000_000;
 
 /// Makes all segments of a span.
+///
+/// # Errors
+/// The first problem of any stage; that of a cancelled job when every rung was dropped.
 pub fn run(
     source: Box<dyn ByteSource>,
     plan: &Plan,
@@ -33,7 +36,8 @@ pub fn run(
     };
     let mut demux = Demux::open(source, &[video.stream], control)?;
     let info = demux.input().stream_info(video.stream).map_err(super::faults::internal)?;
-    if span.first > 0 {
+    // Only sources that allow it are planned in spans; an in point of any other is reached by decoding all before it.
+    if span.first > 0 || video.in_point && demux.input().seeks_exactly(video.stream) {
         demux.seek_before(video.stream, seek_target(plan, video, span))?;
     }
     let copied = video.renditions.iter().filter(|r| r.copy).map(|r| Ok((r, info.params.duplicate()?)));
@@ -42,26 +46,39 @@ pub fn run(
     let decoder = DecoderSpec { params: info.params, time_base: info.time_base, threads: video.decode_threads };
 
     thread::scope(|scope| {
-        let mut consumers = Vec::new();
+        let mut consumers = Fan::default();
         for (rendition, params) in copied {
             let (packets_out, packets_in) = flow::channel(limits::PACKETS_IN_FLIGHT);
-            consumers.push(packets_out);
-            let spec = CopySpec { rung: rung_spec(plan, video, rendition), video, grid: plan.grid, span };
+            consumers.add(packets_out);
+            let spec =
+                CopySpec { rung: RungSpec { rendition, timescale: video.timescale }, video, grid: plan.grid, span };
             stage(scope, control, &rendition.id, move || copy::run(&spec, &params, packets_in, outlet, control));
         }
         if encodes {
             let (packets_out, packets_in) = flow::channel(limits::PACKETS_IN_FLIGHT);
             let (frames_out, frames_in) = flow::channel(limits::FRAMES_IN_FLIGHT);
-            consumers.push(packets_out);
-            let roots = spawn_rungs(scope, plan, video, outlet, control);
-            stage(scope, control, "prepare", move || prepare::run(video, plan.grid, span, frames_in, roots, control));
-            stage(scope, control, "decode", move || decode::run(&decoder, &packets_in, frames_out, control));
+            consumers.add(packets_out);
+            let roots = spawn_rungs(scope, video, outlet, control);
+            let spec = PrepareSpec { video, grid: plan.grid, span };
+            stage(scope, control, "prepare", move || prepare::run(&spec, frames_in, roots, control));
+            stage(scope, control, "decode", move || decode::run(&decoder, packets_in, frames_out, control));
         }
         stage(scope, control, "demux", move || demux::run(demux, video.stream, consumers, control));
     });
+    finished(control, video.renditions.iter().map(|rendition| rendition.id.as_str()))?;
+    let decoded = video.renditions.iter().any(|rendition| !rendition.copy && !control.is_dropped(&rendition.id));
+    if decoded && control.frames_decoded.load(Ordering::Relaxed) == 0 {
+        return Err(decode::undecodable());
+    }
+    Ok(())
+}
+
+/// How a pass ended in which all stages have ended: one whose tracks were all dropped was cancelled.
+pub(super) fn finished<'a>(control: &Control, tracks: impl Iterator<Item = &'a str>) -> Result<(), Problem> {
+    let mut tracks = tracks.peekable();
     match control.problem() {
         Some(problem) => Err(problem),
-        None if encodes && control.frames_decoded.load(Ordering::Relaxed) == 0 => Err(decode::undecodable()),
+        None if tracks.peek().is_some() && tracks.all(|track| control.is_dropped(track)) => Err(Problem::cancelled()),
         None => Ok(()),
     }
 }
@@ -69,31 +86,25 @@ pub fn run(
 /// Starts the rungs that are encoded, from the leaves up, and gives the channels that the tree's roots are fed through.
 fn spawn_rungs<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
-    plan: &'env Plan,
     video: &'env VideoPlan,
     outlet: &'env dyn Outlet,
     control: &'env Control,
-) -> Vec<Outflow<Picture, SpanEnd>> {
-    let mut feeds: Vec<Vec<Outflow<Picture, SpanEnd>>> = (0..video.renditions.len()).map(|_| Vec::new()).collect();
-    let mut roots = Vec::new();
+) -> Fan<Picture, SpanEnd> {
+    let mut feeds: Vec<Fan<Picture, SpanEnd>> = video.renditions.iter().map(|_| Fan::default()).collect();
+    let mut roots = Fan::default();
     let is_encoded = |index: usize| !video.renditions[index].copy;
     for (index, rendition) in video.renditions.iter().enumerate().rev().filter(|(index, _)| is_encoded(*index)) {
         let (out, inflow) = flow::channel(limits::FRAMES_IN_FLIGHT);
         // A parent always stands before its children, so going backwards every child is there before its parent.
         let children = std::mem::take(&mut feeds[index]);
         match rendition.parent {
-            Some(parent) if parent < index && is_encoded(parent) => feeds[parent].push(out),
-            _ => roots.push(out),
+            Some(parent) if parent < index && is_encoded(parent) => feeds[parent].add(out),
+            _ => roots.add(out),
         }
-        stage(scope, control, &rendition.id, move || {
-            rung::run(&rung_spec(plan, video, rendition), &inflow, children, outlet, control)
-        });
+        let spec = RungSpec { rendition, timescale: video.timescale };
+        stage(scope, control, &rendition.id, move || rung::run(&spec, inflow, children, outlet, control));
     }
     roots
-}
-
-fn rung_spec<'a>(plan: &'a Plan, video: &'a VideoPlan, rendition: &'a VideoRendition) -> RungSpec<'a> {
-    RungSpec { rendition, timescale: video.timescale, packagings: &plan.packagings }
 }
 
 /// Runs one stage on a thread named for it. A stage that fails stops all; one that panics is a bug, told as such.
@@ -108,7 +119,7 @@ pub(super) fn stage<'scope, 'env>(
     let owned = name.to_owned();
     let started =
         thread::Builder::new().name(short).spawn_scoped(scope, move || match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(Ok(()) | Err(Stopped::Neighbour)) => {}
+            Ok(Ok(()) | Err(Stopped::Neighbour | Stopped::Unwanted)) => {}
             Ok(Err(Stopped::Failed(problem))) => control.fail(problem),
             Err(_) => control.fail(Problem::bug(
                 "worker.panicked",

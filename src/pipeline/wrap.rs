@@ -27,11 +27,8 @@ const TRACK_ID: u32 = 1;
 
 /// Wraps the segments of one rung.
 pub struct VideoWrapper {
-    track: String,
-    identity: String,
+    init: TrackInit,
     params: Params,
-    init_segment: Vec<u8>,
-    codec_string: String,
     codec: VideoCodec,
     /// What the sample entry holds already, and packets need not repeat.
     in_header: ParameterSets,
@@ -57,16 +54,14 @@ impl VideoWrapper {
         let init_segment =
             init(&params, spec.timescale, reorder).map_err(|error| faults::encoder(&rendition.id, error))?;
         params.set_tag([0; 4]);
+        let packagings = rendition.packagings.clone();
         Ok(Self {
-            track: rendition.id.clone(),
-            identity: identity(maker, &rendition.options),
-            codec_string: codecs(&rendition.id, &init_segment)?,
+            in_header: ParameterSets::from_init(&init_segment),
+            init: track_init(&rendition.id, identity(maker, &rendition.options), init_segment, &packagings)?,
             params,
             codec: rendition.codec,
-            in_header: ParameterSets::from_init(&init_segment),
-            init_segment,
             timescale: spec.timescale,
-            packagings: wanted(spec.packagings, traits.packagings),
+            packagings,
             reorder,
         })
     }
@@ -83,12 +78,7 @@ impl VideoWrapper {
 
     /// What is told before the first segment.
     pub fn init(&self) -> TrackInit {
-        TrackInit {
-            track: self.track.clone(),
-            init_segment: self.init_segment.clone(),
-            codec_string: self.codec_string.clone(),
-            encoder: self.identity.clone(),
-        }
+        self.init.clone()
     }
 
     /// The segment in each packaging.
@@ -101,7 +91,7 @@ impl VideoWrapper {
             });
         }
         Ok(FinishedSegment {
-            track: self.track.clone(),
+            track: self.init.track.clone(),
             index: cut.index,
             start: cut.start,
             duration: cut.end - cut.start,
@@ -140,7 +130,7 @@ impl VideoWrapper {
 
     fn sample_data<'a>(&self, data: &'a [u8]) -> Result<Cow<'a, [u8]>, Problem> {
         framing::to_sample(self.codec, data, &self.in_header).map_err(|error| {
-            let track = &self.track;
+            let track = &self.init.track;
             Problem::device(
                 "encoder.bad_bitstream",
                 format!("the encoder of {track} made a malformed packet ({error}); use another encoder"),
@@ -149,7 +139,7 @@ impl VideoWrapper {
     }
 
     fn ts(&self, cut: &Cut) -> Result<FinishedFile, Problem> {
-        let internal = |error| faults::encoder(&self.track, error);
+        let internal = |error| faults::encoder(&self.init.track, error);
         let mut muxer = Muxer::new("mpegts", &self.params, TS_CLOCK, &TS_OPTIONS).map_err(internal)?;
         let times = self.ts_times(&cut.pictures);
         let mut key_frames = Vec::new();
@@ -191,11 +181,8 @@ impl VideoWrapper {
 
 /// Collects and wraps the segments of one rendition of sound.
 pub struct AudioWrapper {
-    track: String,
-    identity: String,
+    init: TrackInit,
     params: Params,
-    init_segment: Vec<u8>,
-    codec_string: String,
     rate: u32,
     grid: Grid,
     packagings: Vec<Packaging>,
@@ -214,15 +201,13 @@ impl AudioWrapper {
         let padding = (-first.pts().unwrap_or(0)).max(0);
         let init_segment =
             init(&params, rendition.sample_rate, padding).map_err(|error| faults::encoder(&rendition.id, error))?;
+        let packagings = rendition.packagings.clone();
         Ok(Self {
-            track: rendition.id.clone(),
-            identity: identity(encoder, &rendition.options),
-            codec_string: codecs(&rendition.id, &init_segment)?,
+            init: track_init(&rendition.id, identity(encoder, &rendition.options), init_segment, &packagings)?,
             params,
-            init_segment,
             rate: rendition.sample_rate,
             grid: spec.grid,
-            packagings: wanted(spec.packagings, rendition.codec.traits().packagings),
+            packagings,
             padding,
             pending: Vec::new(),
             index: 0,
@@ -237,18 +222,13 @@ impl AudioWrapper {
 
     /// What is told before the first segment.
     pub fn init(&self) -> TrackInit {
-        TrackInit {
-            track: self.track.clone(),
-            init_segment: self.init_segment.clone(),
-            codec_string: self.codec_string.clone(),
-            encoder: self.identity.clone(),
-        }
+        self.init.clone()
     }
 
     /// Takes a packet; gives out the segment that it ends, if it ends one.
     pub fn push(&mut self, packet: Packet) -> Result<Option<FinishedSegment>, Problem> {
         let Some(pts) = packet.pts() else {
-            return Err(Problem::bug("encoder.no_time", format!("a packet of {} has no time", self.track)));
+            return Err(Problem::bug("encoder.no_time", format!("a packet of {} has no time", self.init.track)));
         };
         let index = self.grid.index(pts.max(0), self.rate);
         let finished = if index > self.index && !self.pending.is_empty() { Some(self.close(pts)?) } else { None };
@@ -260,10 +240,6 @@ impl AudioWrapper {
 
     /// No more packets come; the sound ends at `end`.
     pub fn finish(&mut self, end: i64) -> Result<Option<FinishedSegment>, Problem> {
-        // The encoder fills its last packets up with silence: what starts after the end is only that.
-        while self.pending.len() > 1 && self.pending.last().is_some_and(|(pts, _)| *pts >= end) {
-            self.pending.pop();
-        }
         if self.pending.is_empty() { Ok(None) } else { self.close(end).map(Some) }
     }
 
@@ -281,7 +257,7 @@ impl AudioWrapper {
         }
         let shown = start.max(0);
         Ok(FinishedSegment {
-            track: self.track.clone(),
+            track: self.init.track.clone(),
             index: u32::try_from(self.index).unwrap_or(0),
             start: shown,
             duration: (end - shown).max(1),
@@ -310,7 +286,7 @@ impl AudioWrapper {
     }
 
     fn ts(&self, pending: &[(i64, Packet)]) -> Result<Vec<u8>, Problem> {
-        let internal = |error| faults::encoder(&self.track, error);
+        let internal = |error| faults::encoder(&self.init.track, error);
         let own = Ratio::new(1, i64::from(self.rate));
         let mut muxer = Muxer::new("mpegts", &self.params, TS_CLOCK, &TS_OPTIONS).map_err(internal)?;
         for (pts, packet) in pending {
@@ -336,23 +312,27 @@ fn init(params: &Params, timescale: u32, before_zero: i64) -> Result<Vec<u8>, av
     Ok(edit_list::with_edit_list(&header, u32::try_from(before_zero).unwrap_or(0)))
 }
 
-fn codecs(track: &str, init_segment: &[u8]) -> Result<String, Problem> {
-    package::codec_string(init_segment).map_err(|error| {
+/// The codec is read from the initialisation segment, which itself is told only where there is CMAF to begin with it.
+fn track_init(
+    track: &str,
+    encoder: String,
+    init_segment: Vec<u8>,
+    packagings: &[Packaging],
+) -> Result<TrackInit, Problem> {
+    let codec_string = package::codec_string(&init_segment).map_err(|error| {
         Problem::device(
             "encoder.bad_bitstream",
             format!("the header of {track} names no codec ({error}); use another encoder"),
         )
-    })
+    })?;
+    let init_segment = if packagings.contains(&Packaging::Cmaf) { init_segment } else { Vec::new() };
+    Ok(TrackInit { track: track.to_owned(), init_segment, codec_string, encoder })
 }
 
 /// Everything that must stay the same for segments of one rendition to play as one stream.
 fn identity(encoder: &str, options: &[(String, String)]) -> String {
     let options: Vec<String> = options.iter().map(|(key, value)| format!("{key}={value}")).collect();
     format!("{encoder} ({}) {}", av::version(), options.join(" "))
-}
-
-fn wanted(job: &[Packaging], codec: &[Packaging]) -> Vec<Packaging> {
-    job.iter().copied().filter(|packaging| codec.contains(packaging)).collect()
 }
 
 fn tag(text: &str) -> [u8; 4] {

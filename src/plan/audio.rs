@@ -1,5 +1,6 @@
 //! Sound: one rendition for each track and codec, each encoded once and in one pass (FEATURES R4, K11).
 
+use super::checks::Outputs;
 use super::notes::Notes;
 use super::timeline::Origin;
 use crate::model::facts::{AudioFacts, StreamFacts};
@@ -45,12 +46,13 @@ const TITLE_CHARS_MAX: usize = 80;
 /// The renditions of these tracks in these codecs, tracks in order, codecs within; exactly one is the default.
 pub(super) fn renditions(
     tracks: &[(&StreamFacts, &AudioFacts)],
-    codecs: &[AudioCodec],
+    outputs: &Outputs,
     request: &Request,
     origin: Origin,
     longest_us: i64,
     notes: &mut Notes,
 ) -> Vec<AudioRendition> {
+    let codecs = &outputs.audio;
     let most = AUDIO_RENDITIONS_MAX / codecs.len().max(1);
     if tracks.len() > most {
         notes.add("audio.limit", format!("the source has {} audio tracks; the first {most} are made", tracks.len()));
@@ -72,6 +74,7 @@ pub(super) fn renditions(
                 rendition.id = format!("{}-{}", rendition.id, codec.traits().name);
             }
             rendition.origin = at;
+            rendition.packagings = outputs.fitting(codec.traits().packagings);
             rendition.title.clone_from(&titles[i]);
             rendition.default = i == default && nth == 0;
             made.push(rendition);
@@ -80,7 +83,7 @@ pub(super) fn renditions(
     made
 }
 
-/// One track in one codec; place, title and default are for the caller to say.
+/// One track in one codec; place, packagings, title and default are for the caller to say.
 fn one(
     stream: &StreamFacts,
     audio: &AudioFacts,
@@ -101,7 +104,10 @@ fn one(
         stream: stream.index,
         time_base: stream.time_base,
         origin: 0,
+        in_point: false,
+        end: None,
         codec,
+        packagings: Vec::new(),
         copy,
         encoder: traits.encoder.to_owned(),
         options: if copy { Vec::new() } else { options(codec, bit_rate) },

@@ -23,6 +23,13 @@ pub(super) struct Outputs {
     pub packagings: Vec<Packaging>,
 }
 
+impl Outputs {
+    /// Those of the packagings that a codec has too.
+    pub(super) fn fitting(&self, codec: &[Packaging]) -> Vec<Packaging> {
+        self.packagings.iter().copied().filter(|packaging| codec.contains(packaging)).collect()
+    }
+}
+
 /// Numbers of the request that are out of range.
 pub(super) fn request(request: &Request) -> Vec<Problem> {
     let mut problems = Vec::new();

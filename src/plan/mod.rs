@@ -68,7 +68,7 @@ pub fn plan(facts: &MediaFacts, request: &Request, node: &Node) -> Result<Plan, 
         }
         None => None,
     };
-    let audio = audio::renditions(&sound, &outputs.audio, request, origin, longest_us, &mut notes);
+    let audio = audio::renditions(&sound, &outputs, request, origin, longest_us, &mut notes);
     Ok(Plan {
         grid: Grid { segment_ms: request.segment_ms },
         packagings: outputs.packagings,

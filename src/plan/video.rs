@@ -75,11 +75,13 @@ pub(super) fn plan(
     if request.copy {
         mark_copy(&mut made, source, request, clock, notes);
     }
-    let renditions = renditions(&made, source, request, node, clock, &decoded);
+    let renditions = renditions(&made, source, request, outputs, node, clock, &decoded);
     Ok(VideoPlan {
         stream: source.stream.index,
         time_base: source.stream.time_base,
         origin: source.origin.in_ticks(source.stream.time_base),
+        in_point: false,
+        end: None,
         timescale: clock.timescale,
         frame_ticks: clock.frame_ticks,
         frame_rate: clock.frame_rate,
@@ -186,6 +188,7 @@ fn renditions(
     made: &[Made],
     source: &Source<'_>,
     request: &Request,
+    outputs: &Outputs,
     node: Node,
     clock: Clock,
     decoded: &ColorTags,
@@ -217,6 +220,7 @@ fn renditions(
         VideoRendition {
             id: if several { format!("{name}-{}", m.codec.traits().name) } else { name.clone() },
             codec: m.codec,
+            packagings: outputs.fitting(m.codec.traits().packagings),
             copy: m.copy,
             width,
             height,

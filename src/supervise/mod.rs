@@ -74,10 +74,12 @@ pub enum Report {
 }
 
 /// What a worker's task is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Control {
     /// So many bytes have left the spool.
     Released(u64),
+    /// Nobody wants these tracks any more.
+    DropTracks(Vec<String>),
     /// Ask, terminate, kill.
     Stop,
 }
@@ -85,7 +87,8 @@ pub(crate) enum Control {
 /// A running worker. Dropping it stops the process.
 #[derive(Debug)]
 pub struct Worker {
-    // Unbounded, yet bounded: one `Released` for a segment that the worker reported, and one `Stop`.
+    // Unbounded, yet bounded: one `Released` for a segment that the worker reported, one `DropTracks` for an output that
+    // is stopped, and one `Stop`.
     control: mpsc::UnboundedSender<Control>,
 }
 
@@ -94,6 +97,13 @@ impl Worker {
     pub fn released(&self, bytes: u64) {
         // Fails only when the process is gone; its exit is on its way.
         let _ = self.control.send(Control::Released(bytes));
+    }
+
+    /// Tells the worker that nobody wants these tracks any more, by their ids: it stops making them, and what only they
+    /// needed, without disturbing the others. Segments of them that are on their way still come. When no track is left
+    /// the worker fails as cancelled, unless it is stopped sooner.
+    pub fn drop_tracks(&self, tracks: Vec<String>) {
+        let _ = self.control.send(Control::DropTracks(tracks));
     }
 
     /// Begins to end the process: asked, terminated, killed within `STOP_GRACE_MS`. The exit is reported as usual.

@@ -113,8 +113,10 @@ impl Watch {
                 biased;
                 control = self.controls.recv() => match control {
                     Some(Control::Released(bytes)) => {
-                        let message = Some(to_worker::Message::Released(v1::Released { bytes }));
-                        let _ = self.to.send(v1::ToWorker { message }).await;
+                        self.tell(to_worker::Message::Released(v1::Released { bytes })).await;
+                    }
+                    Some(Control::DropTracks(tracks)) => {
+                        self.tell(to_worker::Message::DropTracks(v1::DropTracks { tracks })).await;
                     }
                     Some(Control::Stop) | None => return Reason::StopRequested,
                 },
@@ -145,6 +147,11 @@ impl Watch {
                 () = sleep_until(deadline) => return Reason::Deadline,
             }
         }
+    }
+
+    async fn tell(&self, message: to_worker::Message) {
+        // Fails only when nobody writes any more: the process is gone, and its exit on its way.
+        let _ = self.to.send(v1::ToWorker { message: Some(message) }).await;
     }
 
     async fn received<F>(&mut self, message: Message, forward: &impl Fn(Message) -> F) -> Option<Reason>

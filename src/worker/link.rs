@@ -53,6 +53,10 @@ impl Link {
                 // The channel's other end lives as long as the link.
                 Some(Message::ReadReply(reply)) => drop(to_source.send(reply)),
                 Some(Message::Released(released)) => self.release(released.bytes),
+                Some(Message::DropTracks(dropped)) => {
+                    self.control.drop_tracks(dropped.tracks);
+                    self.room.notify_all();
+                }
                 Some(Message::Cancel(_)) => break,
                 Some(Message::Order(_)) | None => {}
             }
@@ -99,18 +103,23 @@ impl Link {
         }));
     }
 
-    /// Counts bytes into the spool and waits while it is over its limit.
-    pub(super) fn take_room(&self, bytes: u64, most: u64) -> Result<(), Problem> {
+    /// Counts bytes of a track into the spool and waits while it is over its limit. False when the track was dropped
+    /// while it waited: then nothing was counted.
+    pub(super) fn take_room(&self, track: &str, bytes: u64, most: u64) -> Result<bool, Problem> {
         let mut spooled = self.spooled.lock().unwrap_or_else(PoisonError::into_inner);
         *spooled += bytes;
         while *spooled > most && *spooled > bytes {
             if self.control.stopped() {
                 return Err(Problem::cancelled());
             }
+            if self.control.is_dropped(track) {
+                *spooled -= bytes;
+                return Ok(false);
+            }
             spooled =
                 self.room.wait_timeout(spooled, Duration::from_millis(200)).unwrap_or_else(PoisonError::into_inner).0;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn release(&self, bytes: u64) {

@@ -319,11 +319,9 @@ impl Stream {
     }
 }
 
-/// Only containers with exact times for every packet and an index give the same times after a seek.
 fn seekable(input: &Input, facts: &MediaFacts) -> bool {
-    let exact = facts.container.starts_with("mov,") || facts.container.starts_with("matroska");
     let Some((stream, video)) = facts.main_video() else { return false };
-    exact && !input.may_jump() && video.first_pts.is_some() && !input.index(stream.index).is_empty()
+    video.first_pts.is_some() && input.seeks_exactly(stream.index)
 }
 
 /// Fills in where key frames stand, from containers whose index has every picture with its exact decoding time. At a

@@ -79,6 +79,7 @@ impl State {
         v1::Progress {
             tracks: tracks
                 .iter()
+                .filter(|(track, _)| !control.is_dropped(track))
                 .map(|(track, (frames, media_us))| v1::TrackProgress {
                     track: track.clone(),
                     frames: *frames,
@@ -103,7 +104,9 @@ impl Outlet for SpoolOutlet {
 
     fn segment(&self, segment: FinishedSegment) -> Result<(), Problem> {
         let bytes = segment.files.iter().map(|file| file.bytes.len() as u64).sum();
-        self.link.take_room(bytes, limits::SPOOL_BYTES_MAX)?;
+        if !self.link.take_room(&segment.track, bytes, limits::SPOOL_BYTES_MAX)? {
+            return Ok(());
+        }
         let files = segment
             .files
             .iter()

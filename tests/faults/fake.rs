@@ -106,6 +106,13 @@ impl Fake {
                     _ => 70,
                 }
             }
+            "drops" => match self.hear() {
+                Some(to_worker::Message::DropTracks(dropped)) => {
+                    self.log(&dropped.tracks.join(" "));
+                    self.finish(0)
+                }
+                _ => 70,
+            },
             "babble" => loop {
                 self.log("still here");
                 std::thread::sleep(Duration::from_millis(10));

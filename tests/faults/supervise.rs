@@ -68,6 +68,15 @@ async fn a_failure_that_is_told() {
 }
 
 #[tokio::test]
+async fn tracks_that_are_dropped_are_told() {
+    let watched = start("drops", |_| {});
+    watched.worker.drop_tracks(vec!["720p".to_owned(), "audio-1".to_owned()]);
+    let (lines, exit) = watched.end().await;
+    assert_eq!(lines, ["720p audio-1"]);
+    assert!(matches!(exit, Exit::Finished(_)));
+}
+
+#[tokio::test]
 async fn a_status_without_a_last_message() {
     let exit = exit_of("exit-3").await;
     assert_eq!(exit, Exit::Vanished { code: 3 });

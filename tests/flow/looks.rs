@@ -1,6 +1,6 @@
 //! What players and packagers look at: alignment, key frames, codecs strings, tags, encodes counted.
 
-use crate::tools::{clip_of, ffmpeg, ffprobe, joined, pictures, segments, transcode};
+use crate::tools::{clip, clip_of, ffmpeg, ffprobe, joined, pictures, segments, transcode};
 use std::fs;
 
 const TONE: &str = "sine=frequency=440:duration=7";
@@ -85,4 +85,14 @@ fn an_i_frame_range_decodes_to_one_picture() {
             assert_eq!(count, 1, "{packaging} {name} {range}");
         }
     }
+}
+
+#[test]
+fn transport_streams_can_be_made_alone() {
+    let (scratch, clip) = clip();
+    let out = scratch.path().join("out");
+    let report = transcode(&clip, &out, &["--renditions", "240p", "--packaging", "ts", "--speed", "fast"]);
+    assert_eq!(report["manifests"], serde_json::json!(["ts/master.m3u8"]));
+    assert!(out.join("ts/master.m3u8").exists() && !out.join("cmaf").exists());
+    assert_eq!(segments(&out.join("ts/240p/media.m3u8")).len(), 3);
 }

@@ -4,6 +4,7 @@
 
 mod bad;
 mod dies;
+mod drops;
 mod looks;
 mod spans;
 mod tools;

@@ -87,7 +87,7 @@ impl Outlet for Recorder {
 
 /// A Matroska file of grey pictures shown at these times (ms), each brighter than the one before.
 pub(crate) fn video(width: u32, height: u32, times_ms: &[i64]) -> Arc<Vec<u8>> {
-    pictures("matroska", (width, height), times_ms, 0, &[("g", "10")])
+    pictures("matroska", (width, height), 1000, times_ms, 0, &[("g", "10")])
 }
 
 /// An MP4 file of `frames` such pictures, 25 a second, in closed groups of `gop`. When none is given a duration the
@@ -95,14 +95,26 @@ pub(crate) fn video(width: u32, height: u32, times_ms: &[i64]) -> Arc<Vec<u8>> {
 pub(crate) fn groups(frames: i64, gop: u32, frame_ms: i64) -> Arc<Vec<u8>> {
     let times: Vec<i64> = (0..frames).map(|at| at * 40).collect();
     let gop = gop.to_string();
-    pictures("mp4", (320, 240), &times, frame_ms, &[("g", &gop), ("sc_threshold", "0"), ("flags", "+cgop")])
+    pictures("mp4", (320, 240), 1000, &times, frame_ms, &[("g", &gop), ("sc_threshold", "0"), ("flags", "+cgop")])
+}
+
+/// An MP4 file of such pictures at these times, ticks of a second's `timescale`th, with a key frame each `gop`.
+pub(crate) fn timed(timescale: u32, times: &[i64], duration: i64, gop: u32) -> Arc<Vec<u8>> {
+    let gop = gop.to_string();
+    pictures("mp4", (320, 240), timescale, times, duration, &[("g", &gop), ("sc_threshold", "0")])
+}
+
+/// The grey of the picture at this place: neighbours are far apart.
+pub(crate) fn grey(at: usize) -> u8 {
+    16 + (at * 37 % 200) as u8
 }
 
 fn pictures(
     format: &str,
     (width, height): (u32, u32),
-    times_ms: &[i64],
-    frame_ms: i64,
+    timescale: u32,
+    times: &[i64],
+    duration: i64,
     more: &[(&str, &str)],
 ) -> Arc<Vec<u8>> {
     let usual = [("preset", "ultrafast"), ("bf", "2"), ("threads", "1")];
@@ -113,24 +125,29 @@ fn pictures(
         width,
         height,
         pixel_format: "yuv420p",
-        timescale: 1000,
+        timescale,
         frame_rate: Ratio::new(25, 1),
         color: &color,
         options: &options,
     })
     .unwrap();
     let pixel_format = reelmill::av::names::pixel_format("yuv420p").unwrap();
-    let frames = times_ms.iter().enumerate().map(|(at, time)| {
+    let frames = times.iter().enumerate().map(|(at, time)| {
         let mut frame = Frame::picture(width, height, pixel_format).unwrap();
-        frame.paint(0, 16 + (at % 200) as u8);
+        frame.paint(0, if timescale == 1000 { 16 + (at % 200) as u8 } else { grey(at) });
         frame.set_pts(Some(*time));
         frame
     });
-    encode(format, &mut encoder, frames, Ratio::new(1, 1000), frame_ms)
+    encode(format, &mut encoder, frames, Ratio::new(1, i64::from(timescale)), duration)
 }
 
 /// A Matroska file of silence in AAC, in runs of (start, length) samples.
 pub(crate) fn sound(runs: &[(i64, i64)]) -> Arc<Vec<u8>> {
+    silence("matroska", runs)
+}
+
+/// The same in another container.
+pub(crate) fn silence(format: &str, runs: &[(i64, i64)]) -> Arc<Vec<u8>> {
     let input = SampleFormat {
         rate: RATE,
         format: reelmill::av::names::sample_format("fltp").unwrap(),
@@ -147,7 +164,7 @@ pub(crate) fn sound(runs: &[(i64, i64)]) -> Arc<Vec<u8>> {
             frames.push(frame);
         }
     }
-    encode("matroska", &mut encoder, frames.into_iter(), Ratio::new(1, i64::from(RATE)), 0)
+    encode(format, &mut encoder, frames.into_iter(), Ratio::new(1, i64::from(RATE)), 0)
 }
 
 /// `duration` is that of every packet, or zero to leave them without.

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
 
 mod copy;
+mod drop;
 mod made;
 mod sound;
 mod span;
+mod trim;

@@ -42,6 +42,25 @@ fn every_rung_has_the_same_segments_and_every_frame() {
 }
 
 #[test]
+fn each_rendition_is_wrapped_in_its_own_packagings() {
+    let source = video(320, 240, &even(60));
+    let mut plan = planned(&source, 2000, 1);
+    plan.video.as_mut().unwrap().renditions[0].packagings = vec![Packaging::Ts];
+    plan.video.as_mut().unwrap().renditions[1].packagings = vec![Packaging::Cmaf];
+    let recorder = Recorder::default();
+    span::run(Bytes::whole(&source), &plan, WHOLE, &recorder, &Control::default()).unwrap();
+    for (track, packaging) in [("240p", Packaging::Ts), ("144p", Packaging::Cmaf)] {
+        for segment in recorder.track(track) {
+            assert_eq!(segment.files.iter().map(|file| file.packaging).collect::<Vec<_>>(), [packaging]);
+        }
+        let inits = recorder.inits.lock().unwrap();
+        let init = inits.iter().find(|init| init.track == track).unwrap();
+        assert_eq!(init.init_segment.is_empty(), packaging == Packaging::Ts, "only CMAF begins with one");
+        assert!(init.codec_string.starts_with("avc1."), "{}", init.codec_string);
+    }
+}
+
+#[test]
 fn a_picture_that_stands_longer_than_a_segment_leaves_no_gap_in_time() {
     let times: Vec<i64> = even(30).into_iter().chain([5000, 5040, 5080]).collect();
     let source = video(320, 240, &times);
