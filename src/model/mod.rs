@@ -2,6 +2,7 @@
 //!
 //! Plain data with integer arithmetic. Nothing here does IO, reads a clock or knows FFmpeg.
 
+pub mod backoff;
 pub mod bitrate;
 pub mod codec;
 pub mod facts;
@@ -13,6 +14,7 @@ pub mod locator;
 pub mod plan;
 pub mod time;
 
+pub use backoff::BackOff;
 pub use codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 pub use facts::MediaFacts;
 pub use fault::{Fault, Problem};
