@@ -16,7 +16,7 @@ mod places;
 mod remote;
 
 pub use cache::{BlockCache, CACHE_BYTES_MIN};
-pub use opener::{Opener, OpenerOptions, S3Open};
+pub use opener::{OpenObject, Opener, OpenerOptions, S3Open};
 pub use remote::RemoteRanges;
 
 use crate::model::Problem;

@@ -8,17 +8,16 @@ use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// The size of an object, bytes, and what reads it.
+pub type OpenObject = (u64, Arc<dyn RemoteRanges>);
+
 /// Opens objects in buckets.
 pub trait S3Open: Send + Sync + Debug {
     /// The size of an object, and its bytes.
     ///
     /// # Errors
     /// `source.*`: `source.not_found`, `source.forbidden`, `source.unavailable` …
-    fn open<'a>(
-        &'a self,
-        bucket: &'a str,
-        key: &'a str,
-    ) -> BoxFuture<'a, Result<(u64, Arc<dyn RemoteRanges>), Problem>>;
+    fn open<'a>(&'a self, bucket: &'a str, key: &'a str) -> BoxFuture<'a, Result<OpenObject, Problem>>;
 }
 
 /// What sources may be, and how they are read.

@@ -194,11 +194,18 @@ impl Flight {
             let message = format!("{} gave fewer bytes than it has; check where it is stored", self.name);
             Err(Problem::sink("source.unavailable", message))
         });
-        // Readers need not wait for the disk.
-        tell.send_replace(Some(read.clone()));
-        if let Ok(bytes) = read {
-            self.fetched.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-            self.cache.keep((self.source, block), bytes).await;
+        match read {
+            Ok(bytes) => {
+                self.fetched.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                // Readers need not wait for the disk.
+                tell.send_replace(Some(Ok(bytes.clone())));
+                self.cache.keep((self.source, block), bytes).await;
+            }
+            Err(problem) => {
+                // Who reads after this was told tries again.
+                drop(self.landing);
+                tell.send_replace(Some(Err(problem)));
+            }
         }
     }
 }

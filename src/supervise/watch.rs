@@ -43,11 +43,12 @@ pub(super) async fn run<T: Copy + Send + Sync + 'static>(watched: Watched, tag: 
             let _ = reports.send((tag, Report::Stderr(line))).await;
         }))
     });
-    let (to, requests) = outgoing(&launch, to);
+    let reads = serve::Reads::default();
+    let (to, requests) = outgoing(&launch, to, reads.clone());
     let mut watch = Watch { child, from: FrameReader::new(from), to, requests, controls, status: None, ended: false };
     let exit = watch
         .until_gone(&launch, |message| async { reports.send((tag, Report::Message(message))).await.map_err(|_| ()) });
-    let exit = exit.await;
+    let exit = reads.explain(exit.await, launch.deadline, launch.source.name());
     if let Some(lines) = lines {
         // Its last words come before its death; something else that holds the pipe open must not delay that.
         let abort = lines.abort_handle();
@@ -59,7 +60,11 @@ pub(super) async fn run<T: Copy + Send + Sync + 'static>(watched: Watched, tag: 
 }
 
 /// Starts the tasks that write to the worker, and sends the order.
-fn outgoing(launch: &Launch, to: OwnedWriteHalf) -> (mpsc::Sender<v1::ToWorker>, mpsc::Sender<v1::ReadRequest>) {
+fn outgoing(
+    launch: &Launch,
+    to: OwnedWriteHalf,
+    reads: serve::Reads,
+) -> (mpsc::Sender<v1::ToWorker>, mpsc::Sender<v1::ReadRequest>) {
     let (sender, messages) = mpsc::channel(serve::READS_WAITING_MAX);
     let (requests, waiting) = mpsc::channel(serve::READS_WAITING_MAX);
     if let Ok(order) = order(launch) {
@@ -67,7 +72,7 @@ fn outgoing(launch: &Launch, to: OwnedWriteHalf) -> (mpsc::Sender<v1::ToWorker>,
         let _ = sender.try_send(v1::ToWorker { message: Some(to_worker::Message::Order(order)) });
     }
     tokio::spawn(write_all(messages, to));
-    tokio::spawn(serve::run(launch.source.clone(), waiting, sender.clone()));
+    tokio::spawn(serve::run(launch.source.clone(), waiting, sender.clone(), reads));
     (sender, requests)
 }
 
