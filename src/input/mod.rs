@@ -75,7 +75,7 @@ impl Source {
     /// Something remote. What is fetched of it is kept in `cache` as long as the source lives.
     ///
     /// # Errors
-    /// `source.empty`.
+    /// `source.empty`; `source.unreadable` for a size that no file has.
     pub fn remote(
         name: &str,
         size_bytes: u64,
@@ -84,6 +84,10 @@ impl Source {
     ) -> Result<Self, Problem> {
         if size_bytes == 0 {
             return Err(Problem::input("source.empty", format!("{name} has 0 bytes; was it uploaded whole?")));
+        }
+        if i64::try_from(size_bytes).is_err() {
+            let message = format!("{name} claims to have {size_bytes} bytes; check where it is stored");
+            return Err(Problem::input("source.unreadable", message));
         }
         let kind = Kind::Remote(Arc::new(Remote::new(name, size_bytes, ranges, cache)));
         Ok(Self { name: name.to_owned(), size_bytes, kind })

@@ -45,7 +45,9 @@ pub struct Block {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refusal {
     /// The address is no global unicast one, and nothing allows it.
-    #[error("{host} is at {address}, {kind} address, and none of these may be connected to")]
+    ///
+    /// The address is not part of the sentence: a client would learn what lies where in the operator's network.
+    #[error("{host} is at {kind} address, and none of these may be connected to")]
     Special {
         /// The host as it is named.
         host: String,

@@ -1,6 +1,6 @@
 //! The client: one pool of connections, rules at each hop.
 
-use super::address::AddressRules;
+use super::address::{AddressRules, Refusal};
 use super::resolve::{Filtered, Lookup, SystemLookup};
 use super::target::Target;
 use super::{Failure, tls};
@@ -36,6 +36,8 @@ pub struct Options {
     pub read_timeout: Duration,
     /// What becomes of redirects.
     pub redirects: Redirects,
+    /// Certificate authorities that are trusted beside those of the system, in PEM; often empty.
+    pub authorities_pem: Vec<u8>,
     /// Who knows the addresses of names.
     pub lookup: Arc<dyn Lookup>,
 }
@@ -46,6 +48,7 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(20),
             redirects: Redirects::default(),
+            authorities_pem: Vec::new(),
             lookup: Arc::new(SystemLookup),
         }
     }
@@ -70,13 +73,14 @@ impl Client {
     /// A client under `rules`. Reads the system's certificate authorities, which takes some milliseconds.
     ///
     /// # Errors
-    /// `internal.http_client` when TLS cannot be set up.
+    /// `internal.http_client` when TLS cannot be set up, for which malformed `authorities_pem` are a reason.
     pub fn new(rules: AddressRules, options: &Options) -> Result<Self, Problem> {
-        let broken = |error: &dyn std::fmt::Display| {
-            Problem::bug("internal.http_client", format!("the HTTP client cannot be set up ({error}); report this"))
+        let broken = |error: String| {
+            let message = format!("the HTTP client cannot be set up ({error}); check its certificate authorities");
+            Problem::bug("internal.http_client", message)
         };
         let rules = Arc::new(rules);
-        let tls = tls::config().map_err(|error| broken(&error))?;
+        let tls = tls::config(&options.authorities_pem).map_err(broken)?;
         let resolver = Filtered { rules: Arc::clone(&rules), lookup: Arc::clone(&options.lookup) };
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -90,7 +94,7 @@ impl Client {
             .read_timeout(options.read_timeout)
             .pool_max_idle_per_host(IDLE_MAX)
             .build()
-            .map_err(|error| broken(&error))?;
+            .map_err(|error| broken(error.to_string()))?;
         Ok(Self { http, rules, redirects: options.redirects })
     }
 
@@ -114,7 +118,7 @@ impl Client {
         for _ in 0..=HOPS_MAX {
             // Addresses in place of names are never looked up, so nobody else would check them.
             if let Some(address) = target.address() {
-                self.rules.check(&target.host(), address)?;
+                self.rules.check(&target.host(), address).map_err(|refusal| noted(refusal.into()))?;
             }
             let mut request = self.http.request(method.clone(), target.url()).headers(headers.clone());
             if !headers.contains_key(ACCEPT_ENCODING) {
@@ -123,7 +127,7 @@ impl Client {
             if !body.is_empty() {
                 request = request.body(body.clone());
             }
-            let inner = request.send().await.map_err(|error| Failure::of(&error))?;
+            let inner = request.send().await.map_err(|error| noted(Failure::of(&error)))?;
             let Some(location) = location(&inner) else { return Ok(Response { target, inner }) };
             let reads = matches!(*method, Method::GET | Method::HEAD);
             if self.redirects == Redirects::Refuse || !reads {
@@ -134,6 +138,14 @@ impl Client {
         }
         Err(Failure::Redirect(format!("more than {HOPS_MAX} times")))
     }
+}
+
+/// Refused addresses are for the operator's eyes.
+fn noted(failure: Failure) -> Failure {
+    if let Failure::Refused(Refusal::Special { host, address, .. }) = &failure {
+        tracing::info!(%address, "{host} is not connected to: no rule allows its address");
+    }
+    failure
 }
 
 /// Where an answer redirects to (RFC 9110 §15.4), if it does.

@@ -1,7 +1,7 @@
 //! Answers a worker's reads from its source.
 //!
 //! Receives: read requests, at most [`READS_WAITING_MAX`] of them waiting. Sends: one reply each, in order.
-//! Ends: when the worker's task drops its sender, or when the writer is gone. What becomes of the reads is noted in
+//! Ends: when the worker's task drops its sender or ends it, or when the writer is gone. What becomes of the reads is noted in
 //! [`Reads`]: a worker only knows that it got no bytes, and what it says about the reason is a guess.
 
 use super::exit::Exit;
@@ -37,22 +37,20 @@ impl Reads {
     /// deadline that was mostly spent on waiting for the source.
     pub(super) fn explain(&self, exit: Exit, deadline: Option<Duration>, source: &str) -> Exit {
         let noted = self.noted();
-        match (exit, &noted.failure) {
-            (Exit::Failed(problem), Some(failure)) if problem.code.starts_with("source.") => {
-                Exit::Failed(failure.clone())
+        let waited = noted.waited + noted.since.map(|since| since.elapsed()).unwrap_or_default();
+        let late = match &exit {
+            Exit::TimedOut => true,
+            Exit::Failed(problem) if problem.code.starts_with("source.") => problem.code == "source.probe_timeout",
+            _ => return exit,
+        };
+        let slow = late && deadline.is_some_and(|deadline| waited >= deadline / 2);
+        match &noted.failure {
+            Some(failure) if slow || !late => Exit::Failed(failure.clone()),
+            None if slow => {
+                let message = format!("{source} gave too few bytes in time; check where it is stored");
+                Exit::Failed(Problem::sink("source.unavailable", message))
             }
-            (Exit::TimedOut, failure) => {
-                let waited = noted.waited + noted.since.map(|since| since.elapsed()).unwrap_or_default();
-                if deadline.is_none_or(|deadline| waited < deadline / 2) {
-                    return Exit::TimedOut;
-                }
-                let slow = || {
-                    let message = format!("{source} gave too few bytes in time; check where it is stored");
-                    Problem::sink("source.unavailable", message)
-                };
-                Exit::Failed(failure.clone().unwrap_or_else(slow))
-            }
-            (exit, _) => exit,
+            _ => exit,
         }
     }
 }
@@ -72,11 +70,7 @@ pub(super) async fn run(
 ) {
     while let Some(request) = requests.recv().await {
         reads.noted().since = Some(Instant::now());
-        // A worker that is gone wants nothing any more, however long the source would still take.
-        let reply = tokio::select! {
-            reply = reply(&source, request, &reads) => reply,
-            () = to.closed() => return,
-        };
+        let reply = reply(&source, request, &reads).await;
         if to.send(v1::ToWorker { message: Some(v1::to_worker::Message::ReadReply(reply)) }).await.is_err() {
             return;
         }
@@ -112,6 +106,8 @@ mod tests {
         reads.noted().waited = Duration::from_secs(5);
         let Exit::Failed(slow) = reads.explain(Exit::TimedOut, deadline, "s") else { panic!("it was the source") };
         assert_eq!(slow.code, "source.unavailable");
+        let told = Exit::Failed(Problem::input("source.probe_timeout", "?"));
+        assert_eq!(reads.explain(told, deadline, "s"), Exit::Failed(slow));
         let changed = Problem::input("source.changed", "it changed");
         reads.noted().failure = Some(changed.clone());
         assert_eq!(reads.explain(guess(), None, "s"), Exit::Failed(changed));

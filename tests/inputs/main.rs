@@ -5,5 +5,6 @@
 mod addresses;
 mod http;
 mod server;
+mod tls;
 mod troubles;
 mod workers;
