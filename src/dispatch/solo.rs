@@ -58,7 +58,7 @@ pub async fn transcode(
     mut cancel: watch::Receiver<bool>,
 ) -> Result<JobReport, Problem> {
     let store: Arc<dyn Store> = Arc::new(Memory::new());
-    let http = net::Client::new(net::AddressRules::default())?;
+    let http = net::Client::new(net::AddressRules::default(), &net::Options::default())?;
     let opener = Opener::new(OpenerOptions {
         roots: Vec::new(),
         http,

@@ -99,6 +99,17 @@ impl Worker {
         let _ = self.control.send(Control::Released(bytes));
     }
 
+    /// What tells the worker that bytes have left its spool, once that is so; it outlives this handle and may come late.
+    pub fn releaser(&self) -> Box<dyn FnOnce(u64) + Send + Sync> {
+        // Weak, since the process ends when the last way to it is dropped.
+        let control = self.control.downgrade();
+        Box::new(move |bytes| {
+            if let Some(control) = control.upgrade() {
+                let _ = control.send(Control::Released(bytes));
+            }
+        })
+    }
+
     /// Tells the worker that nobody wants these tracks any more, by their ids: it stops making them, and what only they
     /// needed, without disturbing the others. Segments of them that are on their way still come. When no track is left
     /// the worker fails as cancelled, unless it is stopped sooner.

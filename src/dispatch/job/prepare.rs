@@ -237,7 +237,7 @@ impl Job {
         self.settings.store.put_document(record.id, record.attempt, PLAN, json).await?;
         self.plan = Arc::new(planning.plan);
         for work in &self.plan.works {
-            self.tell_listener(JobEvent::Planned { plan: work.plan.clone() }).await;
+            self.tell_listener(JobEvent::Planned { plan: Box::new(work.plan.clone()) }).await;
         }
         let plan = Arc::clone(&self.plan);
         for (index, output) in plan.outputs.iter().enumerate() {
