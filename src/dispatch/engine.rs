@@ -15,6 +15,7 @@ use crate::report::{JobEvent, JobProgress};
 use crate::store::Waiting;
 use reelmill_scheduler::{Action, CPU_THREADS, Event, JobId as Number, Scheduler, SpanId, Vector};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -57,6 +58,8 @@ pub(super) struct ActiveJob {
 pub(super) struct Shown {
     pub(super) active: Mutex<HashMap<JobId, ActiveJob>>,
     pub(super) figures: Mutex<Figures>,
+    /// Bytes of finished segments that wait to be published, over all jobs.
+    pub(super) spooled: Arc<AtomicU64>,
 }
 
 /// A moment's figures.
@@ -217,6 +220,7 @@ impl Engine {
             engine: self.to_self.clone(),
             commands: inbox,
             progress: shows,
+            spooled: Arc::clone(&self.shown.spooled),
             listener: self.listener.clone(),
         };
         // The class is known once the record is read; until then the job counts against every class.

@@ -8,7 +8,7 @@ use super::settings::Settings;
 use super::{now_unix_ms, probe};
 use crate::api::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply, StopOutcome};
 use crate::model::state::{InputEvent, JobEvent as On, OutputEvent, OutputState};
-use crate::model::{JobId, JobRecord, JobSpec, Locator, MediaFacts, Problem};
+use crate::model::{Fault, JobId, JobRecord, JobSpec, Locator, MediaFacts, Problem};
 use crate::plan::{Node, plan_job};
 use crate::report::{JobEvent, JobProgress};
 use crate::store::{Created, Effect, IdempotencyKey, LedgerEntry, Store, StoreError, Stored, Waiting};
@@ -67,6 +67,10 @@ impl Engine {
     }
 
     async fn accept(&self, spec: JobSpec, key: Option<IdempotencyKey>) -> Result<(Stored, bool), Problem> {
+        if self.shown.figures().queued >= self.settings.queue_max {
+            let message = format!("{} jobs wait already; try again later", self.settings.queue_max);
+            return Err(Problem::new(Fault::Capacity, "job.queue_full", message));
+        }
         let record = JobRecord::new(JobId::new(), spec, now_unix_ms());
         let (id, priority, not_before_unix_ms) = (record.id, record.spec.priority, record.not_before_unix_ms);
         let state = record.state();
@@ -338,7 +342,7 @@ fn busy() -> Problem {
 
 /// Removes what an earlier process left in the spool.
 fn empty(spool: &std::path::Path) -> Result<(), Problem> {
-    let failed = |error: std::io::Error| crate::publish::spool_problem(spool, &error);
+    let failed = |error: std::io::Error| super::spool_problem(spool, &error);
     match std::fs::remove_dir_all(spool) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}

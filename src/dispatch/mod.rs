@@ -23,6 +23,8 @@ pub use sinks::{Buckets, Sinks};
 pub use solo::{TranscodeRequest, transcode};
 
 use crate::model::Problem;
+use std::io;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
@@ -43,4 +45,15 @@ async fn cancelled(cancel: &mut watch::Receiver<bool>) {
 
 fn now_unix_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// An error in the directory where segments wait, as a problem.
+fn spool_problem(path: &Path, error: &io::Error) -> Problem {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Problem::sink("spool.full", format!("there is no room left for {path}; free some or choose another disk"))
+        }
+        _ => Problem::sink("spool.unwritable", format!("{path} cannot be written: {error}; check path and permissions")),
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::sinks::Sinks;
 use crate::input::{Opener, Transport};
+use crate::model::BackOff;
 use crate::store::Store;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,8 +27,14 @@ pub struct Settings {
     pub spool: Option<PathBuf>,
     /// Bytes that may wait there before no more work is started.
     pub spool_bytes_max: u64,
+    /// Transfers at a time for each output.
+    pub uploads: usize,
+    /// How transfers are tried again.
+    pub upload_retry: BackOff,
     /// Jobs of one class, and of higher ones, that are prepared, run or are published at the same time.
     pub active_max: usize,
+    /// Jobs that may wait before no more are accepted.
+    pub queue_max: u64,
     /// What a failed output left is kept for a retry; else it is removed at once.
     pub keep_failed: bool,
 }

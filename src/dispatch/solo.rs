@@ -23,6 +23,8 @@ use tokio::sync::{broadcast, mpsc, watch};
 const EVENTS_IN_FLIGHT: usize = 64;
 /// A crashed worker is tried again almost at once: somebody waits, and nobody else wants the machine.
 const RETRY: BackOff = BackOff { first_ms: 50, factor: 2, max_ms: 2_000, attempts_max: 5, jitter_percent: 0 };
+/// Renames at a time: they hardly take any, and wait for nothing.
+const UPLOADS: usize = 4;
 /// Bytes of a remote source that are kept on the disk while it is read.
 const CACHE_BYTES_MAX: u64 = 256 << 20;
 
@@ -76,7 +78,10 @@ pub async fn transcode(
         threads: request.threads,
         spool: None,
         spool_bytes_max: u64::MAX,
+        uploads: UPLOADS,
+        upload_retry: RETRY,
         active_max: 1,
+        queue_max: u64::MAX,
         keep_failed: false,
     };
     let (listener, happened) = mpsc::channel(EVENTS_IN_FLIGHT);

@@ -45,6 +45,8 @@ pub struct Launch {
     pub silence: Duration,
     /// After so long it is killed whatever it says.
     pub deadline: Option<Duration>,
+    /// Bytes of finished segments that may wait in its spool; 0 for the worker's own limit.
+    pub spool_bytes_max: u64,
 }
 
 impl Launch {
@@ -58,6 +60,7 @@ impl Launch {
             work,
             silence: Duration::from_secs(WORKER_SILENCE_SECONDS_MAX),
             deadline: None,
+            spool_bytes_max: 0,
         }
     }
 }
@@ -166,7 +169,11 @@ fn order(launch: &Launch) -> io::Result<v1::Order> {
         _ => -1,
     };
     let source = v1::Source { size_bytes: launch.source.size_bytes(), descriptor };
-    Ok(v1::Order { source: Some(source), work: Some(launch.work.clone()) })
+    Ok(v1::Order {
+        source: Some(source),
+        work: Some(launch.work.clone()),
+        spool_bytes_max: launch.spool_bytes_max,
+    })
 }
 
 /// The worker's program: `REELMILL_WORKER` where it is set, else `reelmill-worker` beside the running program.

@@ -1,6 +1,7 @@
 //! The worker's end of the control socket: one writer at a time, one thread that reads.
 
 use crate::model::Problem;
+use crate::model::limits::SPOOL_BYTES_MAX;
 use crate::pipeline::Control;
 use crate::wire::{self, v1};
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -20,6 +21,7 @@ pub(super) struct Link {
     replies: Receiver<v1::ReadReply>,
     control: Arc<Control>,
     spooled: Mutex<u64>,
+    spool_bytes_max: u64,
     room: Condvar,
     lines: Mutex<u32>,
 }
@@ -38,6 +40,10 @@ impl Link {
             replies,
             control,
             spooled: Mutex::new(0),
+            spool_bytes_max: match order.spool_bytes_max {
+                0 => SPOOL_BYTES_MAX,
+                asked => asked.min(SPOOL_BYTES_MAX),
+            },
             room: Condvar::new(),
             lines: Mutex::new(0),
         });
@@ -110,10 +116,10 @@ impl Link {
 
     /// Counts bytes of a track into the spool and waits while it is over its limit. False when the track was dropped
     /// while it waited: then nothing was counted.
-    pub(super) fn take_room(&self, track: &str, bytes: u64, most: u64) -> Result<bool, Problem> {
+    pub(super) fn take_room(&self, track: &str, bytes: u64) -> Result<bool, Problem> {
         let mut spooled = self.spooled.lock().unwrap_or_else(PoisonError::into_inner);
         *spooled += bytes;
-        while *spooled > most && *spooled > bytes {
+        while *spooled > self.spool_bytes_max && *spooled > bytes {
             if self.control.stopped() {
                 return Err(Problem::cancelled());
             }

@@ -104,7 +104,7 @@ impl Outlet for SpoolOutlet {
 
     fn segment(&self, segment: FinishedSegment) -> Result<(), Problem> {
         let bytes = segment.files.iter().map(|file| file.bytes.len() as u64).sum();
-        if !self.link.take_room(&segment.track, bytes, limits::SPOOL_BYTES_MAX)? {
+        if !self.link.take_room(&segment.track, bytes)? {
             return Ok(());
         }
         let files = segment

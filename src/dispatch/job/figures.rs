@@ -18,8 +18,6 @@ pub(super) struct Figures {
     pub(super) trackers: Vec<Tracker>,
     /// End of what is published, µs, by output and track.
     published: BTreeMap<(usize, String), i64>,
-    /// Bytes that were published before this attempt, by output.
-    before: BTreeMap<usize, u64>,
     /// Media that was published before this attempt, µs, by output.
     head_start: BTreeMap<usize, i64>,
     /// Attempts at parts that failed and were made up for.
@@ -34,7 +32,6 @@ impl Figures {
             shows,
             trackers: Vec::new(),
             published: BTreeMap::new(),
-            before: BTreeMap::new(),
             head_start: BTreeMap::new(),
             retries: 0,
             playable_after_ms: None,
@@ -50,12 +47,12 @@ impl Figures {
         self.trackers = plan.works.iter().map(|work| tracker(&work.plan)).collect();
     }
 
-    /// What an earlier attempt had published of an output.
-    pub(super) fn resume(&mut self, output: usize, rows: &[LedgerRow]) {
+    /// What an earlier attempt had published of a track of an output.
+    pub(super) fn resume(&mut self, output: usize, rows: &[LedgerRow], timescale: impl Fn(&str) -> u32) {
         for row in rows {
             let LedgerEntry::Segment(segment) = &row.entry else { continue };
-            let bytes: u64 = segment.record.files.iter().map(|file| file.bytes).sum();
-            *self.before.entry(output).or_default() += bytes;
+            let end_us = scale_round(segment.record.end(), 1_000_000, i64::from(timescale(&row.track).max(1)));
+            self.published(output, &row.track, end_us);
         }
     }
 
@@ -115,7 +112,6 @@ impl Job {
         let began_us = *self.figures.head_start.entry(output).or_insert(published_us);
         let gained = u64::try_from(done_us - began_us).unwrap_or(0);
         let rest = planned.duration_us.map(|total| u64::try_from(total - done_us).unwrap_or(0));
-        let uploaded = live.uploaded_bytes() + self.figures.before.get(&output).copied().unwrap_or(0);
         Some(OutputProgress {
             output,
             media_done_us: done_us,
@@ -126,7 +122,7 @@ impl Job {
                 let wait = scale_round(rest as i64, elapsed_ms as i64, gained as i64);
                 u64::try_from(wait).unwrap_or(0)
             }),
-            uploaded_bytes: uploaded,
+            uploaded_bytes: live.uploaded_bytes(),
         })
     }
 }

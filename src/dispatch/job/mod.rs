@@ -36,6 +36,7 @@ use reelmill_scheduler::{Action, JobId as Number, SpanId};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
@@ -52,6 +53,8 @@ pub(super) struct Start {
     pub(super) engine: mpsc::UnboundedSender<ToEngine>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) progress: watch::Sender<Arc<JobProgress>>,
+    /// Bytes of finished segments that wait to be published, over all jobs.
+    pub(super) spooled: Arc<AtomicU64>,
     pub(super) listener: Option<mpsc::Sender<JobEvent>>,
 }
 
@@ -97,6 +100,7 @@ pub(super) struct Job {
     sources: Vec<Option<Source>>,
     plan: Arc<JobPlan>,
     spool: PathBuf,
+    spooled: Arc<AtomicU64>,
     /// One for each output, once opened.
     sinks: Vec<Option<Arc<dyn Sink>>>,
     /// What the ledger held when the attempt began.
@@ -124,6 +128,7 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
     let mut job = Job {
         spool: start.settings.spool.clone().unwrap_or_else(std::env::temp_dir).join(start.id.to_string()),
         settings: start.settings,
+        spooled: start.spooled,
         number: start.number,
         engine: start.engine,
         commands: start.commands,
@@ -160,6 +165,7 @@ impl Job {
         if !self.begin().await? {
             return Ok(Ended::Fenced);
         }
+        self.keep_what_is_ready().await;
         let mut actions = None;
         // A job that was asked to stop in an earlier life only has its outputs removed.
         if self.keeper.record.state() != JobState::Stopping {
@@ -185,12 +191,29 @@ impl Job {
             return Ok(false);
         }
         if record.state() != JobState::Stopping {
+            // The process ended before it could do so.
             put_back(record, now);
             record.job(On::Begin, now, None);
         }
         self.keeper.save().await?;
         self.rows = self.settings.store.ledger(self.keeper.record.id).await?;
         Ok(true)
+    }
+
+    /// Ends the claims of outputs that an earlier attempt had finished, in case it did not come to that.
+    async fn keep_what_is_ready(&mut self) {
+        for output in 0..self.outputs.len() {
+            if self.keeper.record.outputs[output].state() != OutputState::Ready {
+                continue;
+            }
+            let kept = match self.sink(output) {
+                Ok(sink) => sink.keep().await.map_err(|error| error.problem),
+                Err(problem) => Err(problem),
+            };
+            if let Err(problem) = kept {
+                tracing::warn!(job = %self.keeper.record.id, output, %problem, "a finished output could not be tidied up");
+            }
+        }
     }
 
     /// Whether every output is over.

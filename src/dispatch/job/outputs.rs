@@ -3,7 +3,7 @@
 use super::{Broken, Job};
 use super::report::Made;
 use crate::dispatch::now_unix_ms;
-use crate::model::Problem;
+use crate::model::{Packaging, Problem};
 use crate::model::state::{OutputEvent, OutputState};
 use crate::publish::sink::Sink;
 use crate::publish::{self, Assignment, Ending, OutputTask, Recorded, Told};
@@ -66,8 +66,9 @@ impl Job {
             store: Arc::clone(&self.settings.store),
             rows,
             scratch: self.spool.join(format!("output-{output}")),
-            retry: record.spec.retry,
+            retry: self.settings.upload_retry,
             started_unix_ms: record.begun_unix_ms.unwrap_or_else(now_unix_ms),
+            uploads: self.settings.uploads,
         };
         let task = publish::start(assignment, self.tell.clone());
         self.outputs[output] = Some(Live { task, waits_for: BTreeSet::new(), ending: None, made: Made::default() });
@@ -81,11 +82,12 @@ impl Job {
                 self.figures.published(output, &track, end_us);
                 self.tell_listener(JobEvent::Segment { track, index, bytes, end_us }).await;
             }
-            Told::Playable { manifests } => {
+            Told::Playable => {
                 let elapsed_ms = self.elapsed_ms();
                 self.figures.playable_after_ms.get_or_insert(elapsed_ms);
                 self.keeper.record.playable(output, now_unix_ms());
                 self.keeper.save().await?;
+                let manifests = self.masters(output);
                 self.tell_listener(JobEvent::Playable { elapsed_ms, manifests }).await;
             }
             Told::Warning(note) => {
@@ -96,20 +98,25 @@ impl Job {
                 let record = &mut self.keeper.record.outputs[output];
                 (record.tracks, record.files) = (summary.tracks, summary.files);
                 self.keeper.record.output(output, OutputEvent::Publish, now_unix_ms(), None);
-                let live = self.outputs[output].take();
                 self.keeper.save().await?;
-                if let Some(report) = live.and_then(|live| live.made.take()) {
-                    self.tell_listener(JobEvent::Done(Box::new(report))).await;
+                if let Some(live) = &mut self.outputs[output] {
+                    live.end(Ending::Keep);
                 }
             }
             Told::Failed(problem) => self.fail_output(output, problem).await?,
             Told::Ended => {
-                self.outputs[output] = None;
+                let Some(live) = self.outputs[output].take() else { return Ok(()) };
+                // Nobody told it to: another attempt owns the job.
+                if live.ending.is_none() {
+                    return Err(Broken::Fenced);
+                }
                 // Refused by the table unless it was asked to stop.
                 self.keeper.record.output(output, OutputEvent::EndStopped, now_unix_ms(), None);
                 self.keeper.save().await?;
+                if let Some(report) = live.made.take().filter(|_| live.ending == Some(Ending::Keep)) {
+                    self.tell_listener(JobEvent::Done(Box::new(report))).await;
+                }
             }
-            Told::Fenced => return Err(Broken::Fenced),
         }
         Ok(())
     }
@@ -158,8 +165,8 @@ impl Job {
 
     /// Starts a task for an output of which nothing runs, only to have what it left removed.
     async fn begin_removal(&mut self, output: usize) -> Result<(), Broken> {
-        let id = self.keeper.record.id;
-        let rows = self.settings.store.ledger(id).await?.into_iter().filter(|row| row.output == output).collect();
+        let rows = self.rows_of(output);
+        let resuming = !rows.is_empty();
         if self.plan.outputs.is_empty()
             && let Some(plan) = self.stored_plan().await?
         {
@@ -167,13 +174,29 @@ impl Job {
         }
         let if_exists = self.keeper.record.spec.outputs[output].if_exists;
         let adopted = match self.sink(output) {
-            Ok(sink) => sink.claim(if_exists, true).await.map(|_| ()),
+            Ok(sink) => sink.claim(if_exists, resuming).await.map(|_| ()).map_err(|e| e.problem),
             Err(problem) => Err(problem),
         };
         if let Err(problem) = adopted.and_then(|()| self.start_output(output, rows)) {
             tracing::error!(job = %id, output, %problem, "what the output had published could not be removed");
         }
         Ok(())
+    }
+
+    /// What the ledger held of an output when the attempt began.
+    pub(super) fn rows_of(&self, output: usize) -> Vec<LedgerRow> {
+        self.rows.iter().filter(|row| row.output == output).cloned().collect()
+    }
+
+    /// The manifests of an output that players are given, by path below its destination.
+    fn masters(&self, output: usize) -> Vec<String> {
+        let planned = self.plan.outputs.get(output).and_then(Option::as_ref);
+        let of = |packaging: &Packaging| match packaging {
+            Packaging::Cmaf => &["cmaf/manifest.mpd", "cmaf/master.m3u8"][..],
+            Packaging::Ts => &["ts/master.m3u8"][..],
+        };
+        let paths = planned.iter().flat_map(|planned| &planned.packagings).flat_map(of);
+        paths.map(|path| (*path).to_owned()).collect()
     }
 
     /// Has nothing made any more that no output wants.

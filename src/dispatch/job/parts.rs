@@ -14,10 +14,15 @@ use reelmill_scheduler::{Action, CPU_THREADS, Event, SpanId, Vector};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 
 /// A worker that dies so often without having got any further dies of the media or of the code, not of the device.
 const CRASHES_MAX: u32 = 2;
+/// A part for whose segments the disk has no room is looked at again after so long, ms.
+const ROOM_AGAIN_MS: u64 = 500;
+/// Workers that run side by side share the spool's quota as if there were so many.
+const SPOOL_SHARES: u64 = 4;
 /// The document that says where finished parts end.
 const PARTS: &str = "parts";
 
@@ -66,6 +71,8 @@ impl Job {
         let rows = std::mem::take(&mut self.rows);
         let ends = self.settings.store.document(id, PARTS).await?;
         let ends: Ends = ends.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        self.place_spool().await?;
+        self.figures.planned(&self.plan);
         self.begin_outputs(&rows).await?;
         let mut demands = Vec::new();
         let plan = Arc::clone(&self.plan);
@@ -102,6 +109,31 @@ impl Job {
         Ok(Some(actions))
     }
 
+    /// Makes the directory where segments wait: the node's, or inside the first local destination.
+    async fn place_spool(&mut self) -> Result<(), Broken> {
+        if self.settings.spool.is_none() {
+            let outputs = self.keeper.record.spec.outputs.iter().enumerate();
+            let mut claimed = outputs.filter(|(index, _)| self.keeper.record.outputs[*index].checked);
+            if let Some(path) = claimed.find_map(|(_, output)| output.destination.path()) {
+                self.spool = path.join(".reelmill").join("spool");
+            }
+        }
+        let spool = self.spool.clone();
+        let made = blocking(move || {
+            std::fs::create_dir_all(&spool).map_err(|error| crate::dispatch::spool_problem(&spool, &error))?;
+            std::path::absolute(&spool).map_err(|error| crate::dispatch::spool_problem(&spool, &error))
+        });
+        match made.await {
+            Ok(spool) => self.spool = spool,
+            Err(problem) => {
+                for output in 0..self.outputs.len() {
+                    self.fail_output(output, problem.clone()).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn begin_outputs(&mut self, rows: &[LedgerRow]) -> Result<(), Broken> {
         use crate::model::state::OutputState::Running;
         for output in 0..self.outputs.len() {
@@ -109,7 +141,9 @@ impl Job {
                 continue;
             }
             let own: Vec<_> = rows.iter().filter(|row| row.output == output).cloned().collect();
-            self.figures.resume(output, &own);
+            let planned = self.plan.outputs.get(output).and_then(Option::as_ref);
+            let timescale = |track: &str| planned.map_or(1, |planned| self.plan.timescale_of(planned, track));
+            self.figures.resume(output, &own, timescale);
             if let Err(problem) = self.start_output(output, own) {
                 self.fail_output(output, problem).await?;
             }
@@ -194,6 +228,12 @@ impl Job {
 
     async fn start_part(&mut self, span: SpanId, reason: String) -> Result<(), Broken> {
         let index = span.0 as usize;
+        if self.spooled.load(Ordering::Relaxed) >= self.settings.spool_bytes_max {
+            let part = self.part_name(index);
+            self.tell_listener(JobEvent::PartWaits { part, dimension: "spool.bytes".to_owned() }).await;
+            let _ = self.engine.send(ToEngine::SpanFailed { number: self.number, span, wait_ms: ROOM_AGAIN_MS });
+            return Ok(());
+        }
         self.parts[index].attempts += 1;
         let attempt = self.parts[index].attempts;
         let part = self.part_name(index);
@@ -227,11 +267,12 @@ impl Job {
         let spool = self.spool.join(format!("{}-{attempt}", self.part_name(index)));
         let made = spool.clone();
         blocking(move || {
-            std::fs::create_dir_all(&made).map_err(|error| crate::publish::spool_problem(&made, &error))
+            std::fs::create_dir_all(&made).map_err(|error| crate::dispatch::spool_problem(&made, &error))
         })
         .await?;
         let settings = &self.settings;
-        let launch = Launch::new(&settings.worker, &spool, source, settings.transport, order);
+        let mut launch = Launch::new(&settings.worker, &spool, source, settings.transport, order);
+        launch.spool_bytes_max = (settings.spool_bytes_max / SPOOL_SHARES).max(1);
         let worker = supervise::start(launch, (SpanId(index as u32), attempt), self.reports.clone())?;
         Ok(Running { worker, spool, attempt, dropped: BTreeSet::new() })
     }
@@ -283,8 +324,18 @@ impl Job {
                 let packagings = self.packagings_of(index, &segment.track)?;
                 let (rendition, number) = (segment.track.clone(), segment.index);
                 let (from, into) = (running.spool.clone(), self.spool.clone());
-                let release = running.worker.releaser();
-                let taken = blocking(move || Spooled::take(&from, &into, segment, &packagings, release)).await?;
+                let (room, waiting) = (running.worker.releaser(), Arc::clone(&self.spooled));
+                let bytes = segment.files.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
+                waiting.fetch_add(bytes, Ordering::Relaxed);
+                let undo = Arc::clone(&waiting);
+                let release = Box::new(move |released| {
+                    waiting.fetch_sub(bytes, Ordering::Relaxed);
+                    room(released);
+                });
+                let taken = blocking(move || Spooled::take(&from, &into, segment, &packagings, release)).await;
+                let taken = taken.inspect_err(|_| {
+                    undo.fetch_sub(bytes, Ordering::Relaxed);
+                })?;
                 let taken = Arc::new(taken);
                 for output in self.outputs_with(work, &rendition) {
                     output.segment(work, part, Arc::clone(&taken));

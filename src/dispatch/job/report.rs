@@ -3,8 +3,9 @@
 use super::Job;
 use crate::model::job::Warning;
 use crate::model::plan::OutputPlan;
-use crate::model::{MediaFacts, Plan};
-use crate::publish::{Published, ReportMaker};
+use crate::model::{MediaFacts, Plan, Problem};
+use crate::model::job::FileRole;
+use crate::publish::{MakeReport, Summary};
 use crate::report::{JobReport, OtherSource, SourceReport, TrackReport};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,13 +21,17 @@ impl Made {
 
 impl Job {
     /// What makes the report of an output once all is published.
-    pub(super) fn report_maker(&self, output: usize, made: Made) -> ReportMaker {
+    pub(super) fn report_maker(&self, output: usize, made: Made) -> MakeReport {
         let record = &self.keeper.record;
         let spec = &record.spec.outputs[output];
         let planned = self.plan.outputs.get(output).and_then(Option::as_ref);
-        let mut sources = planned.map(|planned| self.sources_of_output(planned)).unwrap_or_default().into_iter();
-        let first = sources.next().unwrap_or_else(OtherSource::unknown);
+        let sources = planned.map(|planned| self.sources_of_output(planned)).unwrap_or_default();
+        let mut sources = sources.into_iter();
+        let first = sources.next();
         let about_it = |warning: &&Warning| warning.output.as_ref().is_none_or(|id| *id == spec.id);
+        let Some(first) = first else {
+            return Box::new(|_| Err(Problem::bug("internal.report", "an output without a source was finished; report this")));
+        };
         let mut report = JobReport {
             reelmill: env!("CARGO_PKG_VERSION").to_owned(),
             source: first.source,
@@ -45,14 +50,16 @@ impl Job {
             other_sources: sources.collect(),
         };
         let began = self.began;
-        Box::new(move |published: &Published<'_>| {
+        Box::new(move |summary: &Summary| {
+            let manifests = summary.files.iter().filter(|file| matches!(file.role, FileRole::HlsMaster | FileRole::DashManifest));
             report.elapsed_ms = began.elapsed().as_millis() as u64;
-            report.manifests = published.manifests.iter().map(|path| (*path).to_owned()).collect();
-            report.progressive = published.progressive.to_vec();
-            report.tracks = TrackReport::of(published.ledger);
-            let text = serde_json::to_vec_pretty(&report).unwrap_or_default();
+            report.manifests = manifests.map(|file| file.path.clone()).collect();
+            report.progressive.clone_from(&summary.progressive);
+            report.tracks = TrackReport::of(&summary.ledger);
+            let text = serde_json::to_vec_pretty(&report);
+            let text = text.map_err(|error| Problem::bug("internal.report", format!("the report is not JSON: {error}")))?;
             *made.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
-            text
+            Ok(text)
         })
     }
 

@@ -1,0 +1,144 @@
+//! `reelmill serve`: wires the daemon together by its configuration, and runs it to its end. The one file that does.
+//!
+//! In the order of a start: the store is opened, jobs that it holds are taken up, the outbox goes on, listeners are bound,
+//! clients are served. In the order of an end: clients are sent away, jobs are suspended, and what is stored is enough to
+//! go on from.
+
+mod http;
+mod remover;
+mod wiring;
+
+use crate::api::{self, Appliance};
+use crate::config::Config;
+use crate::dispatch::Engine;
+use crate::model::{Fault, Problem};
+use crate::outbox;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How often it is looked whether jobs have come to an end, and whether records have expired.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Records that are deleted in one go.
+const EXPIRED_MAX: usize = 100;
+/// How often expired records are looked for.
+const EXPIRE_EVERY: Duration = Duration::from_secs(30);
+
+/// Runs the daemon until it is asked to end, by SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps it from starting, or made it end.
+pub async fn run(config: Config) -> Result<(), Vec<Problem>> {
+    let stop = stop_signal().map_err(|problem| vec![problem])?;
+    let settings = wiring::api_settings(&config)?;
+    serve(config, settings, stop).await.map_err(|problem| vec![problem])
+}
+
+async fn serve(config: Config, settings: api::ApiSettings, stop: watch::Receiver<bool>) -> Result<(), Problem> {
+    let grpc = bind("grpc.listen", config.grpc.listen).await?;
+    let web = bind("http.listen", config.http.listen).await?;
+    let node = wiring::node(&config).await?;
+    let (store, sinks) = (Arc::clone(&node.store), node.sinks.clone());
+    let (engine, ended) = Engine::start(node, None).await?;
+    let (quit, quitting) = watch::channel(false);
+    let outbox = outbox::start(
+        Arc::clone(&store),
+        wiring::outbox_settings(&config)?,
+        Arc::new(remover::Remover::new(sinks)),
+        quitting.clone(),
+    );
+    let expiry = tokio::spawn(expire(engine.clone(), quitting.clone()));
+    let appliance: Arc<dyn Appliance> = Arc::new(engine.clone());
+    let served = tokio::spawn(http::serve(web, Arc::clone(&appliance), told(stop.clone())));
+    tracing::info!(grpc = %config.grpc.listen, http = %config.http.listen, "ready");
+    let api = api::serve(grpc, appliance, settings, told(stop)).await;
+    wind_up(&engine, ended, config.shutdown.grace).await;
+    // The one receiver that may be gone is that of a task that has ended by itself.
+    let _ = quit.send(true);
+    for task in [outbox, expiry] {
+        let _ = task.await;
+    }
+    let _ = served.await;
+    api
+}
+
+/// Lets running jobs go on for the grace period, then suspends them.
+async fn wind_up(engine: &Engine, ended: JoinHandle<()>, grace: Duration) {
+    engine.drain(true);
+    let patience = async {
+        while engine.status().jobs_active > 0 {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let _ = tokio::time::timeout(grace, patience).await;
+    engine.shut_down();
+    if ended.await.is_err() {
+        tracing::error!("the node's loop ended by a panic; what is stored is gone on from at the next start");
+    }
+}
+
+/// Deletes records whose time has come, until it is told to end.
+async fn expire(engine: Engine, mut quitting: watch::Receiver<bool>) {
+    let mut look = tokio::time::interval(EXPIRE_EVERY);
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            _ = quitting.wait_for(|quit| *quit) => return,
+        }
+        let expired = match engine.store().expired(crate::dispatch::now_unix_ms(), EXPIRED_MAX).await {
+            Ok(expired) => expired,
+            Err(error) => {
+                tracing::error!(%error, "expired records could not be looked for");
+                continue;
+            }
+        };
+        for id in expired {
+            if let Err(problem) = engine.delete(id).await {
+                tracing::warn!(job = %id, %problem, "an expired record could not be deleted");
+            }
+        }
+    }
+}
+
+async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Problem> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let message = format!("{setting} {address} cannot be listened on: {error}; choose a free one");
+        Problem::new(Fault::Input, "serve.listen", message)
+    })
+}
+
+/// Turns true at the first signal that asks the process to end. A second one ends it at once: nothing is lost by that.
+fn stop_signal() -> Result<watch::Receiver<bool>, Problem> {
+    let failed = |error: std::io::Error| {
+        let message = format!("the system lets no signal be waited for: {error}; raise its limits");
+        Problem::new(Fault::Capacity, "capacity.signals", message)
+    };
+    let (mut term, mut int) =
+        (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
+    let (tell, told) = watch::channel(false);
+    tokio::spawn(async move {
+        for again in [false, true] {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+            if again {
+                std::process::exit(i32::from(Fault::Cancelled.exit_code()));
+            }
+            tracing::info!("asked to end");
+            let _ = tell.send(true);
+        }
+    });
+    Ok(told)
+}
+
+async fn told(mut stop: watch::Receiver<bool>) {
+    // An error means that nobody is left who could ask: then there is no end.
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,176 @@
+//! From the configuration to the parts of the daemon.
+
+use crate::api::{ApiSettings, Rules, Tls, Token};
+use crate::buckets::{AllBuckets, BucketOptions};
+use crate::config::{Checksums, Config, Roots, S3Credentials, S3Store};
+use crate::dispatch::{Settings, Sinks};
+use crate::input::{Opener, OpenerOptions, Transport};
+use crate::model::{Fault, Problem};
+use crate::net::{self, AddressRules, Redirects};
+use crate::outbox::{self, OutboxSettings};
+use crate::profile::Profiles;
+use crate::publish::sink::Durability;
+use crate::store::{Sqlite, Store};
+use crate::supervise::find_program;
+use reelmill_s3::{Credentials, Multipart};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Transfers at a time for each output: enough to hide the round trips of a store in another region.
+const UPLOADS: usize = 8;
+
+/// What the API is told; everything that is wrong with it.
+pub(super) fn api_settings(config: &Config) -> Result<ApiSettings, Vec<Problem>> {
+    let profiles = Profiles::load(config.profiles_dir.as_deref())?;
+    let one = |problem| vec![problem];
+    let tls = config.tls.as_ref().map(|tls| -> Result<Tls, Problem> {
+        let client_ca = tls.client_ca_file.as_deref().map(read).transpose()?;
+        Ok(Tls { cert: read(&tls.cert_file)?, key: read(&tls.key_file)?, client_ca })
+    });
+    let webhooks = address_rules(&config.webhooks.allow, &[]).map_err(one)?;
+    let sources = address_rules(&config.sources.allow, &config.sources.hosts).map_err(one)?;
+    let allow_http = config.webhooks.allow_http;
+    Ok(ApiSettings {
+        tls: tls.transpose().map_err(one)?,
+        tokens: config.tokens.iter().map(|t| Token::of_secret(t.name.clone(), t.admin, t.secret.reveal())).collect(),
+        rules: Rules {
+            source_roots: some_roots(&config.sources.roots),
+            output_roots: some_roots(&config.outputs.roots),
+            secret_names: config.webhooks.secrets.keys().cloned().collect(),
+            webhook_rule: Arc::new(move |url| {
+                outbox::url_objection(url.as_str(), &webhooks, allow_http).map_or(Ok(()), Err)
+            }),
+            source_rule: Arc::new(move |url| net::objection(url, &sources).map_or(Ok(()), Err)),
+            retry: config.retry,
+            expire_after_s: config.jobs.expire_after.as_secs(),
+        },
+        profiles: Arc::new(profiles),
+        ..ApiSettings::default()
+    })
+}
+
+/// What the node works with.
+pub(super) async fn node(config: &Config) -> Result<Settings, Problem> {
+    let state = config.state_dir.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        std::fs::create_dir_all(&state).map_err(|error| unusable(&state, &error))?;
+        let state = state.canonicalize().map_err(|error| unusable(&state, &error))?;
+        let store = Sqlite::open(&state).map_err(Problem::from)?;
+        Ok::<_, Problem>((state, store))
+    });
+    let lost = |_| Problem::bug("internal.panic", "opening the state directory ended early; report this with the log");
+    let (state, store) = opened.await.map_err(lost)??;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let buckets = Arc::new(buckets(config));
+    let rules = address_rules(&config.sources.allow, &config.sources.hosts)?;
+    let opener = Opener::new(OpenerOptions {
+        roots: roots(&config.sources.roots),
+        http: net::Client::new(rules, &net::Options::default())?,
+        cache_dir: state.join("cache"),
+        cache_bytes_max: config.cache.bytes_max,
+        retry: Opener::RETRY,
+        s3: Some(Arc::<AllBuckets>::clone(&buckets)),
+    });
+    let every = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u32);
+    Ok(Settings {
+        store,
+        opener: Arc::new(opener),
+        sinks: Sinks { roots: roots(&config.outputs.roots), durability: Durability::Each, buckets: Some(buckets) },
+        transport: Transport::Descriptor,
+        worker: find_program()?,
+        threads: if config.threads == 0 { every } else { config.threads },
+        spool: Some(state.join("spool")),
+        spool_bytes_max: config.spool.bytes_max,
+        uploads: UPLOADS,
+        upload_retry: config.upload.retry,
+        active_max: config.jobs.active_max as usize,
+        queue_max: config.jobs.queue_max,
+        keep_failed: true,
+    })
+}
+
+/// How the outbox delivers.
+pub(super) fn outbox_settings(config: &Config) -> Result<OutboxSettings, Problem> {
+    let options =
+        net::Options { redirects: Redirects::Refuse, read_timeout: config.webhooks.timeout, ..net::Options::default() };
+    let client = net::Client::new(address_rules(&config.webhooks.allow, &[])?, &options)?;
+    let secrets = config.webhooks.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned()));
+    OutboxSettings::new(client, secrets.collect(), config.webhooks.give_up_after, config.webhooks.timeout)
+}
+
+fn buckets(config: &Config) -> AllBuckets {
+    let alias = |(name, bucket): (&String, &crate::config::S3Bucket)| {
+        (name.clone(), bucket.bucket.clone(), store_settings(&bucket.store))
+    };
+    AllBuckets::new(BucketOptions {
+        store: store_settings(&config.s3.store),
+        aliases: config.s3.buckets.iter().map(alias).collect(),
+        multipart: Multipart {
+            threshold_bytes: config.upload.threshold_bytes,
+            part_bytes: config.upload.part_bytes,
+            concurrency: config.upload.concurrency as usize,
+        },
+        retry: config.upload.retry,
+    })
+}
+
+fn store_settings(store: &S3Store) -> reelmill_s3::Settings {
+    let credentials = match &store.credentials {
+        S3Credentials::Chain => Credentials::Chain,
+        S3Credentials::Anonymous => Credentials::Anonymous,
+        S3Credentials::Static { access_key_id, secret_access_key } => Credentials::Static {
+            access_key_id: access_key_id.reveal().to_owned(),
+            secret_access_key: secret_access_key.reveal().to_owned(),
+            session_token: None,
+        },
+    };
+    let checksums = match store.checksums {
+        Checksums::WhenRequired => reelmill_s3::Checksums::WhenRequired,
+        Checksums::WhenSupported => reelmill_s3::Checksums::WhenSupported,
+    };
+    reelmill_s3::Settings {
+        region: store.region.clone(),
+        path_style: store.path_style,
+        checksums: Some(checksums),
+        connect_timeout: Duration::from_secs(5),
+        ..reelmill_s3::Settings::new(store.endpoint.clone(), credentials)
+    }
+}
+
+fn address_rules(allow: &[String], only: &[String]) -> Result<AddressRules, Problem> {
+    let parse = |texts: &[String]| {
+        let parsed = texts.iter().map(|text| text.parse());
+        parsed.collect::<Result<Vec<_>, net::BadAllowed>>().map_err(|error| {
+            Problem::new(Fault::Input, "config.value", format!("an address rule cannot be read: {error}"))
+        })
+    };
+    Ok(AddressRules { allow: parse(allow)?, only: parse(only)? })
+}
+
+/// Directories as lists that are empty for anywhere: where nothing is allowed, the list names what cannot exist.
+fn roots(roots: &Roots) -> Vec<PathBuf> {
+    match roots {
+        Roots::Any => Vec::new(),
+        Roots::Under(list) if list.is_empty() => vec![PathBuf::from("/dev/null/nowhere")],
+        Roots::Under(list) => list.clone(),
+    }
+}
+
+fn some_roots(roots: &Roots) -> Option<Vec<PathBuf>> {
+    match roots {
+        Roots::Any => None,
+        Roots::Under(list) => Some(list.clone()),
+    }
+}
+
+fn read(path: &Path) -> Result<String, Problem> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("{} cannot be read: {error}; check path and permissions", path.display());
+        Problem::new(Fault::Input, "config.value", message)
+    })
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::sink("store.failed", format!("{} cannot be used: {error}; check state_dir", path.display()))
+}
