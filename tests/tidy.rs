@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("input", &["model", "wire"]),
     ("plan", &["model"]),
     ("package", &["model"]),
-    ("publish", &["model", "package", "sys", "wire"]),
+    ("publish", &["model", "package", "store", "sys", "wire"]),
     ("report", &["model", "plan", "publish", "wire"]),
     ("store", &["model"]),
     ("supervise", &["input", "model", "sys", "wire"]),
