@@ -131,3 +131,64 @@ fn check_spooled(path: &Path, bytes: u64) -> Result<(), Problem> {
     let message = format!("a worker announced a segment of {bytes} bytes that is not in its spool; report this");
     Err(Problem::bug("worker.protocol", message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    const TS: [Packaging; 1] = [Packaging::Ts];
+
+    fn message(files: &[(&str, &str, u64)]) -> v1::Segment {
+        let file = |(packaging, name, bytes): &(&str, &str, u64)| v1::SpoolFile {
+            packaging: (*packaging).into(),
+            name: (*name).into(),
+            bytes: *bytes,
+            sha256: "0".repeat(64),
+            key_frames: Vec::new(),
+        };
+        let files = files.iter().map(file).collect();
+        v1::Segment { track: "720p".into(), index: 1, start: 4, duration: 4, frames: 1, files }
+    }
+
+    #[test]
+    fn files_go_and_room_comes_back_with_the_last_clone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, into) = (directory.path().join("from"), directory.path().join("into"));
+        fs::create_dir(&from).unwrap();
+        fs::create_dir(&into).unwrap();
+        fs::write(from.join("a"), [0; 188]).unwrap();
+        let room = Arc::new(AtomicU64::new(0));
+        let given = Arc::clone(&room);
+        let release = Box::new(move |bytes| given.store(bytes, Ordering::Relaxed));
+        let first = Arc::new(Spooled::take(&from, &into, message(&[("ts", "a", 188)]), &TS, release).unwrap());
+        let second = Arc::clone(&first);
+        let file = first.file(Packaging::Ts).unwrap();
+        assert!(first.path(file).exists() && !from.join("a").exists());
+        let links = |output| matches!(first.body(file, output), Body::File { link: true, .. });
+        assert!(links(1) && !links(0) && links(1), "one output alone may link");
+        drop(first);
+        assert_eq!((fs::read_dir(&into).unwrap().count(), room.load(Ordering::Relaxed)), (1, 0));
+        drop(second);
+        assert_eq!((fs::read_dir(&into).unwrap().count(), room.load(Ordering::Relaxed)), (0, 188));
+    }
+
+    #[test]
+    fn what_is_not_the_workers_own_is_not_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, into) = (directory.path().join("from"), directory.path().join("into"));
+        fs::create_dir_all(from.join("sub")).unwrap();
+        fs::create_dir(&into).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", from.join("link")).unwrap();
+        fs::write(from.join("cut"), [0; 187]).unwrap();
+        fs::write(directory.path().join("secret"), [0; 188]).unwrap();
+        let both = [Packaging::Cmaf, Packaging::Ts];
+        for name in ["absent", "link", "cut", "sub", "../secret"] {
+            fs::write(from.join("good"), [0; 4]).unwrap();
+            let message = message(&[("cmaf", "good", 4), ("ts", name, 188)]);
+            let taken = Spooled::take(&from, &into, message, &both, Box::new(|_| panic!("no room was given")));
+            assert_eq!(taken.unwrap_err().code, "worker.protocol", "{name}");
+            assert_eq!(fs::read_dir(&into).unwrap().count(), 0, "{name}");
+        }
+    }
+}

@@ -75,8 +75,7 @@ pub(super) async fn run(
         Problem::bug("internal.plan", format!("the plan has no output {}; report this", assignment.output))
     })?;
     let (ledger, lanes) = ledger::of(&plan, output)?;
-    let manifests =
-        Manifests::new(Arc::clone(&context), output.packagings.clone(), assignment.started_unix_ms);
+    let manifests = Manifests::new(Arc::clone(&context), output.packagings.clone(), assignment.started_unix_ms);
     let mut flow = Flow {
         context: Arc::clone(&context),
         uploads: assignment.uploads.max(1),

@@ -150,3 +150,7 @@ fn unsound(track: &str, error: ProgressiveError) -> Problem {
     let message = format!("the segments of {track} cannot be made one MP4 file: {error}; report this source");
     Problem::bug("output.verify_failed", message)
 }
+
+#[cfg(test)]
+#[path = "progressive_tests.rs"]
+mod tests;

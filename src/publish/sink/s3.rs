@@ -163,9 +163,10 @@ impl S3Sink {
                 Problem::input("output.forbidden", format!("{name} may not be used ({message}): {remedy}"))
             }
             ObjectErrorKind::NotFound => self.lost("an object"),
-            ObjectErrorKind::Unavailable => {
-                Problem::sink("output.unavailable", format!("{name} cannot be reached now ({message}): try again later"))
-            }
+            ObjectErrorKind::Unavailable => Problem::sink(
+                "output.unavailable",
+                format!("{name} cannot be reached now ({message}): try again later"),
+            ),
             ObjectErrorKind::Rejected => {
                 Problem::sink("output.rejected", format!("{name} refused a request: {message}; check its settings"))
             }
@@ -216,9 +217,9 @@ impl Sink for S3Sink {
     }
 
     fn read<'a>(&'a self, path: &'a str, offset: u64, length: u64) -> Answer<'a, Bytes> {
-        Box::pin(async move {
-            self.store.get_range(self.key(path), offset, length).await.map_err(|error| self.told(error))
-        })
+        Box::pin(
+            async move { self.store.get_range(self.key(path), offset, length).await.map_err(|error| self.told(error)) },
+        )
     }
 
     fn remove(&self, paths: Vec<String>) -> Answer<'_, ()> {
