@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("input", &["model", "net", "wire"]),
     ("plan", &["model"]),
     ("package", &["model"]),
-    ("publish", &["model", "package", "sys", "wire"]),
+    ("publish", &["model", "package", "store", "sys", "wire"]),
     ("report", &["model", "plan", "publish", "store", "wire"]),
     ("store", &["model"]),
     ("supervise", &["input", "model", "sys", "wire"]),

@@ -1,5 +1,7 @@
 //! Continuity of MPEG-2 transport stream segments that were muxed apart (ISO/IEC 13818-1 §2.4.3).
 
+use std::collections::BTreeMap;
+
 /// Bytes in a transport stream packet (§2.4.3.2).
 pub const PACKET_BYTES: usize = 188;
 const SYNC_BYTE: u8 = 0x47;
@@ -39,6 +41,23 @@ impl Default for Continuity {
 }
 
 impl Continuity {
+    /// The counters as [`Continuity::counters`] gave them. What is no PID or no counter is left out.
+    pub fn at(counters: &BTreeMap<u16, u8>) -> Self {
+        let mut continuity = Self::default();
+        for (pid, counter) in counters.iter().filter(|(_, counter)| **counter < 16) {
+            if let Some(last) = continuity.last.get_mut(usize::from(*pid)) {
+                *last = *counter;
+            }
+        }
+        continuity
+    }
+
+    /// The last counter of each PID that was met.
+    pub fn counters(&self) -> BTreeMap<u16, u8> {
+        let met = self.last.iter().enumerate().filter(|(_, counter)| **counter != UNSEEN);
+        met.map(|(pid, counter)| (pid as u16, *counter)).collect()
+    }
+
     /// Rewrites the counters of a segment so that they go on where the segment before ended. Nothing else changes, so byte
     /// offsets stay. Only packets with a payload count (§2.4.3.3); a PID not met before keeps its first counter.
     ///
@@ -145,6 +164,10 @@ mod tests {
         let mut resumed = Continuity::default();
         resumed.observe(&published).unwrap();
         assert_eq!(resumed, first);
+        assert_eq!(first.counters(), BTreeMap::from([(0, 3), (256, 14)]));
+        assert_eq!(Continuity::at(&first.counters()), first);
+        let wild = BTreeMap::from([(0x1fff, 16), (0x2000, 1), (u16::MAX, 0)]);
+        assert_eq!(Continuity::at(&wild), Continuity::default());
     }
 
     #[test]

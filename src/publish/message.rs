@@ -13,12 +13,12 @@ pub(super) struct Finished {
     pub(super) start: i64,
     pub(super) duration: i64,
     pub(super) frames: u32,
-    pub(super) files: Vec<Spooled>,
+    pub(super) files: Vec<SpooledFile>,
 }
 
 /// One file of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Spooled {
+pub(super) struct SpooledFile {
     pub(super) packaging: Packaging,
     /// One plain name.
     pub(super) name: String,
@@ -53,7 +53,7 @@ impl Finished {
     }
 }
 
-fn spooled(file: v1::SpoolFile) -> Result<Spooled, Problem> {
+fn spooled(file: v1::SpoolFile) -> Result<SpooledFile, Problem> {
     let packaging = Packaging::from_name(&file.packaging).ok_or_else(|| broken("it named an unknown packaging"))?;
     let mut parts = Path::new(&file.name).components();
     if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
@@ -68,7 +68,7 @@ fn spooled(file: v1::SpoolFile) -> Result<Spooled, Problem> {
     }
     let key_frame = |key: &v1::KeyFrame| KeyFrame { offset: key.offset, bytes: key.bytes, time: key.time };
     let key_frames = file.key_frames.iter().map(key_frame).collect();
-    Ok(Spooled { packaging, name: file.name, bytes: file.bytes, sha256: file.sha256, key_frames })
+    Ok(SpooledFile { packaging, name: file.name, bytes: file.bytes, sha256: file.sha256, key_frames })
 }
 
 /// A worker said what it never may.

@@ -13,12 +13,17 @@ mod fragments;
 mod lane;
 mod manifests;
 mod message;
+pub mod output;
 mod place;
 mod progressive;
+mod retry;
+pub mod sink;
+mod spooled;
 mod sync;
 mod tracks;
 
 pub use place::{Place, REPORT_NAME};
+pub use spooled::{Release, Spooled};
 
 use crate::model::ledger::{ProgressiveFile, SegmentRecord};
 use crate::model::plan::Note;

@@ -1,0 +1,94 @@
+//! Everything is made: checked, made durable, and declared final.
+
+use super::flow::put;
+use super::manifests::Manifests;
+use super::track::Lane;
+use super::{Context, MakeReport, Summary, progressive};
+use crate::model::job::{FileRole, FileSummary, TrackSummary};
+use crate::model::ledger::{TrackKind, TrackRecord};
+use crate::model::time::scale_round;
+use crate::model::{Ledger, Problem};
+use crate::package::{MASTER, MPD, verify};
+use crate::publish::retry::put_patiently;
+use crate::publish::sink::{Body, Kind, REPORT};
+
+/// Brings an output to its end. Everything that a final manifest names is durable before it is put; the report comes last.
+///
+/// # Errors
+/// `source.undecodable` when a track got nothing, `ledger.gap`, `output.*`.
+pub(super) async fn finish(
+    context: &Context,
+    mut ledger: Ledger,
+    lanes: &[Lane],
+    manifests: &mut Manifests,
+    progressive: bool,
+    report: MakeReport,
+) -> Result<Summary, Problem> {
+    check_whole(&ledger, lanes)?;
+    settle(context).await?;
+    ledger.complete = true;
+    if let Some(finding) = verify(&ledger).first() {
+        let message = format!("the output is not sound: {finding}; report this");
+        return Err(Problem::bug("output.verify_failed", message));
+    }
+    let progressive = if progressive { progressive::make(context, &ledger).await? } else { Vec::new() };
+    settle(context).await?;
+    let manifests = manifests.finish(&ledger).await?;
+    let mut files: Vec<_> = manifests.into_iter().filter_map(|(path, bytes)| playable(path, bytes)).collect();
+    let role = FileRole::ProgressiveMp4;
+    files.extend(progressive.iter().map(|file| FileSummary { role, path: file.path.clone(), bytes: file.bytes }));
+    let tracks = ledger.tracks.iter().map(summary).collect();
+    let mut summary = Summary { tracks, files, ledger, progressive };
+    let report = report(&summary)?;
+    let bytes = report.len() as u64;
+    put(context, REPORT, Body::Bytes(report.into()), Kind::Report).await?;
+    settle(context).await?;
+    summary.files.push(FileSummary { role: FileRole::Report, path: REPORT.to_owned(), bytes });
+    Ok(summary)
+}
+
+fn check_whole(ledger: &Ledger, lanes: &[Lane]) -> Result<(), Problem> {
+    let gap = lanes.iter().position(Lane::has_gap);
+    let begun = |(position, track): (usize, &TrackRecord)| gap == Some(position) || !track.segments.is_empty();
+    if ledger.tracks.is_empty() || !ledger.tracks.iter().enumerate().all(begun) {
+        let message = "not one frame of the source could be decoded; is the file damaged?";
+        return Err(Problem::input("source.undecodable", message));
+    }
+    if let Some(track) = gap.and_then(|position| ledger.tracks.get(position)) {
+        let (id, end) = (&track.id, track.end());
+        let message = format!("nothing was made of {id} from tick {end} up to what follows; report this source");
+        return Err(Problem::bug("ledger.gap", message));
+    }
+    Ok(())
+}
+
+async fn settle(context: &Context) -> Result<(), Problem> {
+    put_patiently(context.retry, || context.sink.settle()).await
+}
+
+/// A manifest that a client may hand out.
+fn playable(path: String, bytes: u64) -> Option<FileSummary> {
+    let role = match path.rsplit('/').next() {
+        Some(MASTER) => FileRole::HlsMaster,
+        Some(MPD) => FileRole::DashManifest,
+        _ => return None,
+    };
+    Some(FileSummary { role, path, bytes })
+}
+
+fn summary(track: &TrackRecord) -> TrackSummary {
+    let start = track.segments.first().map_or(0, |segment| segment.start);
+    let files = track.segments.iter().flat_map(|segment| &segment.files);
+    TrackSummary {
+        id: track.id.clone(),
+        codecs: track.codec_string.clone(),
+        encoder: track.encoder.clone(),
+        size: match track.kind {
+            TrackKind::Video { width, height, .. } => Some((width, height)),
+            TrackKind::Audio { .. } => None,
+        },
+        segments: track.segments.len() as u64,
+        bytes: files.map(|file| file.bytes).sum(),
+        duration_us: scale_round(track.end() - start, 1_000_000, i64::from(track.timescale.max(1))),
+    }
+}

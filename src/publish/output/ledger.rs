@@ -1,0 +1,62 @@
+//! The tracks of an output as its plan promises them, before anything is made.
+
+use super::track::Lane;
+use crate::model::ledger::{TrackKind, TrackRecord};
+use crate::model::plan::{JobPlan, OutputPlan, TrackUse};
+use crate::model::{Ledger, Problem};
+
+/// An empty ledger, and a lane for each of its tracks.
+pub(super) fn of(plan: &JobPlan, output: &OutputPlan) -> Result<(Ledger, Vec<Lane>), Problem> {
+    let mut tracks = Vec::with_capacity(output.tracks.len());
+    let mut lanes = Vec::with_capacity(output.tracks.len());
+    for used in &output.tracks {
+        let track = track(plan, used).ok_or_else(|| {
+            let message = format!("the plan has no rendition {} in work {}; report this", used.rendition, used.work);
+            Problem::bug("internal.plan", message)
+        })?;
+        let packagings = output.packagings.iter().copied().filter(|packaging| track.in_packaging(*packaging));
+        lanes.push(Lane::new(used, track.is_video(), packagings.collect()));
+        tracks.push(track);
+    }
+    Ok((Ledger { segment_ms: output.grid.segment_ms, tracks, complete: false }, lanes))
+}
+
+fn track(plan: &JobPlan, used: &TrackUse) -> Option<TrackRecord> {
+    let plan = &plan.works.get(used.work)?.plan;
+    if let Some(video) = &plan.video
+        && let Some(rung) = video.renditions.iter().find(|rung| rung.id == used.rendition)
+    {
+        let kind = TrackKind::Video {
+            codec: rung.codec,
+            width: rung.width,
+            height: rung.height,
+            frame_rate: rung.frame_rate,
+            hdr: rung.hdr.as_ref().map(|hdr| hdr.kind),
+        };
+        return Some(empty(&used.id, kind, video.timescale, rung.declared_peak));
+    }
+    let audio = plan.audio.iter().find(|audio| audio.id == used.rendition)?;
+    let kind = TrackKind::Audio {
+        codec: audio.codec,
+        sample_rate: audio.sample_rate,
+        channels: audio.channels,
+        language: audio.language.clone(),
+        title: audio.title.clone(),
+        default: used.default,
+        descriptive: audio.descriptive,
+    };
+    Some(empty(&used.id, kind, audio.sample_rate, audio.bit_rate))
+}
+
+fn empty(id: &str, kind: TrackKind, timescale: u32, declared_peak: u64) -> TrackRecord {
+    TrackRecord {
+        id: id.to_owned(),
+        kind,
+        timescale,
+        codec_string: String::new(),
+        declared_peak,
+        init_sha256: None,
+        encoder: String::new(),
+        segments: Vec::new(),
+    }
+}
