@@ -4,14 +4,48 @@ use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 use super::facts::{ColorTags, Hdr};
 use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Everything that a job will make: what its outputs need of each source is made once and shared by them.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct JobPlan {
-    /// One for each source and segment grid that anything is made of.
+    /// One for each source and segment grid that anything is made of, sources in order; a second one where a source has
+    /// more renditions than fit into one.
     pub works: Vec<Work>,
-    /// One for each output of the job, in its order.
-    pub outputs: Vec<OutputPlan>,
+    /// One for each output of the job, in its order; `None` for one that cannot be planned.
+    pub outputs: Vec<Option<OutputPlan>>,
+    /// What is worth telling and concerns no output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
+}
+
+impl JobPlan {
+    /// What an output is alone in needing: for each work the ids of renditions that no other output has, in the plan's
+    /// order. This is what need no longer be made when the output is stopped.
+    pub fn renditions_only_needed_by(&self, output: usize) -> Vec<Vec<String>> {
+        let others = self.without(&[output]);
+        let only =
+            |(all, others): (Vec<String>, &Vec<String>)| all.into_iter().filter(|id| !others.contains(id)).collect();
+        self.without(&[]).into_iter().zip(&others).map(only).collect()
+    }
+
+    /// What is still wanted when these outputs are gone: for each work the ids of renditions that any other output has,
+    /// in the plan's order. None of a work: nothing of it need be made, not even its decode.
+    pub fn without(&self, outputs: &[usize]) -> Vec<Vec<String>> {
+        let kept =
+            self.outputs.iter().enumerate().filter(|(i, _)| !outputs.contains(i)).filter_map(|(_, o)| o.as_ref());
+        let mut wanted = vec![BTreeSet::new(); self.works.len()];
+        for track in kept.flat_map(|output| &output.tracks) {
+            if let Some(ids) = wanted.get_mut(track.work) {
+                ids.insert(track.rendition.as_str());
+            }
+        }
+        let ids = |(work, wanted): (&Work, BTreeSet<&str>)| {
+            let all = work.plan.rendition_ids().filter(|id| wanted.contains(id));
+            all.map(str::to_owned).collect()
+        };
+        self.works.iter().zip(wanted).map(ids).collect()
+    }
 }
 
 /// What is made of one source on one grid.
@@ -19,7 +53,7 @@ pub struct JobPlan {
 pub struct Work {
     /// Index of the source in the job.
     pub source: usize,
-    /// What is made of it: the union of what the outputs need.
+    /// What is made of it: the union of what the outputs need. Its notes are those of the outputs, so it has none.
     pub plan: Plan,
 }
 
@@ -49,6 +83,8 @@ pub struct TrackUse {
     pub rendition: String,
     /// Its id in the output, and its directory there.
     pub id: String,
+    /// For sound: what players show, unique in the output (RFC 8216 §4.3.4.1.1); empty for pictures.
+    pub title: String,
     /// For sound: played unless the viewer chooses otherwise. Exactly one track of sound of an output is.
     pub default: bool,
 }
@@ -58,7 +94,7 @@ pub struct TrackUse {
 pub struct Plan {
     /// The segment grid.
     pub grid: Grid,
-    /// Packagings made of the same encodes.
+    /// Packagings that the job has: for each a master, and in it the renditions that say that they have it.
     pub packagings: Vec<Packaging>,
     /// The video ladder; `None` for a job of sound alone.
     pub video: Option<VideoPlan>,
@@ -70,6 +106,14 @@ pub struct Plan {
     pub spans: Vec<SpanRange>,
     /// What the planner decided that the client may not expect, one sentence each.
     pub notes: Vec<Note>,
+}
+
+impl Plan {
+    /// The ids of everything that is made, pictures first.
+    pub fn rendition_ids(&self) -> impl Iterator<Item = &str> {
+        let video = self.video.iter().flat_map(|video| &video.renditions).map(|rung| rung.id.as_str());
+        video.chain(self.audio.iter().map(|track| track.id.as_str()))
+    }
 }
 
 /// A decision worth telling.
@@ -116,8 +160,21 @@ pub struct VideoPlan {
     pub stream: u32,
     /// Seconds a tick in the source.
     pub time_base: Ratio,
-    /// Source timestamp that becomes zero, ticks of `time_base`.
+    /// Source timestamp that becomes zero, ticks of `time_base`. Pictures before it are not shown.
     pub origin: i64,
+    /// The origin is an in point, not the start of the source. Then what is shown from zero is the picture that stands
+    /// at that instant: the one there, otherwise the last one before, otherwise the first of all; and span 0 seeks, where
+    /// the container allows that. Otherwise the first picture is shown from zero, whatever its time. At a constant rate
+    /// pictures snap to multiples of a frame counted from here, so an in point half-way moves them by up to half a frame
+    /// against the sound: put it at the time of a picture. A copied rung needs a key frame of a closed group here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_point: bool,
+    /// Where the pictures end on the output timeline, exclusive, output ticks; over zero. `None`: where the source does.
+    /// Any tick: the last picture before it is shown exactly until here, even where it would be shown longer or shorter;
+    /// a source that ends sooner ends as usual. A copied rung ends at packet grain: pictures from here on are kept where
+    /// ones before it need them, and it then ends with the last of those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<i64>,
     /// Ticks a second on the output timeline.
     pub timescale: u32,
     /// Frame duration in output ticks when the rate is constant: timestamps within half a frame of a multiple snap to it.
@@ -164,6 +221,8 @@ pub struct VideoRendition {
     pub id: String,
     /// What it is encoded as.
     pub codec: VideoCodec,
+    /// What its segments are wrapped in, all of them packagings that the codec has; at least one, each once.
+    pub packagings: Vec<Packaging>,
     /// The source's packets are taken over as they are: nothing is decoded for this rung, and no other is made from it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub copy: bool,
@@ -206,8 +265,19 @@ pub struct AudioRendition {
     pub time_base: Ratio,
     /// Source timestamp that becomes zero, ticks of `time_base`.
     pub origin: i64,
+    /// The origin is an in point, not the start of the source: the sound is cut there to the sample (without this, sound
+    /// that starts up to a millisecond off passes as it is), and reading seeks, where the container allows that. A copy
+    /// keeps the packet that is cut, and its edit list cuts it; in a transport stream that packet is heard whole.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_point: bool,
+    /// Where the sound ends on the output timeline, exclusive, samples; over zero. `None`: where the source does. Cut to
+    /// the sample; a source that ends sooner is not filled up. A copy keeps the packet that is cut, with a shorter duration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<i64>,
     /// What it is encoded as.
     pub codec: AudioCodec,
+    /// What its segments are wrapped in, all of them packagings that the codec has; at least one, each once.
+    pub packagings: Vec<Packaging>,
     /// Packets are taken over as they are.
     pub copy: bool,
     /// FFmpeg's encoder; unused for a copy.

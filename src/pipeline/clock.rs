@@ -137,6 +137,8 @@ mod tests {
             stream: 0,
             time_base,
             origin: 0,
+            in_point: false,
+            end: None,
             timescale: 24_000,
             frame_ticks,
             frame_rate: Ratio::new(24_000, 1001),

@@ -11,8 +11,8 @@ fn plan() -> Plan {
     let rate = json!({"num": 25, "den": 1});
     let color = json!({"range": null, "primaries": null, "transfer": null, "matrix": null});
     let rung = json!({
-        "id": "360p", "codec": "h264", "width": 640, "height": 360, "pixel_format": "yuv420p", "parent": null,
-        "graph": "", "rate": {"mode": "vbv", "bitrate": 1, "max_rate": 2, "buffer": 3}, "speed": "fast",
+        "id": "360p", "codec": "h264", "packagings": ["cmaf", "ts"],
+        "width": 640, "height": 360, "pixel_format": "yuv420p", "parent": null, "graph": "", "rate": {"mode": "vbv", "bitrate": 1, "max_rate": 2, "buffer": 3}, "speed": "fast",
         "encoder": "libx264", "options": [], "frame_rate": rate, "color": color, "hdr": null, "declared_peak": 2,
     });
     let video = json!({
@@ -21,8 +21,8 @@ fn plan() -> Plan {
     });
     let audio = json!({
         "id": "audio-1", "stream": 1, "time_base": {"num": 1, "den": 48000}, "origin": 0, "codec": "aac",
-        "copy": false, "encoder": "aac", "options": [], "sample_rate": 48000, "channels": 2, "layout": "stereo",
-        "graph": "", "bit_rate": 128_000, "language": null, "title": "Audio", "default": true, "descriptive": false,
+        "copy": false, "packagings": ["cmaf", "ts"], "encoder": "aac", "options": [], "sample_rate": 48000, "channels": 2,
+        "layout": "stereo", "graph": "", "bit_rate": 128_000, "language": null, "title": "Audio", "default": true, "descriptive": false,
     });
     Plan {
         grid: Grid { segment_ms: 4000 },
