@@ -4,14 +4,48 @@ use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 use super::facts::{ColorTags, Hdr};
 use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Everything that a job will make: what its outputs need of each source is made once and shared by them.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct JobPlan {
-    /// One for each source and segment grid that anything is made of.
+    /// One for each source and segment grid that anything is made of, sources in order; a second one where a source has
+    /// more renditions than fit into one.
     pub works: Vec<Work>,
-    /// One for each output of the job, in its order.
-    pub outputs: Vec<OutputPlan>,
+    /// One for each output of the job, in its order; `None` for one that cannot be planned.
+    pub outputs: Vec<Option<OutputPlan>>,
+    /// What is worth telling and concerns no output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
+}
+
+impl JobPlan {
+    /// What an output is alone in needing: for each work the ids of renditions that no other output has, in the plan's
+    /// order. This is what need no longer be made when the output is stopped.
+    pub fn renditions_only_needed_by(&self, output: usize) -> Vec<Vec<String>> {
+        let others = self.without(&[output]);
+        let only =
+            |(all, others): (Vec<String>, &Vec<String>)| all.into_iter().filter(|id| !others.contains(id)).collect();
+        self.without(&[]).into_iter().zip(&others).map(only).collect()
+    }
+
+    /// What is still wanted when these outputs are gone: for each work the ids of renditions that any other output has,
+    /// in the plan's order. None of a work: nothing of it need be made, not even its decode.
+    pub fn without(&self, outputs: &[usize]) -> Vec<Vec<String>> {
+        let kept =
+            self.outputs.iter().enumerate().filter(|(i, _)| !outputs.contains(i)).filter_map(|(_, o)| o.as_ref());
+        let mut wanted = vec![BTreeSet::new(); self.works.len()];
+        for track in kept.flat_map(|output| &output.tracks) {
+            if let Some(ids) = wanted.get_mut(track.work) {
+                ids.insert(track.rendition.as_str());
+            }
+        }
+        let ids = |(work, wanted): (&Work, BTreeSet<&str>)| {
+            let all = work.plan.rendition_ids().filter(|id| wanted.contains(id));
+            all.map(str::to_owned).collect()
+        };
+        self.works.iter().zip(wanted).map(ids).collect()
+    }
 }
 
 /// What is made of one source on one grid.
@@ -19,7 +53,7 @@ pub struct JobPlan {
 pub struct Work {
     /// Index of the source in the job.
     pub source: usize,
-    /// What is made of it: the union of what the outputs need.
+    /// What is made of it: the union of what the outputs need. Its notes are those of the outputs, so it has none.
     pub plan: Plan,
 }
 
@@ -49,6 +83,8 @@ pub struct TrackUse {
     pub rendition: String,
     /// Its id in the output, and its directory there.
     pub id: String,
+    /// For sound: what players show, unique in the output (RFC 8216 §4.3.4.1.1); empty for pictures.
+    pub title: String,
     /// For sound: played unless the viewer chooses otherwise. Exactly one track of sound of an output is.
     pub default: bool,
 }
@@ -70,6 +106,14 @@ pub struct Plan {
     pub spans: Vec<SpanRange>,
     /// What the planner decided that the client may not expect, one sentence each.
     pub notes: Vec<Note>,
+}
+
+impl Plan {
+    /// The ids of everything that is made, pictures first.
+    pub fn rendition_ids(&self) -> impl Iterator<Item = &str> {
+        let video = self.video.iter().flat_map(|video| &video.renditions).map(|rung| rung.id.as_str());
+        video.chain(self.audio.iter().map(|track| track.id.as_str()))
+    }
 }
 
 /// A decision worth telling.

@@ -2,11 +2,11 @@
 
 use super::checks::Outputs;
 use super::notes::Notes;
-use super::timeline::Origin;
+use super::source::Source;
 use crate::model::facts::{AudioFacts, StreamFacts};
 use crate::model::limits::AUDIO_RENDITIONS_MAX;
 use crate::model::request::{Channels, Request};
-use crate::model::{AudioCodec, AudioRendition};
+use crate::model::{AudioCodec, AudioRendition, Ratio};
 
 /// Timestamps against samples: gaps of a tenth of a second and more become silence, overlaps are cut, and anything
 /// less is jitter and passes bit for bit. `async=1` fills and trims; any larger number would also stretch, which
@@ -43,44 +43,72 @@ const KNOWN_LAYOUTS: [&str; 24] = [
 /// Longest track title that players are given, characters.
 const TITLE_CHARS_MAX: usize = 80;
 
-/// The renditions of these tracks in these codecs, tracks in order, codecs within; exactly one is the default.
-pub(super) fn renditions(
-    tracks: &[(&StreamFacts, &AudioFacts)],
+/// A track of an output, in one codec.
+#[derive(Clone, Debug)]
+pub(super) struct Track {
+    /// Its source.
+    pub source: usize,
+    /// Its place among the sound of that source.
+    pub place: usize,
+    /// Its id in the output.
+    pub id: String,
+    /// What players show, unique among the tracks of the output.
+    pub title: String,
+    /// Played unless the viewer chooses otherwise.
+    pub default: bool,
+    /// What is made. Id, title and default are those of the source's own tracks, for the plan of the source to say.
+    pub rendition: AudioRendition,
+}
+
+/// The sound of an output: the tracks of these sources in order, codecs within. Exactly one is the default: the one that
+/// the source marks when sound is taken `as_marked`, otherwise the first.
+pub(super) fn tracks(
+    sources: &[&Source<'_>],
+    as_marked: bool,
     outputs: &Outputs,
     request: &Request,
-    origin: Origin,
-    longest_us: i64,
     notes: &mut Notes,
-) -> Vec<AudioRendition> {
+) -> Vec<Track> {
     let codecs = &outputs.audio;
+    let all: Vec<_> = sources.iter().flat_map(|source| (0..source.sound.len()).map(move |n| (*source, n))).collect();
     let most = AUDIO_RENDITIONS_MAX / codecs.len().max(1);
-    if tracks.len() > most {
-        notes.add("audio.limit", format!("the source has {} audio tracks; the first {most} are made", tracks.len()));
+    if all.len() > most {
+        notes.add("audio.limit", format!("the source has {} audio tracks; the first {most} are made", all.len()));
     }
-    let tracks = &tracks[..tracks.len().min(most)];
-    let default = tracks.iter().position(|(stream, _)| stream.default).unwrap_or(0);
-    let titles = titles(tracks);
+    let all = &all[..all.len().min(most)];
+    let default = if as_marked { sources.first().map_or(0, |source| source.default_track(all.len())) } else { 0 };
+    let titles = titles(all.iter().map(|(source, place)| source.sound[*place].0));
     let mut made = Vec::new();
-    for (i, (stream, audio)) in tracks.iter().enumerate() {
-        let (at, common) = origin.for_audio(stream, audio, longest_us);
+    for (i, (source, place)) in all.iter().enumerate() {
+        let (stream, audio) = source.sound[*place];
+        let (origin, common) = source.range.for_audio(stream, audio, source.longest_us);
         if !common {
             let message = format!("audio track {} runs on a clock of its own; it starts with the pictures", i + 1);
             notes.add("timeline.audio_unrelated", message);
         }
         for (nth, codec) in codecs.iter().enumerate() {
             let mut rendition = one(stream, audio, *codec, request, notes);
-            rendition.id = format!("audio-{}", i + 1);
-            if codecs.len() > 1 {
-                rendition.id = format!("{}-{}", rendition.id, codec.traits().name);
-            }
-            rendition.origin = at;
+            rendition.origin = origin;
+            rendition.in_point = source.range.in_point();
+            rendition.end = source.range.end_in(Ratio::new(1, i64::from(rendition.sample_rate)));
             rendition.packagings = outputs.fitting(codec.traits().packagings);
-            rendition.title.clone_from(&titles[i]);
-            rendition.default = i == default && nth == 0;
-            made.push(rendition);
+            made.push(Track {
+                source: source.index,
+                place: *place,
+                id: id(i, *codec, codecs.len() > 1),
+                title: titles[i].clone(),
+                default: i == default && nth == 0,
+                rendition,
+            });
         }
     }
     made
+}
+
+/// The id of track `place`, counted from 0, with the codec behind it where there are several.
+pub(super) fn id(place: usize, codec: AudioCodec, several: bool) -> String {
+    let codec = if several { format!("-{}", codec.traits().name) } else { String::new() };
+    format!("audio-{}{codec}", place + 1)
 }
 
 /// One track in one codec; place, packagings, title and default are for the caller to say.
@@ -177,9 +205,9 @@ fn language(stream: &StreamFacts) -> Option<String> {
 
 /// What players show: the track's title, otherwise its language, otherwise its number. Unique, because RFC 8216
 /// §4.3.4.1.1 wants that of NAMEs in a group, and free of what a quoted string cannot hold (§4.2).
-fn titles(tracks: &[(&StreamFacts, &AudioFacts)]) -> Vec<String> {
+pub(super) fn titles<'a>(tracks: impl Iterator<Item = &'a StreamFacts>) -> Vec<String> {
     let mut titles: Vec<String> = Vec::new();
-    for (i, (stream, _)) in tracks.iter().enumerate() {
+    for (i, stream) in tracks.enumerate() {
         let clean = |text: &str| {
             let text: String = text
                 .chars()

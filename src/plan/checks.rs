@@ -34,9 +34,9 @@ impl Outputs {
 pub(super) fn request(request: &Request) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !(SEGMENT_MS_MIN..=SEGMENT_MS_MAX).contains(&request.segment_ms) {
-        problems.push(segment_problem(&format!("{}ms", request.segment_ms)));
+        problems.push(segment_problem(&format!("{}ms", request.segment_ms)).at("segment_duration"));
     }
-    problems.extend(spans_problem(request.spans));
+    problems.extend(spans_problem(request.spans).map(|problem| problem.at("spans")));
     let codecs = or_default(&request.codecs, &[VideoCodec::H264]);
     if request.renditions.len() * codecs.len() > RENDITIONS_MAX {
         let message = format!(
@@ -44,13 +44,13 @@ pub(super) fn request(request: &Request) -> Vec<Problem> {
             request.renditions.len(),
             codecs.len()
         );
-        problems.push(Problem::input("request.rendition", message));
+        problems.push(Problem::input("request.rendition", message).at("renditions"));
     }
     if let Some(crf) = request.rate_mode.crf() {
         for codec in codecs.into_iter().filter(|codec| crf == 0 || crf > crf_max(*codec)) {
             let message =
                 format!("{} has no constant rate factor {crf}: ask for 1 to {}", codec.traits().name, crf_max(codec));
-            problems.push(Problem::input("request.crf", message));
+            problems.push(Problem::input("request.crf", message).at("rate_control.crf"));
         }
     }
     problems
@@ -124,17 +124,20 @@ pub(super) fn outputs(
                 "request.codec_packaging",
                 format!("{} carries none of the codecs asked for: add h264, or leave it out", p.name()),
             )
+            .at("packagings")
         })
         .collect();
     if request.progressive && !packagings.contains(&Packaging::Cmaf) {
         let message = "MP4 files are made of CMAF segments, so they need cmaf: add it to the packagings";
-        problems.push(Problem::input("request.progressive", message));
+        problems.push(Problem::input("request.progressive", message).at("progressive_mp4"));
     }
     for codec in &video {
-        problems.extend(one_codec(codec.traits().name, codec.traits().packagings, &packagings, notes));
+        let problem = one_codec(codec.traits().name, codec.traits().packagings, &packagings, notes);
+        problems.extend(problem.map(|problem| problem.at("video_codecs")));
     }
     for codec in &audio {
-        problems.extend(one_codec(codec.traits().name, codec.traits().packagings, &packagings, notes));
+        let problem = one_codec(codec.traits().name, codec.traits().packagings, &packagings, notes);
+        problems.extend(problem.map(|problem| problem.at("audio_codecs")));
     }
     let silent = |p: &&Packaging| !audio.iter().any(|c| c.traits().packagings.contains(p));
     if has_audio

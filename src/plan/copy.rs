@@ -1,7 +1,6 @@
 //! Which rung is the source itself, its packets taken over as they are, or why none can be (FEATURES R3).
 
-use super::timeline::Clock;
-use super::video::Source;
+use super::source::{Pictures, Source};
 use crate::model::VideoCodec;
 use crate::model::facts::{Scan, StreamFacts, VideoFacts};
 use crate::model::plan::Grid;
@@ -9,7 +8,6 @@ use crate::model::time::{Ratio, Timeline, rescale};
 
 /// Profiles that every player of H.264 takes (ITU-T H.264 §A.2), by FFmpeg's names.
 const PROFILES: [&str; 4] = ["Constrained Baseline", "Baseline", "Main", "High"];
-const MICROS: Ratio = Ratio::new(1, 1_000_000);
 
 /// A rung as far as copying asks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,10 +20,12 @@ pub(super) struct Candidate {
     pub peak: u64,
 }
 
-/// The rung that the source already is; otherwise the reason why there is none, a clause for a sentence.
-pub(super) fn choose(source: &Source<'_>, clock: Clock, grid: Grid, rungs: &[Candidate]) -> Result<usize, String> {
-    let video = source.video;
-    if let Some(reason) = unfit(source.stream, video) {
+/// The rung that the source already is; otherwise the reason why there is none, a clause for a sentence. `spans` is
+/// the number of spans that the source is made in.
+pub(super) fn choose(source: &Source<'_>, spans: usize, grid: Grid, rungs: &[Candidate]) -> Result<usize, String> {
+    let Some(pictures) = &source.pictures else { return Err("it has none".to_owned()) };
+    let video = pictures.video;
+    if let Some(reason) = unfit(pictures.stream, video) {
         return Err(reason.to_owned());
     }
     let size = (video.width, video.height);
@@ -33,7 +33,7 @@ pub(super) fn choose(source: &Source<'_>, clock: Clock, grid: Grid, rungs: &[Can
     let Some(highest) = alike().map(|(_, rung)| rung.peak).max() else {
         return Err(format!("no H.264 rendition has its size, {}x{}", size.0, size.1));
     };
-    let Some(rate) = source.stream.bit_rate.filter(|rate| *rate > 0) else {
+    let Some(rate) = pictures.stream.bit_rate.filter(|rate| *rate > 0) else {
         return Err("its bit rate is not known".to_owned());
     };
     // Of several that are large enough, the one that is nearest to the source.
@@ -41,10 +41,10 @@ pub(super) fn choose(source: &Source<'_>, clock: Clock, grid: Grid, rungs: &[Can
     let Some((chosen, _)) = nearest else {
         return Err(format!("its {} kb/s are over the {} kb/s of its rendition", rate.div_ceil(1000), highest / 1000));
     };
-    if source.spans != 1 {
+    if spans != 1 {
         return Err("a copy is made in one span".to_owned());
     }
-    starts_segments(source, clock, grid)?;
+    starts_segments(source, pictures, grid)?;
     Ok(chosen)
 }
 
@@ -72,10 +72,11 @@ fn unfit(stream: &StreamFacts, video: &VideoFacts) -> Option<&'static str> {
     }
 }
 
-/// Whether the first picture at or after each boundary is a key frame, up to the last picture.
-fn starts_segments(source: &Source<'_>, clock: Clock, grid: Grid) -> Result<(), String> {
-    let time_base = source.stream.time_base;
-    let first = source.video.first_pts.filter(|_| time_base.is_known());
+/// Whether the first picture at or after each boundary is a key frame, up to the last picture; and whether that is the
+/// last one of its group, because pictures behind a cut that others need would be shown.
+fn starts_segments(source: &Source<'_>, pictures: &Pictures<'_>, grid: Grid) -> Result<(), String> {
+    let (time_base, clock) = (pictures.stream.time_base, pictures.clock);
+    let first = pictures.video.first_pts.filter(|_| time_base.is_known());
     let (Some(first), Some(frame_ticks)) = (first, clock.frame_ticks) else {
         return Err("its frame rate varies".to_owned());
     };
@@ -83,18 +84,18 @@ fn starts_segments(source: &Source<'_>, clock: Clock, grid: Grid) -> Result<(), 
     if grid.boundary(1, clock.timescale) < frame {
         return Err("a frame lasts longer than a segment".to_owned());
     }
-    let origin = source.origin.in_ticks(time_base);
-    if origin != first {
+    let origin = source.range.origin.in_ticks(time_base);
+    if origin < first || (origin > first && !source.range.in_point()) {
         return Err("its sound starts well before its pictures".to_owned());
     }
-    if source.video.key_frames.is_empty() {
+    if pictures.video.key_frames.is_empty() {
         return Err("its container does not list its key frames, or hides pictures between them".to_owned());
     }
     let line = Timeline { time_base, origin, timescale: clock.timescale, frame_ticks: clock.frame_ticks };
-    let Some(end) = pictures_end(source, &line) else {
+    let Some((end, _)) = pictures.end(source) else {
         return Err("its duration is not known".to_owned());
     };
-    let mut keys = source.video.key_frames.iter().map(|pts| line.snap(line.ticks(*pts))).peekable();
+    let mut keys = pictures.video.key_frames.iter().map(|pts| line.snap(line.ticks(*pts))).peekable();
     for index in 0.. {
         let boundary = grid.boundary(index, clock.timescale);
         if boundary > end.saturating_sub(frame) && index > 0 {
@@ -102,15 +103,17 @@ fn starts_segments(source: &Source<'_>, clock: Clock, grid: Grid) -> Result<(), 
         }
         while keys.next_if(|key| *key < boundary).is_some() {}
         if keys.peek().is_none_or(|key| *key >= boundary.saturating_add(frame)) {
-            let ms = rescale(boundary, line.output_time_base(), Ratio::new(1, 1000));
-            return Err(format!("no key frame starts the segment at {}.{:03} s", ms / 1000, ms % 1000));
+            return Err(format!("no key frame starts the segment at {} s", seconds(boundary, clock.timescale)));
         }
+    }
+    let cut = pictures.cut(source);
+    if let Some(cut) = cut.filter(|cut| keys.find(|key| key >= cut) != Some(*cut)) {
+        return Err(format!("no key frame stands where it is cut off, at {} s", seconds(cut, clock.timescale)));
     }
     Ok(())
 }
 
-/// Where the pictures end, output ticks, by what the stream declares, or else the container.
-fn pictures_end(source: &Source<'_>, line: &Timeline) -> Option<i64> {
-    let own = source.stream.duration.map(|ticks| rescale(ticks, line.time_base, line.output_time_base()));
-    own.or_else(|| source.facts.duration_us.map(|us| rescale(us, MICROS, line.output_time_base())))
+fn seconds(ticks: i64, timescale: u32) -> String {
+    let ms = rescale(ticks, Ratio::new(1, i64::from(timescale)), Ratio::new(1, 1000));
+    format!("{}.{:03}", ms / 1000, ms % 1000)
 }

@@ -31,14 +31,31 @@ pub(super) struct Rung {
     /// Rate that was asked for, bits a second.
     pub bitrate: Option<u64>,
     /// Asked for as something larger than the source.
-    capped: bool,
+    pub capped: bool,
+    /// The source that it is made of.
+    pub source: usize,
+    /// Its place among the renditions asked for; `None` in a ladder that nobody specified.
+    pub place: Option<usize>,
 }
 
-/// The rungs that a request names, largest first, never above the source unless `upscale`.
-pub(super) fn asked(shape: Shape, specs: &[RenditionSpec], upscale: bool, notes: &mut Notes) -> Vec<Rung> {
+/// A rung as asked: of which source, how that is shown, and what.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    /// Its place in the request.
+    pub place: usize,
+    /// The source.
+    pub source: usize,
+    /// The source's shape.
+    pub shape: Shape,
+    /// What is asked.
+    pub spec: RenditionSpec,
+}
+
+/// The rungs that a request names, largest first, never above their source unless `upscale`.
+pub(super) fn asked(specs: &[Asked], upscale: bool, notes: &mut Notes) -> Vec<Rung> {
     let mut rungs = Vec::new();
-    for spec in specs {
-        let rung = one(shape, *spec, upscale);
+    for Asked { place, source, shape, spec } in specs {
+        let rung = Rung { source: *source, place: Some(*place), ..one(*shape, *spec, upscale) };
         if rung.capped {
             let message = format!(
                 "{spec} is larger than the source; its rung has the source's size, {}x{}",
@@ -51,8 +68,8 @@ pub(super) fn asked(shape: Shape, specs: &[RenditionSpec], upscale: bool, notes:
     sorted(without_duplicates(rungs, notes))
 }
 
-/// The ladder of a request that names none: the named qualities that the source reaches, and one of its own size when
-/// that is over 10 % larger than the largest of them, or none fits.
+/// The ladder of a request that names none, of source 0: the named qualities that the source reaches, and one of its own
+/// size when that is over 10 % larger than the largest of them, or none fits.
 pub(super) fn default(shape: Shape) -> Vec<Rung> {
     let short = shape.width.min(shape.height);
     let fitting = DEFAULT_SHORT_SIDES.into_iter().filter(|side| *side <= short);
@@ -84,10 +101,10 @@ fn sorted(mut rungs: Vec<Rung>) -> Vec<Rung> {
     rungs
 }
 
-/// Of rungs of one size, those stay that differ in the rate asked for; one that only has this size because the source
+/// Of rungs of one source and size, those stay that differ in the rate asked for; one that only has this size because the source
 /// is no larger goes as soon as there is another.
 fn without_duplicates(rungs: Vec<Rung>, notes: &mut Notes) -> Vec<Rung> {
-    let same_size = |a: &Rung, b: &Rung| (a.width, a.height) == (b.width, b.height);
+    let same_size = |a: &Rung, b: &Rung| (a.source, a.width, a.height) == (b.source, b.width, b.height);
     let mut kept: Vec<Rung> = Vec::new();
     for (i, rung) in rungs.iter().enumerate() {
         let repeated =
@@ -146,11 +163,13 @@ fn of_box(shape: Shape, asked: (u32, u32), bitrate: Option<u64>, upscale: bool) 
         height: height_made,
         bitrate,
         capped: covers && !upscale && (even(width) > width_made && even(height) > height_made),
+        source: 0,
+        place: None,
     }
 }
 
 fn named((width, height): (u32, u32), bitrate: Option<u64>, capped: bool) -> Rung {
-    Rung { name: format!("{}p", width.min(height)), width, height, bitrate, capped }
+    Rung { name: format!("{}p", width.min(height)), width, height, bitrate, capped, source: 0, place: None }
 }
 
 /// The source's own size, odd sides cut by one: never above the source, except that 2 is the least.
@@ -187,8 +206,12 @@ mod tests {
     }
 
     fn ask(source: Shape, specs: &str) -> Vec<String> {
-        let specs: Vec<RenditionSpec> = specs.split(',').map(|s| s.parse().unwrap()).collect();
-        names(&asked(source, &specs, false, &mut Notes::default()))
+        names(&asked(&of(source, specs), false, &mut Notes::default()))
+    }
+
+    fn of(shape: Shape, specs: &str) -> Vec<Asked> {
+        let asked = |(place, s): (usize, &str)| Asked { place, source: 0, shape, spec: s.parse().unwrap() };
+        specs.split(',').enumerate().map(asked).collect()
     }
 
     #[test]
@@ -242,8 +265,19 @@ mod tests {
 
     #[test]
     fn upscaling_happens_on_request() {
-        let specs = ["1080p".parse().unwrap(), "1280x1280".parse().unwrap()];
-        let rungs = asked(shape(640, 360), &specs, true, &mut Notes::default());
+        let rungs = asked(&of(shape(640, 360), "1080p,1280x1280"), true, &mut Notes::default());
         assert_eq!(names(&rungs), ["1080p 1920x1080", "1280x720 1280x720"]);
+    }
+
+    #[test]
+    fn rungs_of_two_sources_are_never_one_and_have_two_names() {
+        let mut specs = of(shape(1280, 720), "720p,720p,360p");
+        specs[1].source = 1;
+        let rungs = asked(&specs, false, &mut Notes::default());
+        assert_eq!(names(&rungs), ["720p 1280x720", "720p-2 1280x720", "360p 640x360"]);
+        assert_eq!(
+            rungs.iter().map(|r| (r.source, r.place)).collect::<Vec<_>>(),
+            [(0, Some(0)), (1, Some(1)), (0, Some(2))]
+        );
     }
 }

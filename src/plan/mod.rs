@@ -9,24 +9,31 @@ mod color;
 mod copy;
 mod encoder;
 mod graph;
+mod job;
 mod ladder;
+mod names;
 mod notes;
+mod output;
 mod rate;
+mod rungs;
+mod source;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 mod threads;
 mod timeline;
+mod trim;
 mod video;
+mod works;
 
 pub use crate::model::request::{Channels, RateMode, RenditionSpec, Request, SizeSpec, parse_segment};
 
-use crate::model::facts::{MediaFacts, StreamKind};
-use crate::model::plan::Grid;
-use crate::model::{Plan, Problem};
-use notes::Notes;
+use crate::model::plan::JobPlan;
+use crate::model::{JobSpec, MediaFacts, Plan, Problem};
+use output::Ask;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What the machine that will do the work has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -35,70 +42,44 @@ pub struct Node {
     pub threads: u32,
 }
 
-/// Plans a job. On failure, everything that is wrong with the request, or else what is wrong with the source; never
-/// an empty list.
-pub fn plan(facts: &MediaFacts, request: &Request, node: &Node) -> Result<Plan, Vec<Problem>> {
-    let mut notes = Notes::default();
-    let mut problems = checks::request(request);
-    if let Some(problem) = checks::source(facts) {
-        problems.push(problem);
-        return Err(problems);
-    }
-    let pictures = facts.main_video();
-    let sound: Vec<_> = facts.audio_streams().collect();
-    let outputs = match checks::outputs(request, pictures.is_some(), !sound.is_empty(), &mut notes) {
-        Ok(outputs) if problems.is_empty() => outputs,
-        Ok(_) => return Err(problems),
-        Err(more) => {
-            problems.extend(more);
-            return Err(problems);
-        }
-    };
-    tell_what_is_left_out(facts, request, &mut notes);
-
-    let longest_us = timeline::longest_us(facts);
-    let origin = timeline::origin(pictures, &sound, longest_us, &mut notes);
-    let duration_us = timeline::duration_us(facts, origin.micros());
-    let wanted = if pictures.is_some() { request.spans } else { 1 };
-    let spans = timeline::spans(wanted, facts, duration_us, request.segment_ms, &mut notes);
-    let video = match pictures {
-        Some((stream, video)) => {
-            let source = video::Source { facts, stream, video, origin, spans: spans.len() as u32 };
-            Some(video::plan(&source, request, &outputs, *node, &mut notes)?)
-        }
-        None => None,
-    };
-    let audio = audio::renditions(&sound, &outputs, request, origin, longest_us, &mut notes);
-    Ok(Plan {
-        grid: Grid { segment_ms: request.segment_ms },
-        packagings: outputs.packagings,
-        video,
-        audio,
-        duration_us,
-        spans,
-        notes: notes.into_vec(),
-    })
+/// What can be planned of a job, and what not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct JobPlanning {
+    /// What will be made, with `None` for each output that cannot be planned.
+    pub plan: JobPlan,
+    /// What is wrong, by the index of the output: for each one that has no plan although the facts of all its sources
+    /// are there, at least one problem. Each says what it is about (`outputs[1].renditions[0]`, `sources[0].start`).
+    pub problems: Vec<(usize, Vec<Problem>)>,
 }
 
-/// Streams of the source, and parts of the request, that nothing is made of.
-fn tell_what_is_left_out(facts: &MediaFacts, request: &Request, notes: &mut Notes) {
-    if facts.main_video().is_none() && !(request.renditions.is_empty() && request.codecs.is_empty()) {
-        notes.add("video.absent", "the source has no pictures, so only its sound is made");
-    }
-    if facts.main_video().is_none() && request.progressive {
-        notes.add("progressive.left_out", "the source has no pictures, so no MP4 file is made");
-    }
-    for stream in facts.streams.iter().filter(|s| s.kind == StreamKind::Audio && !s.decodable) {
-        notes.add(
-            "audio.undecodable",
-            format!("audio stream {} ({}) cannot be decoded and is left out", stream.index, stream.codec),
-        );
-    }
-    let videos = facts.streams.iter().filter(|s| s.video.is_some() && s.decodable && !s.attached_picture).count();
-    if videos > 1 {
-        notes.add("video.one_of_several", format!("the source has {videos} video streams; the main one is made"));
-    }
-    if facts.truncated {
-        notes.add("source.truncated", "the source ends before the media that it promises; what is there is made");
+/// Plans a job: each source is decoded once for each segment grid, and everything that outputs have in common is made
+/// once. `facts` are those of the job's sources in order, `None` for one that failed or is not needed: outputs that use
+/// it are not planned, and it is for the caller to say why.
+///
+/// One output that cannot be planned stops no other. Which renditions are made does not depend on the order of outputs,
+/// unless there are more of one source than fit into one work.
+pub fn plan_job(facts: &[Option<MediaFacts>], spec: &JobSpec, node: &Node) -> JobPlanning {
+    let part = |i: usize| spec.sources.get(i).map_or((None, None), |source| (source.start_us, source.end_us));
+    let count = spec.sources.len().max(facts.len());
+    let sources = (0..count).map(|i| (facts.get(i).and_then(Option::as_ref), part(i))).collect();
+    let asks = spec.outputs.iter().enumerate().map(|(index, output)| Ask {
+        index,
+        source: output.source,
+        audio_sources: &output.audio_sources,
+        rendition_sources: &output.rendition_sources,
+        request: &output.request,
+    });
+    job::plan(sources, &asks.collect::<Vec<_>>(), *node)
+}
+
+/// Plans a job of one output and one source. On failure, everything that is wrong with the request, or else what is
+/// wrong with the source; never an empty list.
+pub fn plan(facts: &MediaFacts, request: &Request, node: &Node) -> Result<Plan, Vec<Problem>> {
+    let ask = Ask { index: 0, source: 0, audio_sources: &[], rendition_sources: &BTreeMap::new(), request };
+    let JobPlanning { plan, problems } = job::plan(vec![(Some(facts), (None, None))], &[ask], *node);
+    let work = plan.works.into_iter().next();
+    match (work, plan.outputs.into_iter().next().flatten()) {
+        (Some(work), Some(output)) => Ok(Plan { notes: output.notes, ..work.plan }),
+        _ => Err(problems.into_iter().next().map_or_else(Vec::new, |(_, problems)| problems)),
     }
 }

@@ -3,7 +3,7 @@
 use crate::model::plan::Note;
 
 /// Notes in the order in which decisions were made, none twice.
-#[derive(Default)]
+#[derive(Clone, Default, Debug)]
 pub(super) struct Notes(Vec<Note>);
 
 impl Notes {
@@ -12,6 +12,13 @@ impl Notes {
         let note = Note { code: code.to_owned(), message: message.into() };
         if !self.0.contains(&note) {
             self.0.push(note);
+        }
+    }
+
+    /// Tells what is told here too.
+    pub(super) fn extend(&mut self, others: &Self) {
+        for Note { code, message } in &others.0 {
+            self.add(code, message.as_str());
         }
     }
 

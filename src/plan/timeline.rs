@@ -3,7 +3,7 @@
 use super::notes::Notes;
 use crate::model::facts::{AudioFacts, MediaFacts, StreamFacts, VideoFacts};
 use crate::model::limits::SPANS_MAX;
-use crate::model::plan::SpanRange;
+use crate::model::plan::{Grid, SpanRange};
 use crate::model::time::{rescale, scale_ceil};
 use crate::model::{Problem, Ratio};
 
@@ -23,7 +23,7 @@ const TIMESCALE_VARIABLE: u32 = 90_000;
 /// The frame rate that is taken when the source does not say.
 const FRAME_RATE_UNKNOWN: Ratio = Ratio::new(30, 1);
 /// Microseconds.
-const MICROS: Ratio = Ratio::new(1, 1_000_000);
+pub(super) const MICROS: Ratio = Ratio::new(1, 1_000_000);
 
 /// The clock of the outputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,9 +66,10 @@ fn plausible(rate: Ratio) -> bool {
 /// Where zero is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Origin {
-    /// A timestamp, and the time base that it counts in.
-    at: i64,
-    time_base: Ratio,
+    /// A timestamp.
+    pub at: i64,
+    /// The time base that it counts in.
+    pub time_base: Ratio,
 }
 
 impl Origin {
@@ -80,17 +81,6 @@ impl Origin {
     /// Microseconds on the container's clock.
     pub(super) fn micros(self) -> i64 {
         self.in_ticks(MICROS)
-    }
-
-    /// The origin of a track of sound: the common one, or its own start where the two clocks have nothing to do with
-    /// each other and the offset between them would be hours of silence, or would cut all of the sound away.
-    pub(super) fn for_audio(self, stream: &StreamFacts, audio: &AudioFacts, longest_us: i64) -> (i64, bool) {
-        let common = self.in_ticks(stream.time_base);
-        match audio.first_pts {
-            Some(first) if related(micros(first, stream.time_base), self.micros(), longest_us) => (common, true),
-            Some(first) => (first, false),
-            None => (common, true),
-        }
     }
 }
 
@@ -140,21 +130,21 @@ pub(super) fn longest_us(facts: &MediaFacts) -> i64 {
 /// divide; the last one is open, because durations are estimates. One run where the source cannot be entered midway.
 pub(super) fn spans(
     wanted: u32,
-    facts: &MediaFacts,
+    seekable: bool,
     duration_us: Option<i64>,
-    segment_ms: u32,
+    grid: Grid,
     notes: &mut Notes,
 ) -> Vec<SpanRange> {
     let whole = vec![SpanRange { first: 0, end: None }];
     if wanted <= 1 {
         return whole;
     }
-    let Some(duration_us) = duration_us.filter(|_| facts.seekable) else {
-        let why = if facts.seekable { "its duration is not known" } else { "it cannot be read from the middle" };
+    let Some(duration_us) = duration_us.filter(|_| seekable) else {
+        let why = if seekable { "its duration is not known" } else { "it cannot be read from the middle" };
         notes.add("spans.one", format!("the source is made in one span: {why}"));
         return whole;
     };
-    let segments = scale_ceil(duration_us, 1, i64::from(segment_ms) * 1000).clamp(1, i64::from(u32::MAX)) as u32;
+    let segments = scale_ceil(duration_us, 1, i64::from(grid.segment_ms) * 1000).clamp(1, i64::from(u32::MAX)) as u32;
     let count = wanted.min(segments).min(SPANS_MAX);
     if count < wanted {
         notes.add("spans.fewer", format!("the source has {segments} segments, so it is made in {count} spans"));
@@ -170,15 +160,17 @@ pub(super) fn spans_problem(wanted: u32) -> Option<Problem> {
     bad.then(|| Problem::input("request.spans", format!("{wanted} spans cannot be made: ask for 1 to {SPANS_MAX}")))
 }
 
-fn related(a_us: i64, b_us: i64, longest_us: i64) -> bool {
+/// Whether two instants can belong to one timeline.
+pub(super) fn related(a_us: i64, b_us: i64, longest_us: i64) -> bool {
     a_us.saturating_sub(b_us).saturating_abs() <= longest_us
 }
 
-fn micros(ticks: i64, time_base: Ratio) -> i64 {
+/// Microseconds of a timestamp.
+pub(super) fn micros(ticks: i64, time_base: Ratio) -> i64 {
     between(ticks, time_base, MICROS)
 }
 
 /// `rescale` that takes a hostile time base as no time at all.
-fn between(ticks: i64, from: Ratio, to: Ratio) -> i64 {
+pub(super) fn between(ticks: i64, from: Ratio, to: Ratio) -> i64 {
     if from.is_known() && to.is_known() { rescale(ticks, from, to) } else { 0 }
 }

@@ -1,0 +1,93 @@
+//! The planner's steps in order: sources, what each output needs of them, what is made once for all, who uses what.
+
+use super::output::{self, Ask, Draft, Sources};
+use super::source::Source;
+use super::works::{self, Use, Uses};
+use super::{JobPlanning, Node};
+use crate::model::MediaFacts;
+use crate::model::plan::{Grid, JobPlan, Note, OutputPlan, TrackUse, Work};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The facts of a source, and the part of it that is asked for: start and end, µs.
+pub(super) type Given<'a> = (Option<&'a MediaFacts>, (Option<i64>, Option<i64>));
+
+/// Plans the outputs that can be, in the order in which they are asked for.
+pub(super) fn plan(given: Vec<Given<'_>>, asks: &[Ask<'_>], node: Node) -> JobPlanning {
+    let sources = sources(given);
+    let mut problems = Vec::new();
+    let mut drafts: Vec<Option<Draft<'_>>> = Vec::new();
+    for ask in asks {
+        drafts.push(output::draft(ask, &sources).unwrap_or_else(|more| {
+            problems.push((ask.index, more));
+            None
+        }));
+    }
+    let slots = |draft: &Option<Draft<'_>>| {
+        let counts = draft.as_ref().map_or((0, 0), |draft| (draft.rungs.len(), draft.tracks.len()));
+        Uses { rungs: vec![None; counts.0], tracks: vec![None; counts.1] }
+    };
+    let mut uses: Vec<Uses> = drafts.iter().map(slots).collect();
+    let mut made = Vec::new();
+    for group in works::groups(&mut drafts) {
+        if let Some(source) = &sources.known[group.source] {
+            let plan = works::plan((made.len(), &group), source, &mut drafts, &mut uses, node);
+            made.push(Work { source: group.source, plan });
+        }
+    }
+    let outputs = drafts.into_iter().zip(uses).map(|(draft, uses)| draft.map(|draft| one(draft, uses, &sources)));
+    let plan = JobPlan { works: made, outputs: outputs.collect(), notes: unused(&sources, asks) };
+    JobPlanning { plan, problems }
+}
+
+fn sources(given: Vec<Given<'_>>) -> Sources<'_> {
+    let mut sources = Sources { known: Vec::new(), refused: BTreeMap::new() };
+    for (index, (facts, part)) in given.into_iter().enumerate() {
+        let known = match facts.map(|facts| Source::new(index, facts, part)) {
+            Some(Ok(source)) => Some(source),
+            Some(Err(problem)) => {
+                sources.refused.insert(index, problem.at(format_args!("sources[{index}]")));
+                None
+            }
+            None => None,
+        };
+        sources.known.push(known);
+    }
+    sources
+}
+
+/// An output, now that everything that it needs has its place.
+fn one(draft: Draft<'_>, uses: Uses, sources: &Sources<'_>) -> OutputPlan {
+    // The first rung says how long it is; without pictures the first track does.
+    let first = draft.rungs.first().map(|made| made.rung.source).or(draft.tracks.first().map(|track| track.source));
+    let source = first.and_then(|source| sources.known[source].as_ref());
+    let track = |place: Option<Use>, id: String, title: String, default: bool| {
+        let Use { work, rendition } = place?;
+        Some(TrackUse { work, rendition, id, title, default })
+    };
+    let progressive = draft.request.progressive && !draft.rungs.is_empty();
+    let rungs = draft.rungs.into_iter().zip(uses.rungs).map(|(made, at)| track(at, made.id, String::new(), false));
+    let sound = draft.tracks.into_iter().zip(uses.tracks).map(|(t, at)| track(at, t.id, t.title, t.default));
+    let tracks = rungs.chain(sound).flatten().collect();
+    let mut notes = draft.general;
+    notes.extend(&draft.pictures);
+    notes.extend(&draft.sound);
+    OutputPlan {
+        packagings: draft.packagings,
+        grid: Grid { segment_ms: draft.request.segment_ms },
+        tracks,
+        duration_us: source.and_then(|source| source.range.duration_us),
+        progressive,
+        notes: notes.into_vec(),
+    }
+}
+
+/// Sources that no output asks for.
+fn unused(sources: &Sources<'_>, asks: &[Ask<'_>]) -> Vec<Note> {
+    let used: BTreeSet<usize> = asks.iter().flat_map(Ask::used).collect();
+    let left = (0..sources.known.len()).filter(|source| !used.contains(source));
+    left.map(|source| Note {
+        code: "source.unused".to_owned(),
+        message: format!("no output uses source {source}, so nothing is made of it"),
+    })
+    .collect()
+}

@@ -1,0 +1,347 @@
+//! From what each output needs to what is made of each source: everything that outputs have in common is made once.
+
+use super::audio::{self, Track};
+use super::notes::Notes;
+use super::output::Draft;
+use super::rungs::Made;
+use super::source::Source;
+use super::{Node, copy, names, timeline, video};
+use crate::model::limits::{AUDIO_RENDITIONS_MAX, RENDITIONS_MAX};
+use crate::model::plan::{Grid, SpanRange};
+use crate::model::{AudioCodec, AudioRendition, Packaging, Plan, RateControl, VideoCodec};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+/// Where a rung or track of an output is made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Use {
+    /// Index of the work.
+    pub work: usize,
+    /// The rendition's id there.
+    pub rendition: String,
+}
+
+/// What the works have for one output: for each of its rungs, and each of its tracks, where it is made.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Uses {
+    /// In the order of the draft's rungs.
+    pub rungs: Vec<Option<Use>>,
+    /// In the order of the draft's tracks.
+    pub tracks: Vec<Option<Use>>,
+}
+
+/// Outputs that share a decode of a source.
+pub(super) struct Group {
+    /// The source.
+    pub source: usize,
+    grid: Grid,
+    /// Outputs, in order.
+    outputs: Vec<usize>,
+    /// What they need of pictures, with whether it may become a copy, and of sound.
+    needs: Needs,
+}
+
+/// Distinct encodes.
+#[derive(Clone, Default)]
+struct Needs {
+    rungs: BTreeSet<(Encode, bool)>,
+    tracks: BTreeSet<Sound>,
+}
+
+/// An output that can be made, if it can, by its place in the job.
+pub(super) type Drafts<'a> = [Option<Draft<'a>>];
+
+/// Who shares what: outputs with the same source and grid are together, as long as there is room for the renditions of
+/// all. Sources in order, then grids.
+pub(super) fn groups(drafts: &mut Drafts<'_>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (output, draft) in drafts.iter_mut().enumerate() {
+        let Some(draft) = draft else { continue };
+        let grid = Grid { segment_ms: draft.request.segment_ms };
+        for source in draft.sources() {
+            let needs = draft.needs(source);
+            let fits =
+                |group: &&mut Group| group.source == source && group.grid == grid && group.needs.has_room(&needs);
+            if let Some(group) = groups.iter_mut().find(fits) {
+                group.outputs.push(output);
+                group.needs.rungs.extend(needs.rungs);
+                group.needs.tracks.extend(needs.tracks);
+                continue;
+            }
+            let same_grid = groups.iter().any(|group| group.source == source && group.grid == grid);
+            let other = groups.iter().any(|group| group.source == source);
+            groups.push(Group { source, grid, outputs: vec![output], needs });
+            if other {
+                draft.tell_of_own_decode(same_grid);
+            }
+        }
+    }
+    groups.sort_by_key(|group| (group.source, group.grid.segment_ms));
+    groups
+}
+
+/// Plans what one group makes, as work `index`, and says in `uses` which output finds what where. Notes go to the
+/// drafts.
+pub(super) fn plan(
+    (index, group): (usize, &Group),
+    source: &Source<'_>,
+    drafts: &mut Drafts<'_>,
+    uses: &mut [Uses],
+    node: Node,
+) -> Plan {
+    let spans = spans(group, source, drafts);
+    mark_copies(group, source, spans.len(), drafts);
+    let mut packagings: Vec<Packaging> = Vec::new();
+    for draft in group.outputs.iter().filter_map(|output| drafts[*output].as_ref()) {
+        packagings.extend(draft.packagings.iter().filter(|p| !packagings.contains(p)).copied().collect::<Vec<_>>());
+    }
+    if group.outputs.len() > 1 {
+        packagings.sort_unstable();
+    }
+    let rungs = rungs(index, group, drafts, uses);
+    let pictures = source.pictures.as_ref().filter(|_| !rungs.is_empty());
+    let video = pictures.map(|pictures| video::plan(source, pictures, &rungs, group.grid, spans.len() as u32, node));
+    Plan {
+        grid: group.grid,
+        packagings,
+        video,
+        audio: tracks(index, group, source, drafts, uses),
+        duration_us: source.range.duration_us,
+        spans,
+        notes: Vec::new(),
+    }
+}
+
+impl Draft<'_> {
+    /// The sources that it is made of.
+    fn sources(&self) -> BTreeSet<usize> {
+        self.rungs.iter().map(|made| made.rung.source).chain(self.tracks.iter().map(|track| track.source)).collect()
+    }
+
+    /// Its rungs of one source.
+    fn rungs_of(&self, source: usize) -> impl Iterator<Item = &Made> {
+        self.rungs.iter().filter(move |made| made.rung.source == source)
+    }
+
+    /// What it needs of one source.
+    fn needs(&self, source: usize) -> Needs {
+        let tracks = self.tracks.iter().filter(|track| track.source == source);
+        Needs {
+            rungs: self.rungs_of(source).map(|made| (Encode::of(made), self.request.copy)).collect(),
+            tracks: tracks.map(Sound::of).collect(),
+        }
+    }
+
+    fn tell_of_own_decode(&mut self, same_grid: bool) {
+        if same_grid {
+            let most = format!("{RENDITIONS_MAX} renditions of pictures and {AUDIO_RENDITIONS_MAX} of sound");
+            let message =
+                format!("all outputs together make more than {most} of one source, so it is decoded once more");
+            self.general.add("work.full", message);
+        } else {
+            let ms = self.request.segment_ms;
+            let message = format!(
+                "segments of {ms} ms are not those of an earlier output, so nothing is shared with it and the source is \
+                 decoded once more"
+            );
+            self.general.add("work.other_grid", message);
+        }
+    }
+}
+
+impl Needs {
+    /// Whether all of this and of that fits into one plan. What may become a copy for one output and not for another
+    /// counts twice.
+    fn has_room(&self, more: &Self) -> bool {
+        self.rungs.union(&more.rungs).count() <= RENDITIONS_MAX
+            && self.tracks.union(&more.tracks).count() <= AUDIO_RENDITIONS_MAX
+    }
+}
+
+/// The runs of segments that a group is made in: as many as the output asks for that wants most. Outputs that get
+/// another number than they asked for are told.
+fn spans(group: &Group, source: &Source<'_>, drafts: &mut Drafts<'_>) -> Vec<SpanRange> {
+    let pictured: Vec<usize> = group
+        .outputs
+        .iter()
+        .copied()
+        .filter(|output| drafts[*output].as_ref().is_some_and(|draft| draft.rungs_of(group.source).next().is_some()))
+        .collect();
+    let asked = |output: &usize| drafts[*output].as_ref().map_or(1, |draft| draft.request.spans);
+    let wanted = pictured.iter().map(asked).max().unwrap_or(1);
+    let mut notes = Notes::default();
+    let spans = timeline::spans(wanted, source.facts.seekable, source.range.duration_us, group.grid, &mut notes);
+    for output in pictured {
+        let Some(draft) = drafts[output].as_mut() else { continue };
+        if draft.request.spans == wanted {
+            draft.general.extend(&notes);
+        } else if draft.request.spans as usize != spans.len() {
+            let message = format!("the source is made in {} spans, as another output asks", spans.len());
+            draft.general.add("spans.shared", message);
+        }
+    }
+    spans
+}
+
+/// Finds for each output the rung that the source already is, or tells it why there is none. At most one rung of an
+/// output is a copy: two would be the same pictures twice.
+fn mark_copies(group: &Group, source: &Source<'_>, spans: usize, drafts: &mut Drafts<'_>) {
+    for output in &group.outputs {
+        let Some(draft) = drafts[*output].as_mut().filter(|draft| draft.request.copy) else { continue };
+        let mut own: Vec<&mut Made> = draft.rungs.iter_mut().filter(|m| m.rung.source == group.source).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let candidate = |m: &&mut Made| copy::Candidate {
+            codec: m.codec,
+            size: (m.rung.width, m.rung.height),
+            peak: m.declared_peak,
+        };
+        let candidates: Vec<copy::Candidate> = own.iter().map(candidate).collect();
+        match copy::choose(source, spans, group.grid, &candidates) {
+            Ok(chosen) => own[chosen].copy = true,
+            Err(why) => {
+                let message = format!("the source's pictures are encoded anew, not copied: {why}");
+                draft.pictures.add("copy.not_possible", message);
+            }
+        }
+    }
+}
+
+/// What tells two encodes of one source apart; its colour follows from source and codec. Every copy is the same.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Encode {
+    codec: VideoCodec,
+    size: (u32, u32),
+    /// Kind of rate control, its four numbers, and the speed; `None` for a copy.
+    how: Option<(u8, [u64; 4], u8)>,
+}
+
+impl Encode {
+    fn of(made: &Made) -> Self {
+        let rate = match made.rate {
+            RateControl::Vbv { bitrate, max_rate, buffer } => (0, [bitrate, max_rate, buffer, 0]),
+            RateControl::CappedCrf { crf, max_rate, buffer } => (1, [max_rate, buffer, 0, u64::from(crf)]),
+            RateControl::Crf { crf } => (2, [0, 0, 0, u64::from(crf)]),
+        };
+        let how = (!made.copy).then_some((rate.0, rate.1, made.speed as u8));
+        Self { codec: made.codec, size: (made.rung.width, made.rung.height), how }
+    }
+}
+
+/// What tells two renditions of one source's sound apart.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Sound {
+    stream: u32,
+    codec: AudioCodec,
+    layout: (u32, String),
+    sample_rate: u32,
+    bit_rate: u64,
+    copy: bool,
+}
+
+impl Sound {
+    fn of(track: &Track) -> Self {
+        let AudioRendition { stream, codec, channels, layout, sample_rate, bit_rate, copy, .. } = &track.rendition;
+        let layout = (*channels, layout.clone());
+        Self { stream: *stream, codec: *codec, layout, sample_rate: *sample_rate, bit_rate: *bit_rate, copy: *copy }
+    }
+}
+
+/// Every distinct rung of a group once, with an id of its own. The order is that of the output where there is one; of
+/// several it is one that does not depend on which comes first.
+fn rungs(work: usize, group: &Group, drafts: &Drafts<'_>, uses: &mut [Uses]) -> Vec<Made> {
+    let mut made: Vec<Made> = Vec::new();
+    let of_all = || group.outputs.iter().filter_map(|output| drafts[*output].as_ref());
+    for one in of_all().flat_map(|draft| draft.rungs_of(group.source)) {
+        match made.iter_mut().find(|other| Encode::of(other) == Encode::of(one)) {
+            Some(other) => join(other, one),
+            None => made.push(one.clone()),
+        }
+    }
+    if of_all().filter(|draft| draft.rungs_of(group.source).next().is_some()).count() > 1 {
+        made.sort_by_key(order);
+    }
+    names::rungs(&mut made);
+    for output in &group.outputs {
+        let Some(draft) = &drafts[*output] else { continue };
+        for (slot, one) in uses[*output].rungs.iter_mut().zip(&draft.rungs) {
+            if let Some(found) =
+                made.iter().find(|m| one.rung.source == group.source && Encode::of(m) == Encode::of(one))
+            {
+                *slot = Some(Use { work, rendition: found.id.clone() });
+            }
+        }
+    }
+    made
+}
+
+/// One encode for two outputs: it is wrapped for both, has the shorter name, and declares the higher peak (without a
+/// bound on the rate, and as a copy, it is a guess).
+fn join(made: &mut Made, other: &Made) {
+    made.packagings
+        .extend(other.packagings.iter().filter(|p| !made.packagings.contains(p)).copied().collect::<Vec<_>>());
+    made.packagings.sort_unstable();
+    let key = |m: &Made| (m.rung.name.len(), m.rung.name.clone());
+    if key(other) < key(made) {
+        made.rung.name.clone_from(&other.rung.name);
+    }
+    if (other.declared_peak, other.bitrate) > (made.declared_peak, made.bitrate) {
+        (made.declared_peak, made.bitrate) = (other.declared_peak, other.bitrate);
+        (made.rate, made.speed) = (other.rate, other.speed);
+    }
+}
+
+/// Larger ones first, so that a rung finds the one that it is scaled from before it.
+fn order(made: &Made) -> impl Ord + use<> {
+    let (width, height) = (made.rung.width, made.rung.height);
+    let area = u64::from(width) * u64::from(height);
+    (Reverse((area, width)), made.codec, Reverse((made.copy, made.declared_peak)), Encode::of(made))
+}
+
+/// Every distinct track of a group once, with an id of its own, and title and default as in the source.
+fn tracks(
+    work: usize,
+    group: &Group,
+    source: &Source<'_>,
+    drafts: &Drafts<'_>,
+    uses: &mut [Uses],
+) -> Vec<AudioRendition> {
+    let mut made: Vec<Track> = Vec::new();
+    let of_group =
+        |output: &usize| drafts[*output].iter().flat_map(|draft| &draft.tracks).filter(|t| t.source == group.source);
+    for one in group.outputs.iter().flat_map(of_group) {
+        match made.iter_mut().find(|other| Sound::of(other) == Sound::of(one)) {
+            Some(other) => {
+                let packagings = &mut other.rendition.packagings;
+                let more: Vec<_> =
+                    one.rendition.packagings.iter().filter(|p| !packagings.contains(p)).copied().collect();
+                packagings.extend(more);
+                packagings.sort_unstable();
+            }
+            None => made.push(one.clone()),
+        }
+    }
+    if group.outputs.iter().filter(|output| of_group(output).next().is_some()).count() > 1 {
+        made.sort_by_key(|t| (t.place, t.rendition.codec, t.rendition.channels, t.rendition.copy));
+    }
+    names::tracks(&mut made);
+    for output in &group.outputs {
+        let Some(draft) = &drafts[*output] else { continue };
+        for (slot, one) in uses[*output].tracks.iter_mut().zip(&draft.tracks) {
+            if let Some(found) = made.iter().find(|t| one.source == group.source && Sound::of(t) == Sound::of(one)) {
+                *slot = Some(Use { work, rendition: found.rendition.id.clone() });
+            }
+        }
+    }
+    let titles = audio::titles(source.sound.iter().map(|(stream, _)| *stream));
+    let count = made.iter().map(|t| t.place + 1).max().unwrap_or(0);
+    let default = source.default_track(count);
+    let first = made.iter().position(|t| t.place == default).unwrap_or(0);
+    let finished = |(i, t): (usize, Track)| AudioRendition {
+        title: titles.get(t.place).cloned().unwrap_or_default(),
+        default: i == first,
+        ..t.rendition
+    };
+    made.into_iter().enumerate().map(finished).collect()
+}
