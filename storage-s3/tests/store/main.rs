@@ -3,6 +3,7 @@
 //! Faults are made by a proxy in front of it.
 #![expect(clippy::unwrap_used, reason = "a helper of a test that fails must fail the test")]
 
+mod chain;
 mod faults;
 mod objects;
 mod support;
