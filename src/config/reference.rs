@@ -39,11 +39,11 @@ secret_access_key_env = \"STORE_SECRET\"
 /// Every setting, with its variable, what may be written, the default, and why.
 pub fn reference() -> String {
     let mut text = HEAD.to_owned();
-    let mut section = String::new();
+    let mut section = None;
     for setting in SETTINGS {
-        if section_of(setting) != section {
-            section = section_of(setting).to_owned();
-            let _ = write!(text, "\n## {}\n\n", title(&section));
+        if section != Some(section_of(setting)) {
+            section = Some(section_of(setting));
+            let _ = write!(text, "\n## {}\n\n", title(section_of(setting)));
             text.push_str("| setting | variable | default | what |\n|---|---|---|---|\n");
         }
         text.push_str(&line(setting));

@@ -46,20 +46,6 @@ pub(super) const SETTINGS: &[Setting] = &[
          default, because jobs that lie where nobody looks for them are lost.",
     ),
     row(
-        "grpc.listen",
-        Address,
-        "127.0.0.1:7443",
-        "Where the API listens. Only this machine is let in by default, since without tokens and TLS everybody who \
-         gets here may read and write what the daemon may.",
-    ),
-    row(
-        "http.listen",
-        Address,
-        "127.0.0.1:7480",
-        "Where `/metrics` and `/healthz` are answered. They have no tokens, so only this machine is let in by \
-         default.",
-    ),
-    row(
         "log",
         Filter,
         "info",
@@ -84,6 +70,20 @@ pub(super) const SETTINGS: &[Setting] = &[
         Number(0, 1024),
         "0",
         "CPU threads that encoders may use in all; 0 for all that the machine, or the container, has.",
+    ),
+    row(
+        "grpc.listen",
+        Address,
+        "127.0.0.1:7443",
+        "Where the API listens. Only this machine is let in by default, since without tokens and TLS everybody who \
+         gets here may read and write what the daemon may.",
+    ),
+    row(
+        "http.listen",
+        Address,
+        "127.0.0.1:7480",
+        "Where `/metrics` and `/healthz` are answered. They have no tokens, so only this machine is let in by \
+         default.",
     ),
     row(
         "shutdown.grace",
