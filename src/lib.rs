@@ -3,6 +3,12 @@
 // The command line.
 pub mod cli;
 
+// What the daemon is told: file, environment, flags.
+pub mod config;
+
+// The daemon: everything below, wired together.
+pub mod serve;
+
 // The gRPC service: requests checked, jobs told of.
 pub mod api;
 

@@ -1,11 +1,14 @@
-//! The command line: `reelmill transcode`, `probe`, `plan`, `play`.
+//! The command line: `reelmill transcode`, `probe`, `plan`, `play` on this machine; `serve`, the daemon; and its clients.
 //!
 //! The exit status is that of the fault class ([`crate::model::Fault::exit_code`]), 0 for success. An error is one line
-//! on standard error, `reelmill: <sentence> [code]`; with `--json` also an `error` object on standard output.
+//! on standard error, `reelmill: <sentence> [code]`; with `--json` also an `error` object on standard output. A client
+//! that did what it was asked and has to tell of a job that failed takes the job's class for its exit status.
 
+mod client;
 mod options;
 mod plan;
 mod probe;
+mod serve;
 mod signals;
 mod tables;
 mod transcode;
@@ -41,6 +44,40 @@ enum Command {
     Plan(Box<plan::PlanArgs>),
     /// Serve an output directory on this machine, with a page that plays it
     Play(play::PlayArgs),
+    /// Run the daemon: take jobs over gRPC, keep them, publish what they make
+    Serve(serve::ServeArgs),
+    /// Show the daemon's settings as they are in force, and where each comes from
+    Config(serve::ConfigArgs),
+    /// Hand a job to a daemon
+    Submit(Box<client::jobs::SubmitArgs>),
+    /// Follow a job to its end
+    Watch(client::jobs::WatchArgs),
+    /// List jobs, newest first
+    List(client::jobs::ListArgs),
+    /// Show a job
+    Get(client::jobs::JobArgs),
+    /// Stop jobs, or outputs of one
+    Stop(client::control::StopArgs),
+    /// Try outputs of a job again that failed or were stopped
+    Retry(client::control::RetryArgs),
+    /// Delete the record of a job that is over
+    Delete(client::control::DeleteArgs),
+    /// Show what webhooks were told of a job
+    Deliveries(client::jobs::JobArgs),
+    /// Show the daemon's node and its devices
+    Node(client::control::NodeArgs),
+    /// Let the daemon start no job any more, or again
+    Drain(client::control::DrainArgs),
+}
+
+/// How a command ends that did what it was asked.
+#[derive(Debug)]
+enum Ended {
+    /// Well.
+    Done,
+    /// It has to tell of something that did not end well. What there is to say about it stands on standard output
+    /// already.
+    With(Problem),
 }
 
 impl Command {
@@ -49,7 +86,17 @@ impl Command {
             Self::Transcode(args) => args.json,
             Self::Probe(args) => args.json,
             Self::Plan(args) => args.json,
-            Self::Play(_) => false,
+            Self::Play(_) | Self::Serve(_) => false,
+            Self::Config(args) => args.json,
+            Self::Submit(args) => args.json,
+            Self::Watch(args) => args.json,
+            Self::List(args) => args.json,
+            Self::Get(args) | Self::Deliveries(args) => args.json,
+            Self::Stop(args) => args.json,
+            Self::Retry(args) => args.json,
+            Self::Delete(args) => args.json,
+            Self::Node(args) => args.json,
+            Self::Drain(args) => args.json,
         }
     }
 }
@@ -57,7 +104,10 @@ impl Command {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let command = Cli::parse().command;
-    start_log();
+    // The daemon's log is as its configuration says.
+    if !matches!(command, Command::Serve(_)) {
+        start_log();
+    }
     let runtime = match Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -69,17 +119,31 @@ pub fn main() -> ExitCode {
     let result = run(&runtime, command);
     runtime.shutdown_timeout(LAST_WORDS);
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Ended::Done) => ExitCode::SUCCESS,
+        Ok(Ended::With(problem)) => failed(&[problem], false),
         Err(problems) => failed(&problems, json),
     }
 }
 
-fn run(runtime: &Runtime, command: Command) -> Result<(), Vec<Problem>> {
+fn run(runtime: &Runtime, command: Command) -> Result<Ended, Vec<Problem>> {
+    let done = |result: Result<(), Problem>| result.map(|()| Ended::Done).map_err(|problem| vec![problem]);
     match command {
-        Command::Transcode(args) => runtime.block_on(transcode::run(*args)).map_err(|problem| vec![problem]),
-        Command::Probe(args) => runtime.block_on(probe::run(args)).map_err(|problem| vec![problem]),
+        Command::Transcode(args) => done(runtime.block_on(transcode::run(*args))),
+        Command::Probe(args) => runtime.block_on(probe::run(args)),
         Command::Plan(args) => runtime.block_on(plan::run(*args)),
-        Command::Play(args) => runtime.block_on(play::run(args)).map_err(|problem| vec![problem]),
+        Command::Play(args) => done(runtime.block_on(play::run(args))),
+        Command::Serve(args) => runtime.block_on(serve::run(args)),
+        Command::Config(args) => serve::config(&args),
+        Command::Submit(args) => runtime.block_on(client::jobs::submit(*args)),
+        Command::Watch(args) => runtime.block_on(client::jobs::watch(args)),
+        Command::List(args) => runtime.block_on(client::jobs::list(args)),
+        Command::Get(args) => runtime.block_on(client::jobs::get(args)),
+        Command::Deliveries(args) => runtime.block_on(client::jobs::deliveries(args)),
+        Command::Stop(args) => runtime.block_on(client::control::stop(args)),
+        Command::Retry(args) => runtime.block_on(client::control::retry(args)),
+        Command::Delete(args) => runtime.block_on(client::control::delete(args)),
+        Command::Node(args) => runtime.block_on(client::control::node(args)),
+        Command::Drain(args) => runtime.block_on(client::control::drain(args)),
     }
 }
 
@@ -89,7 +153,10 @@ fn failed(problems: &[Problem], json: bool) -> ExitCode {
         if json {
             print_line(&error_object(problem).to_string());
         }
-        let _ = writeln!(io::stderr(), "reelmill: {problem}");
+        // Sentences about settings name them already.
+        let told = problem.message.contains(&problem.field);
+        let place = if told { String::new() } else { format!("{}: ", problem.field) };
+        let _ = writeln!(io::stderr(), "reelmill: {}", tables::plain(&format!("{place}{problem}")));
     }
     ExitCode::from(problems.first().map_or(70, |problem| problem.fault.exit_code()))
 }
@@ -97,6 +164,7 @@ fn failed(problems: &[Problem], json: bool) -> ExitCode {
 fn error_object(problem: &Problem) -> serde_json::Value {
     serde_json::json!({
         "event": "error", "fault": problem.fault.name(), "code": problem.code, "message": problem.message,
+        "field": problem.field,
     })
 }
 

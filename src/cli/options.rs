@@ -9,43 +9,43 @@ use crate::plan::{Channels, RateMode, Request, parse_segment};
 pub(super) struct PlanOptions {
     /// Rungs, such as 1080p,720p,640x360@700k [default: a ladder that fits the source]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    renditions: Vec<String>,
+    pub(super) renditions: Vec<String>,
     /// Packagings: cmaf (HLS and DASH), ts (HLS) [default: both, as far as the codecs fit]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    packaging: Vec<String>,
+    pub(super) packaging: Vec<String>,
     /// Video codecs: h264, hevc, av1; each gets the whole ladder [default: h264]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    codec: Vec<String>,
+    pub(super) codec: Vec<String>,
     /// Audio codecs: aac, opus [default: aac]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    audio_codec: Vec<String>,
+    pub(super) audio_codec: Vec<String>,
     /// What becomes of surround sound: stereo, keep [default: stereo]
     #[arg(long, value_name = "WHAT")]
-    channels: Option<String>,
+    pub(super) channels: Option<String>,
     /// How much time the encoders may take: fast, balanced, quality [default: balanced]
     #[arg(long, value_name = "CLASS")]
-    speed: Option<String>,
+    pub(super) speed: Option<String>,
     /// How bits are spent: vbv (an average), capped-crf, crf [default: vbv, or capped-crf with --crf]
     #[arg(long, value_name = "MODE")]
-    rate_control: Option<String>,
+    pub(super) rate_control: Option<String>,
     /// Constant rate factor on the encoder's own scale; less is better
     #[arg(long, value_name = "N")]
-    crf: Option<String>,
+    pub(super) crf: Option<String>,
     /// Target duration of a segment, such as 4s or 2500ms [default: 4s]
     #[arg(long, value_name = "TIME")]
-    segment: Option<String>,
+    pub(super) segment: Option<String>,
     /// Runs of segments that are made side by side [default: 1]
     #[arg(long, value_name = "N")]
-    spans: Option<String>,
+    pub(super) spans: Option<String>,
     /// Take over tracks that already are what is asked
     #[arg(long)]
-    copy: bool,
+    pub(super) copy: bool,
     /// Make an MP4 file of each rung too, with the default sound, from the same encodes
     #[arg(long)]
-    mp4: bool,
+    pub(super) mp4: bool,
     /// How workers get the source: descriptor, socket
     #[arg(long, value_name = "WAY", hide = true)]
-    transport: Option<String>,
+    pub(super) transport: Option<String>,
 }
 
 impl PlanOptions {
@@ -81,7 +81,7 @@ impl PlanOptions {
         Ok(one(self.transport.as_deref(), "transport", "descriptor or socket", way)?.unwrap_or_default())
     }
 
-    fn rate_mode(&self) -> Result<RateMode, Problem> {
+    pub(super) fn rate_mode(&self) -> Result<RateMode, Problem> {
         let crf = one(self.crf.as_deref(), "crf", "a whole number such as 23", |text| text.parse::<u8>().ok())?;
         match (self.rate_control.as_deref(), crf) {
             (None | Some("vbv"), None) => Ok(RateMode::Vbv),

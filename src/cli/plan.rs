@@ -1,7 +1,8 @@
-//! `reelmill plan FILE`.
+//! `reelmill plan FILE`: by this program, or by a daemon.
 
+use super::client::{ClientOptions, media};
 use super::options::PlanOptions;
-use super::{print, print_json, probe, tables, threads};
+use super::{Ended, print, print_json, probe, tables, threads};
 use crate::model::Problem;
 use crate::plan;
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 /// Options of `reelmill plan`.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct PlanArgs {
-    /// The file to plan for
+    /// The file to plan for; a daemon is asked about s3:// and http(s)://, or with --endpoint
     #[arg(value_name = "FILE")]
     input: PathBuf,
     #[command(flatten)]
@@ -17,18 +18,24 @@ pub(super) struct PlanArgs {
     /// The whole plan as JSON
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    client: ClientOptions,
 }
 
 /// Prints what would be made of a file.
-pub(super) async fn run(args: PlanArgs) -> Result<(), Vec<Problem>> {
+pub(super) async fn run(args: PlanArgs) -> Result<Ended, Vec<Problem>> {
     let only = |problem| vec![problem];
+    if let Some(uri) = media::remote(&args.input, &args.client).map_err(only)? {
+        return media::plan(uri, &args.options, args.json, &args.client).await;
+    }
     let request = args.options.request().map_err(only)?;
     let transport = args.options.transport().map_err(only)?;
     let facts = probe::facts_of(&args.input, transport).await.map_err(only)?;
     let plan = plan::plan(&facts, &request, &plan::Node { threads: threads() })?;
     if args.json {
-        return print_json(&plan).map_err(only);
+        print_json(&plan).map_err(only)?;
+    } else {
+        print(&tables::plan(&plan));
     }
-    print(&tables::plan(&plan));
-    Ok(())
+    Ok(Ended::Done)
 }

@@ -64,7 +64,7 @@ fn sound(audio: &AudioFacts) -> String {
 }
 
 /// Frames a second with at most three decimals.
-fn per_second(rate: Ratio) -> String {
+pub(super) fn per_second(rate: Ratio) -> String {
     let millis = rate.millis();
     let text = format!("{}.{:03}", millis / 1000, millis % 1000);
     format!("{} fps", text.trim_end_matches('0').trim_end_matches('.'))
@@ -135,7 +135,7 @@ fn track(track: &TrackReport) -> Vec<String> {
 }
 
 /// Text from a source, without what could steer a terminal.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

@@ -1,0 +1,15 @@
+//! Clients of a daemon: `reelmill submit`, `watch`, `list`, `get`, `stop`, `retry`, `delete`, `deliveries`, `node`, `drain`,
+//! and `probe` and `plan` of what only a daemon can read.
+
+mod connect;
+pub(super) mod control;
+mod follow;
+pub(super) mod jobs;
+mod json;
+pub(super) mod media;
+mod problem;
+mod show;
+mod shown;
+mod spec;
+
+pub(super) use connect::ClientOptions;

@@ -1,0 +1,174 @@
+//! Jobs and nodes as text for people.
+
+use super::json::name_of;
+use super::problem::of_message;
+use crate::api::v1;
+use crate::cli::tables::plain;
+use crate::report::text::{bytes, clock, table};
+use prost_types::{Duration, Timestamp};
+
+/// A time of day without fractions: what people compare.
+pub(super) fn time(time: Option<&Timestamp>) -> String {
+    time.map_or_else(|| "-".to_owned(), |time| Timestamp { seconds: time.seconds, nanos: 0 }.to_string())
+}
+
+/// A length in ms; negative ones, which nobody sends, are none.
+pub(super) fn ms(length: Option<&Duration>) -> u64 {
+    length.map_or(0, |length| {
+        let ms = length.seconds.saturating_mul(1000).saturating_add(i64::from(length.nanos) / 1_000_000);
+        u64::try_from(ms).unwrap_or(0)
+    })
+}
+
+/// State of a job.
+pub(super) fn job_state(job: &v1::Job) -> String {
+    name_of("JobState", job.state)
+}
+
+/// A problem as a sentence with its field and code.
+pub(super) fn problem(problem: &v1::Problem) -> String {
+    let problem = of_message(problem);
+    let place = if problem.field.is_empty() { String::new() } else { format!("{}: ", problem.field) };
+    plain(&format!("{place}{problem}"))
+}
+
+/// A page of a list, without its head.
+pub(super) fn row(job: &v1::Job) -> Vec<String> {
+    let done = job.outputs_ready + job.outputs_skipped;
+    let cells = [
+        job.id.clone(),
+        job_state(job),
+        format!("{done}/{}", job.outputs_total),
+        time(job.create_time.as_ref()),
+        job.reference_id.clone(),
+    ];
+    cells.map(|cell| plain(&cell)).into()
+}
+
+/// What stands over the columns of a list.
+pub(super) fn row_head() -> Vec<String> {
+    ["id", "state", "outputs", "created", "reference"].map(str::to_owned).into()
+}
+
+/// A whole job.
+pub(super) fn job(job: &v1::Job) -> String {
+    let mut text = table(&head(job));
+    if let Some(why) = &job.problem {
+        text += &format!("problem: {}\n", problem(why));
+    }
+    let inputs: Vec<_> = job.inputs.iter().map(input).collect();
+    text += &indented("sources", &inputs);
+    for input in job.inputs.iter().filter_map(|input| Some((input, input.problem.as_ref()?))) {
+        text += &format!("  {}: {}\n", plain(&input.0.id), problem(input.1));
+    }
+    for one in &job.outputs {
+        text += &output(one);
+    }
+    for warning in &job.warnings {
+        let about = if warning.output_id.is_empty() { String::new() } else { format!("{}: ", warning.output_id) };
+        text += &format!("note: {}\n", plain(&format!("{about}{} [{}]", warning.message, warning.code)));
+    }
+    text
+}
+
+fn head(job: &v1::Job) -> Vec<Vec<String>> {
+    let profile = job.spec.as_ref().map_or("", |spec| spec.profile.as_str());
+    let rows = [
+        ("id", job.id.clone()),
+        ("state", job_state(job)),
+        ("reference", job.reference_id.clone()),
+        ("profile", profile.to_owned()),
+        ("created", time(job.create_time.as_ref())),
+        ("begun", time(job.begin_time.as_ref())),
+        ("ended", time(job.end_time.as_ref())),
+        ("attempt", job.attempt.to_string()),
+    ];
+    let said = |(_, value): &(&str, String)| !value.is_empty() && value != "-" && value != "0";
+    rows.into_iter().filter(said).map(|(name, value)| vec![name.to_owned(), plain(&value)]).collect()
+}
+
+fn indented(title: &str, rows: &[Vec<String>]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let lines = table(rows).lines().map(|line| format!("  {line}\n")).collect::<String>();
+    format!("{title}:\n{lines}")
+}
+
+fn input(input: &v1::Input) -> Vec<String> {
+    let size = if input.size_bytes == 0 { String::new() } else { bytes(input.size_bytes) };
+    [input.id.clone(), name_of("InputState", input.state), size, input.uri.clone()].map(|cell| plain(&cell)).into()
+}
+
+fn output(output: &v1::Output) -> String {
+    let state = name_of("OutputState", output.state);
+    let stored = if output.stored_bytes == 0 { String::new() } else { format!(", {}", bytes(output.stored_bytes)) };
+    let mut text = format!("{} {state}{stored}: {}\n", plain(&output.id), plain(&output.destination));
+    if let Some(why) = &output.problem {
+        text += &format!("  problem: {}\n", problem(why));
+    }
+    for line in table(&output.tracks.iter().map(track).collect::<Vec<_>>()).lines() {
+        text += &format!("  {line}\n");
+    }
+    for file in &output.files {
+        text += &format!("  {}\n", plain(&file.uri));
+    }
+    text
+}
+
+fn track(track: &v1::Track) -> Vec<String> {
+    let size = if track.width == 0 { String::new() } else { format!("{}x{}", track.width, track.height) };
+    let cells = [
+        track.id.clone(),
+        size,
+        track.codecs.clone(),
+        format!("{} segments", track.segments),
+        clock(ms(track.duration.as_ref())),
+        bytes(track.bytes),
+    ];
+    cells.map(|cell| plain(&cell)).into()
+}
+
+/// A node.
+pub(super) fn node(node: &v1::GetNodeResponse) -> String {
+    let draining = if node.draining { ", draining" } else { "" };
+    let mut text = format!("reelmill {}, since {}{draining}\n", plain(&node.version), time(node.start_time.as_ref()));
+    text += &format!("jobs: {} active, {} waiting\n", node.jobs_active, node.jobs_queued);
+    for device in &node.devices {
+        text += &format!("{} ({}): {}\n", plain(&device.id), plain(&device.name), device.stages.join(", "));
+        let rows: Vec<_> = device
+            .capacity
+            .iter()
+            .map(|capacity| vec![plain(&capacity.dimension), format!("{} of {} held", capacity.held, capacity.total)])
+            .collect();
+        text += &table(&rows).lines().map(|line| format!("  {line}\n")).collect::<String>();
+    }
+    text
+}
+
+/// Deliveries of a job's webhooks.
+pub(super) fn deliveries(deliveries: &[v1::Delivery]) -> String {
+    let row = |delivery: &v1::Delivery| {
+        let last = delivery.attempts.last();
+        let outcome = match last {
+            None => String::new(),
+            Some(last) if last.error.is_empty() => format!("{} in {} ms", last.status, last.elapsed_ms),
+            Some(last) => last.error.clone(),
+        };
+        let cells = [
+            delivery.id.clone(),
+            name_of("Delivery.State", delivery.state),
+            delivery.event.clone(),
+            format!("{} attempts", delivery.attempts.len()),
+            time(last.and_then(|last| last.time.as_ref())),
+            delivery.url.clone(),
+            outcome,
+        ];
+        cells.map(|cell| plain(&cell)).into()
+    };
+    if deliveries.is_empty() {
+        "no deliveries\n".to_owned()
+    } else {
+        table(&deliveries.iter().map(row).collect::<Vec<_>>())
+    }
+}

@@ -1,0 +1,170 @@
+//! From the options of `reelmill submit` and `plan` to the job that they mean. What is not written is left out, so that a
+//! profile or the daemon fills it in.
+
+use crate::api::v1;
+use crate::cli::options::PlanOptions;
+use crate::model::request::{Channels, RateMode, SizeSpec};
+use crate::model::{AudioCodec, Locator, Packaging, Problem, Speed, VideoCodec};
+use std::collections::HashMap;
+
+/// The output that the options mean, without a destination.
+///
+/// # Errors
+/// `request.*`, as `reelmill transcode` has them.
+pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
+    let request = options.request()?;
+    let codec = |codec: &VideoCodec| match codec {
+        VideoCodec::H264 => v1::VideoCodec::H264 as i32,
+        VideoCodec::Hevc => v1::VideoCodec::Hevc as i32,
+        VideoCodec::Av1 => v1::VideoCodec::Av1 as i32,
+    };
+    let audio_codec = |codec: &AudioCodec| match codec {
+        AudioCodec::Aac => v1::AudioCodec::Aac as i32,
+        AudioCodec::Opus => v1::AudioCodec::Opus as i32,
+    };
+    let packaging = |packaging: &Packaging| match packaging {
+        Packaging::Cmaf => v1::Packaging::Cmaf as i32,
+        Packaging::Ts => v1::Packaging::Ts as i32,
+    };
+    let speed = match request.speed {
+        Speed::Fast => v1::Speed::Fast,
+        Speed::Balanced => v1::Speed::Balanced,
+        Speed::Quality => v1::Speed::Quality,
+    };
+    let channels = match request.channels {
+        Channels::Stereo => v1::ChannelPolicy::Stereo,
+        Channels::Keep => v1::ChannelPolicy::Keep,
+    };
+    Ok(v1::OutputSpec {
+        renditions: request.renditions.iter().map(rendition).collect(),
+        video_codecs: request.codecs.iter().map(codec).collect(),
+        audio_codecs: request.audio_codecs.iter().map(audio_codec).collect(),
+        packagings: request.packagings.iter().map(packaging).collect(),
+        speed: options.speed.as_ref().map_or(0, |_| speed as i32),
+        rate_control: (options.rate_control.is_some() || options.crf.is_some())
+            .then(|| rate_control(request.rate_mode)),
+        segment_duration: options.segment.as_ref().map(|_| duration(request.segment_ms)),
+        spans: options.spans.as_ref().map_or(0, |_| request.spans),
+        copy: request.copy,
+        channels: options.channels.as_ref().map_or(0, |_| channels as i32),
+        progressive_mp4: request.progressive,
+        ..v1::OutputSpec::default()
+    })
+}
+
+fn rendition(rung: &crate::model::request::RenditionSpec) -> v1::RenditionSpec {
+    let size = match rung.size {
+        SizeSpec::Short(side) => format!("{side}p"),
+        SizeSpec::Box { width, height } => format!("{width}x{height}"),
+    };
+    v1::RenditionSpec { size, bit_rate: rung.bitrate.unwrap_or(0), source_id: String::new() }
+}
+
+fn rate_control(mode: RateMode) -> v1::RateControl {
+    use v1::rate_control::Mode;
+    let name = match mode {
+        RateMode::Vbv => Mode::Vbv,
+        RateMode::CappedCrf { .. } => Mode::CappedCrf,
+        RateMode::Crf { .. } => Mode::Crf,
+    };
+    v1::RateControl { mode: name as i32, crf: mode.crf().map_or(0, u32::from) }
+}
+
+fn duration(ms: u32) -> prost_types::Duration {
+    prost_types::Duration { seconds: i64::from(ms / 1000), nanos: (ms % 1000 * 1_000_000) as i32 }
+}
+
+/// A source or destination as the daemon needs it: local paths from the root, since it was started somewhere else.
+///
+/// # Errors
+/// `request.locator`, `request.bucket`.
+pub(super) fn located(text: &str) -> Result<String, Problem> {
+    match text.parse::<Locator>()? {
+        Locator::File(path) => {
+            let whole = std::path::absolute(&path);
+            let whole = whole.map_err(|error| {
+                Problem::input("request.locator", format!("`{text}` cannot be made a whole path: {error}"))
+            })?;
+            // It came from text.
+            Ok(whole.to_string_lossy().into_owned())
+        }
+        other => Ok(other.to_string()),
+    }
+}
+
+/// Labels, each `key=value`.
+///
+/// # Errors
+/// `client.job`.
+pub(super) fn labels(texts: &[String]) -> Result<HashMap<String, String>, Problem> {
+    let mut labels = HashMap::new();
+    for text in texts {
+        let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+        let (key, value) = pair.ok_or_else(|| {
+            Problem::input("client.job", format!("--label `{}` must be key=value", text.escape_debug()))
+        })?;
+        if labels.insert(key.to_owned(), value.to_owned()).is_some() {
+            return Err(Problem::input("client.job", format!("--label gives `{key}` twice; leave one out")));
+        }
+    }
+    Ok(labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: PlanOptions,
+    }
+
+    fn of(line: &str) -> v1::OutputSpec {
+        let words = std::iter::once("reelmill").chain(line.split_whitespace());
+        output(&Line::try_parse_from(words).unwrap().options).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_written_is_left_to_the_profile() {
+        assert_eq!(of(""), v1::OutputSpec::default());
+    }
+
+    #[test]
+    fn what_is_written_is_passed_on() {
+        let output =
+            of("--renditions 1080p,640x360@700k --packaging ts --codec hevc --audio-codec opus --channels keep \
+                         --speed quality --rate-control crf --crf 21 --segment 2.5s --spans 3 --copy --mp4");
+        let rungs: Vec<_> = output.renditions.iter().map(|rung| (rung.size.as_str(), rung.bit_rate)).collect();
+        assert_eq!(rungs, [("1080p", 0), ("640x360", 700_000)]);
+        assert_eq!((output.video_codecs[0], output.audio_codecs[0], output.packagings[0]), (2, 2, 2));
+        assert_eq!((output.speed(), output.channels()), (v1::Speed::Quality, v1::ChannelPolicy::Keep));
+        assert_eq!(output.rate_control.unwrap(), v1::RateControl { mode: 3, crf: 21 });
+        assert_eq!(output.segment_duration.unwrap().to_string(), "2.500s");
+        assert_eq!((output.spans, output.copy, output.progressive_mp4), (3, true, true));
+        assert_eq!(of("--crf 20").rate_control.unwrap().mode(), v1::rate_control::Mode::CappedCrf);
+    }
+
+    #[test]
+    fn paths_are_made_whole_and_addresses_stay() {
+        let here = std::env::current_dir().unwrap().join("in.mp4");
+        assert_eq!(located("in.mp4").unwrap(), here.to_str().unwrap());
+        for text in ["/a/b", "s3://bucket/a b", "https://h/p?q"] {
+            assert_eq!(located(text).unwrap(), text);
+        }
+        assert_eq!(located("ftp://h/p").unwrap_err().code, "request.locator");
+    }
+
+    #[test]
+    fn labels_are_pairs() {
+        let labels_of = |texts: &[&str]| labels(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        assert_eq!(
+            labels_of(&["a=b=c", "d="]).unwrap(),
+            HashMap::from([("a".into(), "b=c".into()), ("d".into(), String::new())])
+        );
+        for bad in [&["a"][..], &["=b"], &["a=1", "a=2"]] {
+            assert_eq!(labels_of(bad).unwrap_err().code, "client.job");
+        }
+    }
+}

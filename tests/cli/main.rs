@@ -1,0 +1,9 @@
+//! `reelmill` as a client, against a daemon that answers from a script: what each command asks, prints and exits with.
+#![cfg(test)]
+
+mod commands;
+mod config;
+mod fake;
+mod follow;
+mod sample;
+mod tools;
