@@ -44,6 +44,8 @@ pub struct Request {
     pub channels: Channels,
     /// A progressive MP4 file is made of each rung too, out of its CMAF segments.
     pub progressive: bool,
+    /// Only sound is made, whatever pictures the source has.
+    pub omit_video: bool,
 }
 
 impl Default for Request {
@@ -61,6 +63,7 @@ impl Default for Request {
             copy: false,
             channels: Channels::Stereo,
             progressive: false,
+            omit_video: false,
         }
     }
 }

@@ -35,6 +35,27 @@ pub struct Node {
     pub threads: u32,
 }
 
+/// What is wrong with a request whatever its source may be; empty when nothing is. Each problem is about a field, by its
+/// name in `reelmill.v1.OutputSpec`.
+pub fn check(request: &Request) -> Vec<Problem> {
+    let mut problems = checks::request(request);
+    let combinations = checks::outputs(request, !request.omit_video, true, &mut Notes::default());
+    problems.extend(combinations.err().unwrap_or_default());
+    for problem in problems.iter_mut().filter(|problem| problem.field.is_empty()) {
+        problem.field = match problem.code.as_str() {
+            "request.segment" => "segment_duration",
+            "request.spans" => "spans",
+            "request.rendition" => "renditions",
+            "request.crf" => "rate_control.crf",
+            "request.codec_packaging" => "packagings",
+            "request.progressive" => "progressive_mp4",
+            _ => "",
+        }
+        .to_owned();
+    }
+    problems
+}
+
 /// Plans a job. On failure, everything that is wrong with the request, or else what is wrong with the source; never
 /// an empty list.
 pub fn plan(facts: &MediaFacts, request: &Request, node: &Node) -> Result<Plan, Vec<Problem>> {
@@ -44,8 +65,13 @@ pub fn plan(facts: &MediaFacts, request: &Request, node: &Node) -> Result<Plan, 
         problems.push(problem);
         return Err(problems);
     }
-    let pictures = facts.main_video();
+    let pictures = facts.main_video().filter(|_| !request.omit_video);
     let sound: Vec<_> = facts.audio_streams().collect();
+    if pictures.is_none() && sound.is_empty() {
+        let message = "only sound was asked for, and the source has none that can be decoded; leave omit_video out";
+        problems.push(Problem::input("source.no_streams", message));
+        return Err(problems);
+    }
     let outputs = match checks::outputs(request, pictures.is_some(), !sound.is_empty(), &mut notes) {
         Ok(outputs) if problems.is_empty() => outputs,
         Ok(_) => return Err(problems),
