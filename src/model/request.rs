@@ -135,6 +135,16 @@ pub enum SizeSpec {
     },
 }
 
+impl RenditionSpec {
+    /// Whether a side that is asked for is odd, which 4:2:0 pictures cannot have.
+    pub const fn is_odd(&self) -> bool {
+        match self.size {
+            SizeSpec::Short(side) => side % 2 == 1,
+            SizeSpec::Box { width, height } => width % 2 == 1 || height % 2 == 1,
+        }
+    }
+}
+
 impl FromStr for RenditionSpec {
     type Err = Problem;
 

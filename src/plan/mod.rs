@@ -41,6 +41,11 @@ pub fn check(request: &Request) -> Vec<Problem> {
     let mut problems = checks::request(request);
     let combinations = checks::outputs(request, !request.omit_video, true, &mut Notes::default());
     problems.extend(combinations.err().unwrap_or_default());
+    for (index, rendition) in request.renditions.iter().enumerate().filter(|(_, rendition)| rendition.is_odd()) {
+        let message =
+            format!("{rendition} has an odd side, and pictures in these codecs have even ones: ask for one less");
+        problems.push(Problem::input("request.rendition", message).at(format!("renditions[{index}].size")));
+    }
     for problem in problems.iter_mut().filter(|problem| problem.field.is_empty()) {
         problem.field = match problem.code.as_str() {
             "request.segment" => "segment_duration",
