@@ -49,7 +49,11 @@ fn compile_api() -> Result<(), Box<dyn Error>> {
     files.sort();
     println!("cargo:rerun-if-changed=proto/reelmill/v1");
     let descriptors = PathBuf::from(env::var("OUT_DIR")?).join("reelmill_v1.bin");
-    tonic_prost_build::configure().file_descriptor_set_path(descriptors).compile_protos(&files, &["proto".into()])?;
+    // Ordered maps, so that one message has one encoding: idempotency compares requests by it.
+    tonic_prost_build::configure()
+        .btree_map(".")
+        .file_descriptor_set_path(descriptors)
+        .compile_protos(&files, &["proto".into()])?;
     Ok(())
 }
 

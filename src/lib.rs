@@ -12,6 +12,9 @@ pub mod serve;
 // The gRPC service: requests checked, jobs told of.
 pub mod api;
 
+// Named templates of jobs, from files.
+pub mod profile;
+
 // What outlives the process: jobs, ledgers, changes, the outbox.
 pub mod store;
 

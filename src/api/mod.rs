@@ -2,8 +2,22 @@
 //! [`Appliance`], which is `dispatch`'s engine in the daemon and a fake in tests of requests.
 
 mod appliance;
+mod convert;
+mod gate;
+mod jobs;
+mod media;
+mod node;
+mod page;
+mod server;
+mod settings;
+mod shared;
+mod status;
+mod validate;
+mod watch;
 
 pub use appliance::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply, StopOutcome};
+pub use server::{routes, serve};
+pub use settings::{ApiSettings, CALLS_MAX, MESSAGE_BYTES_MAX, Rules, Tls, Token, UrlRule, WATCHERS_MAX, public_https};
 
 /// Messages and services of `proto/reelmill/v1`; its comments are the reference.
 pub mod v1 {

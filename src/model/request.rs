@@ -44,6 +44,8 @@ pub struct Request {
     pub channels: Channels,
     /// A progressive MP4 file is made of each rung too, out of its CMAF segments.
     pub progressive: bool,
+    /// Only sound is made, whatever pictures the source has.
+    pub omit_video: bool,
 }
 
 impl Default for Request {
@@ -61,6 +63,7 @@ impl Default for Request {
             copy: false,
             channels: Channels::Stereo,
             progressive: false,
+            omit_video: false,
         }
     }
 }
@@ -130,6 +133,16 @@ pub enum SizeSpec {
         /// Height.
         height: u32,
     },
+}
+
+impl RenditionSpec {
+    /// Whether a side that is asked for is odd, which 4:2:0 pictures cannot have.
+    pub const fn is_odd(&self) -> bool {
+        match self.size {
+            SizeSpec::Short(side) => side % 2 == 1,
+            SizeSpec::Box { width, height } => width % 2 == 1 || height % 2 == 1,
+        }
+    }
 }
 
 impl FromStr for RenditionSpec {

@@ -42,6 +42,32 @@ pub struct Node {
     pub threads: u32,
 }
 
+/// What is wrong with a request whatever its source may be; empty when nothing is. Each problem is about a field, by its
+/// name in `reelmill.v1.OutputSpec`.
+pub fn check(request: &Request) -> Vec<Problem> {
+    let mut problems = checks::request(request);
+    let combinations = checks::outputs(request, !request.omit_video, true, &mut Notes::default());
+    problems.extend(combinations.err().unwrap_or_default());
+    for (index, rendition) in request.renditions.iter().enumerate().filter(|(_, rendition)| rendition.is_odd()) {
+        let message =
+            format!("{rendition} has an odd side, and pictures in these codecs have even ones: ask for one less");
+        problems.push(Problem::input("request.rendition", message).at(format!("renditions[{index}].size")));
+    }
+    for problem in problems.iter_mut().filter(|problem| problem.field.is_empty()) {
+        problem.field = match problem.code.as_str() {
+            "request.segment" => "segment_duration",
+            "request.spans" => "spans",
+            "request.rendition" => "renditions",
+            "request.crf" => "rate_control.crf",
+            "request.codec_packaging" => "packagings",
+            "request.progressive" => "progressive_mp4",
+            _ => "",
+        }
+        .to_owned();
+    }
+    problems
+}
+
 /// What can be planned of a job, and what not.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JobPlanning {

@@ -68,6 +68,11 @@ pub(super) fn draft<'a>(ask: &Ask<'a>, sources: &'a Sources<'_>) -> Result<Optio
     let sound = sound(ask, &sources.known).map_err(|more| [problems.clone(), more].concat())?;
     let (mut general, mut of_pictures, mut of_sound) = (Notes::default(), Notes::default(), Notes::default());
     let (has_video, has_audio) = (from.all().next().is_some(), sound.iter().any(|source| !source.sound.is_empty()));
+    if ask.request.omit_video && !has_audio {
+        let message = "only sound was asked for, and the source has none that can be decoded; leave omit_video out";
+        problems.push(ask.here(Problem::input("source.no_streams", message)));
+        return Err(problems);
+    }
     let outputs = match checks::outputs(ask.request, has_video, has_audio, &mut general) {
         Ok(outputs) if problems.is_empty() => outputs,
         Ok(_) => return Err(problems),
@@ -97,7 +102,7 @@ impl Ask<'_> {
     /// Whether any rung is made of the output's own source.
     fn main_pictures(&self) -> bool {
         let places = self.request.renditions.len();
-        places == 0 || (0..places).any(|place| !self.rendition_sources.contains_key(&place))
+        !self.request.omit_video && (places == 0 || (0..places).any(|place| !self.rendition_sources.contains_key(&place)))
     }
 
     /// A problem of this output.

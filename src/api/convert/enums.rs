@@ -1,0 +1,69 @@
+//! Enumerations, value by value.
+
+use crate::api::v1;
+use crate::model::facts::{HdrKind, Scan};
+use crate::model::job::FileRole;
+use crate::model::request::Channels;
+use crate::model::spec::{IfExists, Priority, WebhookEvent};
+use crate::model::state::{InputState, JobState, OutputState};
+use crate::model::{AudioCodec, Fault, Packaging, Speed, VideoCodec};
+
+/// A type of ours that is an enumeration in the API.
+pub(in crate::api) trait Wire: Copy {
+    /// The enumeration.
+    type Proto: Copy + TryFrom<i32> + Into<i32>;
+    /// Its value for this.
+    fn proto(self) -> Self::Proto;
+    /// What a value stands for; `None` for the one that says nothing.
+    fn of(value: Self::Proto) -> Option<Self>;
+}
+
+macro_rules! wire {
+    ($($type:ty as $proto:ty, but $none:ident { $($ours:ident = $theirs:ident),+ $(,)? })+) => { $(
+        impl Wire for $type {
+            type Proto = $proto;
+
+            fn proto(self) -> $proto {
+                match self { $(Self::$ours => <$proto>::$theirs),+ }
+            }
+
+            fn of(value: $proto) -> Option<Self> {
+                match value { <$proto>::$none => None, $(<$proto>::$theirs => Some(Self::$ours)),+ }
+            }
+        }
+    )+ };
+}
+
+wire! {
+    VideoCodec as v1::VideoCodec, but Unspecified { H264 = H264, Hevc = Hevc, Av1 = Av1 }
+    AudioCodec as v1::AudioCodec, but Unspecified { Aac = Aac, Opus = Opus }
+    Packaging as v1::Packaging, but Unspecified { Cmaf = Cmaf, Ts = Ts }
+    Speed as v1::Speed, but Unspecified { Fast = Fast, Balanced = Balanced, Quality = Quality }
+    Channels as v1::ChannelPolicy, but Unspecified { Stereo = Stereo, Keep = Keep }
+    Priority as v1::Priority, but Unspecified { High = High, Normal = Normal, Batch = Batch }
+    IfExists as v1::IfExists, but Unspecified { Fail = Fail, Replace = Replace, Skip = Skip }
+    WebhookEvent as v1::webhook_spec::Event, but Unspecified {
+        JobEnded = JobEnded, JobChanged = JobChanged, OutputEnded = OutputEnded, OutputPlayable = OutputPlayable,
+    }
+    Fault as v1::Fault, but Unspecified {
+        Input = Input, Capacity = Capacity, Device = Device, Sink = Sink, Cancelled = Cancelled, Bug = Bug,
+    }
+    JobState as v1::JobState, but Unspecified {
+        Queued = Queued, Preparing = Preparing, Running = Running, Stopping = Stopping, Succeeded = Succeeded,
+        Partial = Partial, Failed = Failed, Stopped = Stopped,
+    }
+    InputState as v1::InputState, but Unspecified {
+        Pending = Pending, Checking = Checking, Ready = Ready, Failed = Failed, Stopped = Stopped,
+    }
+    OutputState as v1::OutputState, but Unspecified {
+        Pending = Pending, Running = Running, Finishing = Finishing, Stopping = Stopping, Ready = Ready,
+        Skipped = Skipped, Failed = Failed, Stopped = Stopped,
+    }
+    FileRole as v1::output_file::Role, but Unspecified {
+        HlsMaster = HlsMaster, DashManifest = DashManifest, ProgressiveMp4 = ProgressiveMp4, Report = Report,
+    }
+    Scan as v1::video_facts::Scan, but Unspecified {
+        Progressive = Progressive, TopFirst = TopFirst, BottomFirst = BottomFirst,
+    }
+    HdrKind as v1::video_facts::Hdr, but Unspecified { Pq = Pq, Hlg = Hlg }
+}

@@ -1,0 +1,35 @@
+//! Between the words of Reelmill and the messages of the API. Nothing here decides anything; what clients say is checked
+//! in `validate`.
+
+mod change;
+mod delivery;
+mod enums;
+mod facts;
+mod job;
+mod plan;
+mod profile;
+mod shown;
+mod spec;
+mod time;
+
+pub(super) use change::{Names, change, progress};
+pub(super) use delivery::delivery;
+pub(super) use enums::Wire;
+pub(super) use facts::facts;
+pub(super) use job::{job, summary};
+pub(super) use plan::planned;
+pub(super) use profile::{profile, template};
+pub(super) use time::timestamp;
+
+use super::v1;
+use crate::model::Problem;
+
+/// A problem as the API tells it.
+pub(super) fn problem(problem: &Problem) -> v1::Problem {
+    v1::Problem {
+        fault: problem.fault.proto().into(),
+        code: problem.code.clone(),
+        message: problem.message.clone(),
+        field: problem.field.clone(),
+    }
+}

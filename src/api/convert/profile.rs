@@ -1,0 +1,52 @@
+//! Profiles, as the API tells them and as they are applied.
+
+use super::Wire;
+use super::spec::{rate_control, rendition};
+use super::time::millis;
+use crate::api::v1;
+use crate::profile::{OutputTemplate, Profile, UploadTemplate};
+
+/// A profile.
+pub(in crate::api) fn profile(profile: &Profile) -> v1::Profile {
+    v1::Profile {
+        name: profile.name.clone(),
+        version: profile.version,
+        description: profile.description.clone(),
+        outputs: profile.outputs.iter().map(template).collect(),
+    }
+}
+
+/// An output of a profile; what it does not say is left out.
+pub(in crate::api) fn template(template: &OutputTemplate) -> v1::OutputSpec {
+    v1::OutputSpec {
+        id: template.id.clone(),
+        destination: String::new(),
+        if_exists: template.if_exists.map_or(0, |value| value.proto().into()),
+        source_id: String::new(),
+        audio_source_ids: Vec::new(),
+        renditions: template.renditions.iter().map(|spec| rendition(spec, String::new())).collect(),
+        video_codecs: template.video_codecs.iter().map(|codec| codec.proto().into()).collect(),
+        audio_codecs: template.audio_codecs.iter().map(|codec| codec.proto().into()).collect(),
+        packagings: template.packagings.iter().map(|packaging| packaging.proto().into()).collect(),
+        speed: template.speed.map_or(0, |value| value.proto().into()),
+        rate_control: template.rate_control.map(rate_control),
+        segment_duration: template.segment_ms.map(|ms| millis(ms.into())),
+        spans: template.spans.unwrap_or_default(),
+        allow_upscale: template.allow_upscale,
+        copy: template.copy,
+        channels: template.channels.map_or(0, |value| value.proto().into()),
+        progressive_mp4: template.progressive_mp4,
+        upload: upload(&template.upload),
+        omit_video: template.omit_video,
+    }
+}
+
+fn upload(template: &UploadTemplate) -> Option<v1::UploadOptions> {
+    (*template != UploadTemplate::default()).then(|| v1::UploadOptions {
+        cache_control: template.cache_control.clone().unwrap_or_default(),
+        manifest_cache_control: template.manifest_cache_control.clone().unwrap_or_default(),
+        acl: template.acl.clone().unwrap_or_default(),
+        metadata: template.metadata.clone(),
+        create_bucket: template.create_bucket,
+    })
+}

@@ -1,0 +1,56 @@
+//! `reelmill.v1.NodeService`.
+
+use super::appliance::NodeDevice;
+use super::shared::{Shared, caller};
+use super::status::status;
+use super::{convert, v1};
+use crate::model::Problem;
+use std::sync::Arc;
+use tonic::{Request, Response, Status};
+use v1::node_service_server::NodeService;
+
+/// Answers calls about the node.
+pub(super) struct Node(pub(super) Arc<Shared>);
+
+#[tonic::async_trait]
+impl NodeService for Node {
+    async fn get_node(&self, _: Request<v1::GetNodeRequest>) -> Result<Response<v1::GetNodeResponse>, Status> {
+        let node = self.0.appliance.status();
+        Ok(Response::new(v1::GetNodeResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            start_time: Some(convert::timestamp(node.started_unix_ms)),
+            devices: node.devices.iter().map(device).collect(),
+            jobs_queued: node.jobs_queued,
+            jobs_active: node.jobs_active,
+            draining: node.draining,
+        }))
+    }
+
+    async fn drain_node(
+        &self,
+        request: Request<v1::DrainNodeRequest>,
+    ) -> Result<Response<v1::DrainNodeResponse>, Status> {
+        if !caller(&request)?.admin {
+            let message = "draining concerns the jobs of all owners: use the token of an administrator";
+            return Err(status(&Problem::input("auth.not_allowed", message)));
+        }
+        self.0.appliance.drain(request.get_ref().drain);
+        let node = self.0.appliance.status();
+        Ok(Response::new(v1::DrainNodeResponse { draining: node.draining, jobs_active: node.jobs_active }))
+    }
+}
+
+fn device(device: &NodeDevice) -> v1::Device {
+    let capacity = device.capacity.iter().map(|(dimension, total, held)| v1::Capacity {
+        dimension: dimension.clone(),
+        total: *total,
+        held: *held,
+    });
+    v1::Device {
+        id: device.id.clone(),
+        kind: device.kind.to_owned(),
+        name: device.name.clone(),
+        capacity: capacity.collect(),
+        stages: device.stages.iter().map(|stage| (*stage).to_owned()).collect(),
+    }
+}

@@ -1,0 +1,60 @@
+//! Sources: where they lie, and which part of them is taken.
+
+use super::found::{self, Found};
+use super::{path, place};
+use crate::api::settings::Rules;
+use crate::api::v1;
+use crate::model::spec::SourceSpec;
+use crate::model::{Locator, Problem};
+use url::Url;
+
+/// Stands in for what could not be read; a specification with problems is never given out.
+fn nowhere() -> Locator {
+    Locator::File("/".into())
+}
+
+/// The sources of a job, in its order.
+pub(super) fn sources(asked: &[v1::SourceSpec], rules: &Rules, found: &mut Found) -> Vec<SourceSpec> {
+    let mut sources: Vec<SourceSpec> = Vec::new();
+    let mut ids = Vec::new();
+    for (index, source) in asked.iter().enumerate() {
+        let field = path(&format!("sources[{index}]"));
+        let id = found::id(found, &field, &source.id, format!("source-{}", index + 1), &ids);
+        ids.push(id.clone());
+        let uri = format!("{field}.uri");
+        let located = locator(&source.uri, rules);
+        let start_us = found.micros(&format!("{field}.start"), source.start.as_ref());
+        let end_us = found.micros(&format!("{field}.end"), source.end.as_ref());
+        if end_us.is_some_and(|end| end <= start_us.unwrap_or(0)) {
+            let message = "the source ends before it begins: give an end after its start";
+            found.add(format!("{field}.end"), "request.trim", message);
+        }
+        let locator = found.take(&uri, located).unwrap_or_else(nowhere);
+        sources.push(SourceSpec { id, locator, start_us, end_us });
+    }
+    sources
+}
+
+/// Where a source lies, checked against the node's rules.
+///
+/// # Errors
+/// `request.locator`, `request.bucket`, `request.source`, `request.root`, `request.url`.
+pub(in crate::api) fn locator(uri: &str, rules: &Rules) -> Result<Locator, Problem> {
+    let locator: Locator = uri.parse()?;
+    match &locator {
+        Locator::File(path) => place::check_path(path, rules, "request.source")?,
+        Locator::S3 { key, .. } => {
+            place::check_key(key, "request.source")?;
+            if key.is_empty() || key.ends_with('/') {
+                let message = "the key is that of a directory, or missing: name one object, as in s3://bucket/key";
+                return Err(Problem::input("request.source", message));
+            }
+        }
+        Locator::Http(address) => {
+            let refuse = |why: String| Problem::input("request.url", format!("the address {why}"));
+            let url = Url::parse(address).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+            (rules.source_rule)(&url).map_err(|why| refuse(format!("{why}; give another one")))?;
+        }
+    }
+    Ok(locator)
+}

@@ -1,0 +1,95 @@
+//! Profiles that are shipped, and files with mistakes.
+
+use super::*;
+use crate::model::request::{RateMode, SizeSpec};
+use crate::model::{Packaging, VideoCodec};
+
+fn loaded(files: &[(&str, &str)]) -> Result<Profiles, Vec<String>> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    let prefix = format!("{}/", dir.path().display());
+    Profiles::load(Some(dir.path())).map_err(|problems| {
+        let told = |problem: Problem| format!("[{}] {}", problem.code, problem.message.replace(&prefix, ""));
+        problems.into_iter().map(told).collect()
+    })
+}
+
+#[test]
+fn the_shipped_ones_are_good() {
+    let profiles = Profiles::load(None).unwrap();
+    let titles: Vec<_> = profiles.all().iter().map(Profile::title).collect();
+    assert_eq!(titles, ["archive@1", "audio-only@1", "mobile@1", "social-portrait@1", "web-vod@1"]);
+    let web = &profiles.find("web-vod").unwrap().outputs[0];
+    assert_eq!(web.rate_control, Some(RateMode::CappedCrf { crf: Some(23) }));
+    assert_eq!((web.segment_ms, web.copy), (Some(4000), None));
+    assert_eq!(profiles.find("audio-only@1").unwrap().outputs[0].omit_video, Some(true));
+    assert!(profiles.find("web-vod@2").is_none() && profiles.find("web").is_none());
+}
+
+#[test]
+fn json_and_toml_say_the_same_and_the_newest_version_wins() {
+    let toml = "name = 'x'\nversion = 9\n[[outputs]]\nid = 'a'\nrenditions = ['720p@2M', {size = '640x360'}]\n\
+                packagings = ['cmaf']\nupload = {acl = 'public-read', metadata = {k = 'v'}, create_bucket = true}\n";
+    let json = r#"{"name": "x", "version": 10, "outputs": [{"id": "a", "packagings": ["cmaf"],
+        "renditions": ["720p@2M", {"size": "640x360"}],
+        "upload": {"acl": "public-read", "metadata": {"k": "v"}, "create_bucket": true}}]}"#;
+    let profiles = loaded(&[("a.toml", toml), ("b.json", json), ("notes.txt", "{")]).unwrap();
+    let (nine, newest) = (profiles.find("x@9").unwrap(), profiles.find("x").unwrap());
+    assert_eq!((newest.version, &newest.outputs), (10, &nine.outputs));
+    assert_eq!(nine.outputs[0].renditions[1].size, SizeSpec::Box { width: 640, height: 360 });
+    assert_eq!(nine.outputs[0].packagings, [Packaging::Cmaf]);
+    assert_eq!(nine.outputs[0].upload.metadata["k"], "v");
+    assert_eq!(nine.outputs[0].request().codecs, Vec::<VideoCodec>::new());
+}
+
+#[test]
+fn every_mistake_of_every_file_is_told_with_its_line() {
+    let one = "name = 'One'\ndescripton = ''\n\n[[outputs]]\nvideo_codecs = [\n  'h264',\n  'h265',\n]\n\
+               rate_control = { mode = 'cbr' }\ndestination = '/x'\n[[outputs]]\nsegment_duration = '31s'\n\
+               spans = 'two'\n[[outputs]]\nrenditions = [{ size = '1080i' }]\nvideo_codecs = 'av1'\n\
+               [[outputs]]\nvideo_codecs = ['av1']\npackagings = ['ts']\nrate_control = { mode = 'crf', crf = 99 }\n";
+    let two = "{\n \"name\": \"two\",\n \"version\": 1.5,\n \"outputs\": [{\"copy\": 1,\n  \"copy\": true}]\n}";
+    let found = loaded(&[
+        ("1.toml", one),
+        ("2.json", two),
+        ("3.json", "{\n"),
+        ("4.toml", "a = \n[b"),
+        ("5.toml", "name = 'web-vod'\nversion = 1\n[[outputs]]\n"),
+    ])
+    .unwrap_err();
+    let expected = [
+        "[profile.unknown_key] 1.toml:2: a profile has no key `descripton`; did you mean `description`?",
+        "[profile.value] 1.toml:1: a profile needs a `name` of 1 to 64 of a-z 0-9 _ -",
+        "[profile.value] 1.toml:1: a profile needs a `version` from 1",
+        "[profile.unknown_key] 1.toml:10: `destination` is for the job to say: leave it out here",
+        "[profile.value] 1.toml:7: `video_codecs`: unknown variant `h265`, expected one of `h264`, `hevc`, `av1`",
+        "[profile.value] 1.toml:9: `rate_control` needs a `mode`: \"vbv\", \"capped_crf\" or \"crf\"",
+        "[request.segment] 1.toml:12: segment duration `31s` cannot be used: ask for 500ms to 30s, as in 4s or 2500ms",
+        "[profile.value] 1.toml:13: `spans` must be a whole number from 0 to 4294967295",
+        "[request.rendition] 1.toml:15: `1080i` is not a rendition: write a quality such as 1080p or 4K, or a size \
+         such as 640x360, with an optional rate as in 720p@2.5M",
+        "[profile.value] 1.toml:16: `video_codecs` must be a list, as in [\"…\"], not a text",
+        "[request.crf] 1.toml:20: av1 has no constant rate factor 99: ask for 1 to 63",
+        "[request.codec_packaging] 1.toml:19: ts carries none of the codecs asked for: add h264, or leave it out",
+        "[request.codec_packaging] 1.toml:19: av1 does not fit in ts: add cmaf, or ask for another codec",
+        "[profile.value] 2.json:3: `version` must be a whole number from 0 to 4294967295",
+        "[profile.value] 2.json:3: a profile needs a `version` from 1",
+        "[profile.syntax] 2.json:5: `copy` is there twice: keep one",
+        "[profile.value] 2.json:4: `copy` must be true or false, not a number",
+        "[profile.syntax] 3.json:2: EOF while parsing an object",
+    ];
+    assert_eq!(found[..expected.len()].join("\n"), expected.join("\n"));
+    assert!(found[expected.len()].starts_with("[profile.syntax] 4.toml:1: "), "{found:#?}");
+    assert_eq!(
+        found.last().unwrap(),
+        "[profile.duplicate] 5.toml:1: there is a profile web-vod@1 already: give it another version"
+    );
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_told() {
+    let problems = Profiles::load(Some(Path::new("/nowhere/profiles"))).unwrap_err();
+    assert_eq!(problems[0].code, "profile.unreadable");
+}
