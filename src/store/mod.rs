@@ -8,11 +8,19 @@
 //!   [`StoreError::Fenced`].
 //! - **Outbox**: effects are stored in the transaction of the change that causes them, and carried out at least once,
 //!   each with an id by which its receiver can tell a repetition.
-//! - **Revisions** are one sequence over all jobs; changes of a job are numbered in the order in which they were made.
+//! - **Revisions** are one sequence over all jobs; changes of a job are numbered in the order in which they were made. A
+//!   record's revision is that of its last change; a save without a change takes a number of its own. What is refused takes
+//!   none.
+//! - **Cancel safe**: a method whose answer is no longer waited for has done all of its work, or none.
 
 mod error;
+mod hub;
+mod memory;
+mod sqlite;
 
 pub use error::StoreError;
+pub use memory::Memory;
+pub use sqlite::{Options, Sqlite};
 
 use crate::model::job::Change;
 use crate::model::ledger::SegmentRecord;
@@ -25,6 +33,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::broadcast;
 
 /// An answer that takes a while.
@@ -232,10 +241,11 @@ pub struct Told {
 
 /// Keeps jobs.
 pub trait Store: Send + Sync + fmt::Debug + 'static {
-    /// Stores a new job with its first changes.
+    /// Stores a new job with its first changes. A key is remembered for as long as its job is stored.
     ///
     /// # Errors
-    /// [`StoreError::KeyReused`] when the key was used with another body.
+    /// [`StoreError::KeyReused`] when the key was used with another body; [`StoreError::Conflict`] when there is a job of
+    /// this id.
     fn create(&self, record: JobRecord, key: Option<IdempotencyKey>) -> Answer<'_, Created>;
 
     /// A job; `None` when there is no such.
@@ -248,7 +258,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn list(&self, query: Query) -> Answer<'_, Page>;
 
     /// Saves a record over the revision `over`, with its pending changes and what is to be done because of them, and
-    /// gives the new revision. Subscribers are told once this is durable.
+    /// gives the new revision. Subscribers are told once this is durable, and before it is answered. Effects are due at
+    /// once: at the time of the last change.
     ///
     /// # Errors
     /// [`StoreError::Conflict`], [`StoreError::NotFound`].
@@ -257,16 +268,18 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Changes of a job after a revision, oldest first, at most `limit`.
     fn history(&self, id: JobId, after: Revision, limit: usize) -> Answer<'_, Vec<Change>>;
 
-    /// Changes of a job from now on. A receiver that lags reads the history.
+    /// Changes of a job from now on. A receiver that lags reads the history. Who subscribes first and reads the history
+    /// then may get a change twice, never none: the later one of the same revision is to be left out. The channel closes
+    /// when the job is deleted.
     fn subscribe(&self, id: JobId) -> broadcast::Receiver<Arc<Told>>;
 
-    /// Jobs that are not over.
+    /// Jobs that are not over, oldest first.
     fn unfinished(&self) -> Answer<'_, Vec<Waiting>>;
 
-    /// Adds rows to a job's ledger. A row that is there already (same output, track and index) is replaced.
+    /// Adds rows to a job's ledger. A row that is there already (same output, track and index) is replaced, where it is.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`] when `attempt` is not the job's current one.
+    /// [`StoreError::Fenced`] when `attempt` is not the job's current one; [`StoreError::NotFound`].
     fn append(&self, id: JobId, attempt: u32, rows: Vec<LedgerRow>) -> Answer<'_, ()>;
 
     /// A job's ledger: by output, then track in the order in which tracks began, each header before its segments, those
@@ -276,36 +289,48 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Forgets the rows of one output.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`].
+    /// [`StoreError::Fenced`], [`StoreError::NotFound`].
     fn forget(&self, id: JobId, attempt: u32, output: usize) -> Answer<'_, ()>;
 
     /// Stores a document beside a job (its plan), replacing the one of that name.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`].
+    /// [`StoreError::Fenced`], [`StoreError::NotFound`].
     fn put_document(&self, id: JobId, attempt: u32, name: &'static str, body: Vec<u8>) -> Answer<'_, ()>;
 
     /// A document; `None` when there is none.
     fn document(&self, id: JobId, name: &'static str) -> Answer<'_, Option<Vec<u8>>>;
 
-    /// Effects that are due at `now_unix_ms`, the longest due first, and when the next one is.
+    /// Effects that are due at `now_unix_ms`, the longest due first, at most `limit`, and when the next one is that is not
+    /// among them.
     fn due(&self, now_unix_ms: i64, limit: usize) -> Answer<'_, (Vec<StoredEffect>, Option<i64>)>;
 
-    /// Records an attempt at an effect and where it stands now.
+    /// Records an attempt at an effect and where it stands now. Once it is done or dead and its job is deleted, nothing is
+    /// kept of it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such effect.
     fn settle(&self, effect: u64, attempt: EffectAttempt, state: EffectState) -> Answer<'_, ()>;
 
     /// All effects of a job, oldest first.
     fn effects(&self, id: JobId) -> Answer<'_, Vec<StoredEffect>>;
 
-    /// Deletes a job that is over, with all that is stored of it; `effects` are what remains to be done, and outlive it.
+    /// Deletes a job that is over, with all that is stored of it; `effects` are what remains to be done, and outlive it,
+    /// as do its effects that are still due.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when it is not at the revision `over`; [`StoreError::NotFound`].
+    /// [`StoreError::Conflict`] when it is not at the revision `over`, or not over; [`StoreError::NotFound`].
     fn delete(&self, id: JobId, over: Revision, effects: Vec<Effect>) -> Answer<'_, ()>;
 
-    /// Jobs whose records have expired, at most `limit`.
+    /// Jobs whose records have expired, the longest expired first, at most `limit`.
     fn expired(&self, now_unix_ms: i64, limit: usize) -> Answer<'_, Vec<JobId>>;
 
-    /// How many jobs there are in each state.
+    /// How many jobs there are in each state that has some.
     fn counts(&self) -> Answer<'_, BTreeMap<JobState, u64>>;
+}
+
+/// The time of day, ms since 1970.
+fn now_unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

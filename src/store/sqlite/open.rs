@@ -1,0 +1,128 @@
+//! The state directory: locked for one daemon, its database brought up to this version's tables.
+
+use crate::store::StoreError;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The database in the state directory; its log stands beside it with `-wal` and `-shm` behind the name.
+pub(super) const DATABASE: &str = "state.db";
+/// Held for as long as the store is open.
+const LOCK: &str = "state.lock";
+/// "Reel": tells our database from everybody else's.
+const APPLICATION_ID: i32 = 0x5265_656c;
+/// How long another program may hold the database: a person who looks into it, or a copy that is made of it.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// Statements that a connection keeps prepared: more than there are, with the usual forms of lists.
+const STATEMENTS_MAX: usize = 96;
+/// Pages after which the log is carried over into the database: 8 MiB.
+const LOG_PAGES: u32 = 2048;
+/// Length to which the log is cut after it was carried over, bytes: a burst must not hold disk space for ever.
+const LOG_BYTES_KEPT: u32 = 64 << 20;
+
+/// Every version's changes of the tables, in order: the first makes version 1 of nothing. What was released is never
+/// edited.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_jobs.sql")];
+
+/// Makes the directory if there is none, and locks it.
+///
+/// # Errors
+/// [`StoreError::Broken`] when it cannot be written, or another daemon has it.
+pub(super) fn lock(state_dir: &Path) -> Result<(PathBuf, File), StoreError> {
+    let failed = |what: &str, error: &io::Error| {
+        let text = format!("{} cannot be {what}: {error}", state_dir.display());
+        if error.kind() == io::ErrorKind::StorageFull { StoreError::Full(text) } else { StoreError::Broken(text) }
+    };
+    // Records have addresses in them that are nobody else's business.
+    DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(|e| failed("made", &e))?;
+    // Absolute, because SQLite takes a name that begins with `file:` for an address.
+    let dir = state_dir.canonicalize().map_err(|e| failed("opened", &e))?;
+    let file = private(&dir.join(LOCK)).map_err(|e| failed("written", &e))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let dir = dir.display();
+            let text =
+                format!("another daemon uses {dir}: stop that one, or give this one a state directory of its own");
+            return Err(StoreError::Broken(text));
+        }
+        Err(TryLockError::Error(error)) => return Err(failed("locked", &error)),
+    }
+    private(&dir.join(DATABASE)).map_err(|e| failed("written", &e))?;
+    Ok((dir, file))
+}
+
+/// The connection that writes, with the tables as this version knows them.
+///
+/// # Errors
+/// [`StoreError::Broken`] when the file is none of ours, or of a newer version.
+pub(super) fn writer(dir: &Path) -> Result<Connection, StoreError> {
+    let mut db = connect(dir, OpenFlags::SQLITE_OPEN_READ_WRITE, 8 << 10)?;
+    let journal: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if journal != "wal" {
+        let text = format!("{} has no shared memory: put the state directory on a local disk", dir.display());
+        return Err(StoreError::Broken(text));
+    }
+    // With a log, FULL is what makes a commit survive a power cut.
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    db.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
+    migrate(&mut db)?;
+    Ok(db)
+}
+
+/// A connection that reads, while the writing one is open.
+///
+/// # Errors
+/// Those of opening a file.
+pub(super) fn reader(dir: &Path) -> Result<Connection, StoreError> {
+    connect(dir, OpenFlags::SQLITE_OPEN_READ_ONLY, 4 << 10)
+}
+
+fn connect(dir: &Path, access: OpenFlags, cache_kib: i32) -> Result<Connection, StoreError> {
+    // Each connection belongs to one thread.
+    let db = Connection::open_with_flags(dir.join(DATABASE), access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(BUSY_WAIT)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    db.pragma_update(None, "cache_size", -cache_kib)?;
+    db.pragma_update(None, "temp_store", "MEMORY")?;
+    db.pragma_update(None, "trusted_schema", false)?;
+    db.pragma_update(None, "cell_size_check", true)?;
+    Ok(db)
+}
+
+/// Brings the tables up to this version, one version at a time, each in one transaction.
+fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+    let number = |db: &Connection, pragma: &str| db.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let application = number(db, "application_id")?;
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+    if application != i64::from(APPLICATION_ID) && (application != 0 || tables != 0) {
+        return Err(StoreError::Broken(format!("{DATABASE} belongs to another program; use another state directory")));
+    }
+    let version = number(db, "user_version")?;
+    let known = MIGRATIONS.len();
+    let Some(rest) = usize::try_from(version).ok().and_then(|done| MIGRATIONS.get(done..)) else {
+        let text = format!(
+            "{DATABASE} was written by a newer version (tables {version}, this one knows {known}): \
+             run that version, or use another state directory"
+        );
+        return Err(StoreError::Broken(text));
+    };
+    for (sql, next) in rest.iter().zip(version + 1..) {
+        let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        change.execute_batch(sql)?;
+        change.pragma_update(None, "application_id", APPLICATION_ID)?;
+        change.pragma_update(None, "user_version", next)?;
+        change.commit()?;
+    }
+    Ok(())
+}
+
+/// A file that only we can read, made if there is none.
+fn private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
+}
