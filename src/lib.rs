@@ -12,6 +12,9 @@ pub mod store;
 // Where source bytes come from: opened here, never parsed here.
 pub mod input;
 
+// HTTP to elsewhere, under rules about the addresses that may be connected to.
+pub mod net;
+
 // From a request and the facts of its source to everything that will be made, as data.
 pub mod plan;
 

@@ -1,11 +1,12 @@
 //! Local files as sources.
 
+use super::opener::lies_in;
 use crate::model::Problem;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Opens `path` for reading and says how many bytes it holds.
 pub(super) fn open(path: &Path) -> Result<(File, u64), Problem> {
@@ -27,6 +28,33 @@ pub(super) fn open(path: &Path) -> Result<(File, u64), Problem> {
         return Err(Problem::input("source.empty", format!("{name} has 0 bytes; was it copied whole?")));
     }
     Ok((file, metadata.len()))
+}
+
+/// The same, for files in one of the directories `roots` only; anywhere when there are none. Links are followed, and
+/// what counts is where they lead.
+pub(super) fn open_under(path: &Path, roots: &[PathBuf]) -> Result<(File, u64), Problem> {
+    if roots.is_empty() {
+        return open(path);
+    }
+    // Before anything is opened, so that no device outside is touched, and nobody learns what exists there.
+    if !known_part(path).is_some_and(|known| lies_in(&known, roots)) {
+        return Err(forbidden(path));
+    }
+    let opened = open(path)?;
+    // The name may lead elsewhere by now; the open file lies where it lies.
+    let real = std::fs::read_link(format!("/proc/self/fd/{}", opened.0.as_raw_fd()));
+    if real.is_ok_and(|real| lies_in(&real, roots)) { Ok(opened) } else { Err(forbidden(path)) }
+}
+
+/// Where a path leads, or as much of it as exists.
+fn known_part(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    path.ancestors().find_map(|part| part.canonicalize().ok())
+}
+
+fn forbidden(path: &Path) -> Problem {
+    let message = format!("{} is not in a directory that sources may lie in; move it to one", path.display());
+    Problem::input("source.forbidden", message)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problem {
@@ -98,13 +126,39 @@ mod tests {
         let source = Source::open_file(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         assert_eq!(source.size_bytes(), 10);
-        assert_eq!(source.read_range(4, 3).await.unwrap(), b"456");
-        assert_eq!(source.read_range(8, 100).await.unwrap(), b"89");
-        assert_eq!(source.read_range(u64::MAX, 1).await.unwrap_or_default(), b"");
+        assert_eq!(source.read_range(4, 3).await.unwrap()[..], *b"456");
+        assert_eq!(source.read_range(8, 100).await.unwrap()[..], *b"89");
+        assert_eq!(source.read_range(u64::MAX, 1).await.unwrap_or_default().len(), 0);
+        assert_eq!((source.bytes_read(), source.is_remote()), (5, false));
         let (mut one, mut two) = (source.descriptor().unwrap().unwrap(), source.descriptor().unwrap().unwrap());
         one.seek(SeekFrom::Start(9)).unwrap();
         let mut text = String::new();
         two.read_to_string(&mut text).unwrap();
         assert_eq!(text, "0123456789", "another worker's position does not matter");
+    }
+
+    #[test]
+    fn only_what_lies_in_a_root_is_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let (inside, outside) = (directory.path().join("in"), directory.path().join("out"));
+        std::fs::create_dir(&inside).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        for file in [inside.join("a.mp4"), outside.join("b.mp4")] {
+            std::fs::write(file, b"x").unwrap();
+        }
+        std::os::unix::fs::symlink(outside.join("b.mp4"), inside.join("link.mp4")).unwrap();
+        std::os::unix::fs::symlink(inside.join("a.mp4"), inside.join("own.mp4")).unwrap();
+        std::os::unix::fs::symlink(&outside, inside.join("dir")).unwrap();
+        std::os::unix::fs::symlink(&inside, directory.path().join("root")).unwrap();
+        let roots = [directory.path().join("absent"), directory.path().join("root")];
+        let code = |path: &str| super::open_under(&directory.path().join(path), &roots).map_err(|problem| problem.code);
+        assert!(code("in/a.mp4").is_ok() && code("in/own.mp4").is_ok() && code("root/a.mp4").is_ok());
+        assert!(code("in/../in/a.mp4").is_ok());
+        for path in ["out/b.mp4", "out/absent", "in/link.mp4", "in/dir/b.mp4", "in/../out/b.mp4", "in2/a.mp4", "../x"] {
+            assert_eq!(code(path).unwrap_err(), "source.forbidden", "{path}");
+        }
+        assert_eq!(code("in/absent.mp4").unwrap_err(), "source.not_found");
+        assert_eq!(super::open_under(Path::new("/dev/null"), &roots).unwrap_err().code, "source.forbidden");
+        assert!(super::open_under(&outside.join("b.mp4"), &[]).is_ok());
     }
 }

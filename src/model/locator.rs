@@ -12,7 +12,7 @@ pub const LOCATOR_BYTES_MAX: usize = 4096;
 pub const KEY_BYTES_MAX: usize = 1024;
 
 /// A source or a destination as it is written: `/path`, `file:///path`, `s3://bucket/key`, `https://host/path`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Locator {
     /// A local path.
@@ -35,6 +35,24 @@ impl Locator {
             Self::File(path) => Some(path),
             _ => None,
         }
+    }
+
+    /// The locator for logs, errors and reports: an address on the web without user and password, and without its
+    /// query, which in signed addresses is a secret. `Display` writes everything.
+    pub fn shown(&self) -> String {
+        let Self::Http(address) = self else { return self.to_string() };
+        let (scheme, rest) = address.split_once("://").unwrap_or(("http", ""));
+        let (authority, path) = rest.split_at(rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len()));
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let (path, hidden) = path.split_at(path.find(['?', '#']).unwrap_or(path.len()));
+        let query = if hidden.starts_with('?') { "?…" } else { "" };
+        format!("{scheme}://{host}{path}{query}")
+    }
+}
+
+impl fmt::Debug for Locator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown())
     }
 }
 
@@ -127,6 +145,21 @@ mod tests {
         assert_eq!("s3://bucket".parse(), Ok(Locator::S3 { bucket: "bucket".into(), key: String::new() }));
         assert_eq!("file:///a".parse(), Ok(Locator::File("/a".into())));
         assert_eq!("a://b".parse::<Locator>().unwrap_err().code, "request.locator");
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        for (text, shown) in [
+            ("https://me:s3cret@h:1/p?sig=s3cret#s3cret", "https://h:1/p?…"),
+            ("http://s3cret@s3cret@h", "http://h"),
+            ("http://h\\@x/p#s3cret", "http://h\\@x/p"),
+            ("s3://bucket/a?b", "s3://bucket/a?b"),
+            ("/a@b?c", "/a@b?c"),
+        ] {
+            let locator: Locator = text.parse().unwrap();
+            assert_eq!(locator.shown(), shown);
+            assert_eq!(format!("{locator:?}"), shown);
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod spec;
 pub mod state;
 pub mod time;
 
+pub use backoff::BackOff;
 pub use codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 pub use facts::MediaFacts;
 pub use fault::{Fault, Problem};

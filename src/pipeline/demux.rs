@@ -50,7 +50,8 @@ impl Demux {
         loop {
             match self.input.read(&mut packet) {
                 Ok(true) => break,
-                Ok(false) => return Ok(None),
+                // Some demuxers take a source that cannot be read any more for one that is over.
+                Ok(false) => return self.input.source_failure().map_or(Ok(None), |why| Err(faults::unreadable(&why))),
                 Err(error) => {
                     if let Some(failure) = self.input.source_failure() {
                         return Err(faults::source(error, Some(failure)));

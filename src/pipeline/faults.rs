@@ -21,13 +21,16 @@ pub fn internal(error: AvError) -> Problem {
     Problem::bug("worker.internal", format!("an internal step failed ({error}); please report this source"))
 }
 
+/// A source whose bytes do not come.
+pub fn unreadable(failure: &str) -> Problem {
+    let message = format!("the source could not be read ({failure}); check where it is stored");
+    Problem::sink("source.unreadable", message)
+}
+
 /// A source that cannot be read or decoded.
 pub fn source(error: AvError, read_failure: Option<String>) -> Problem {
     if let Some(failure) = read_failure {
-        return Problem::sink(
-            "source.unreadable",
-            format!("the source could not be read ({failure}); check where it is stored"),
-        );
+        return unreadable(&failure);
     }
     if error.is_interrupted() {
         return Problem::input(

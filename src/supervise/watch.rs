@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::Child;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// How long a process may take to leave after its last message, or after closing its socket.
@@ -43,11 +44,14 @@ pub(super) async fn run<T: Copy + Send + Sync + 'static>(watched: Watched, tag: 
             let _ = reports.send((tag, Report::Stderr(line))).await;
         }))
     });
-    let (to, requests) = outgoing(&launch, to);
+    let reads = serve::Reads::default();
+    let (to, requests, serving) = outgoing(&launch, to, reads.clone());
     let mut watch = Watch { child, from: FrameReader::new(from), to, requests, controls, status: None, ended: false };
     let exit = watch
         .until_gone(&launch, |message| async { reports.send((tag, Report::Message(message))).await.map_err(|_| ()) });
-    let exit = exit.await;
+    let exit = reads.explain(exit.await, launch.deadline, launch.source.name());
+    // A worker that is gone wants nothing any more, however long its last read would still take.
+    serving.abort();
     if let Some(lines) = lines {
         // Its last words come before its death; something else that holds the pipe open must not delay that.
         let abort = lines.abort_handle();
@@ -59,7 +63,11 @@ pub(super) async fn run<T: Copy + Send + Sync + 'static>(watched: Watched, tag: 
 }
 
 /// Starts the tasks that write to the worker, and sends the order.
-fn outgoing(launch: &Launch, to: OwnedWriteHalf) -> (mpsc::Sender<v1::ToWorker>, mpsc::Sender<v1::ReadRequest>) {
+fn outgoing(
+    launch: &Launch,
+    to: OwnedWriteHalf,
+    reads: serve::Reads,
+) -> (mpsc::Sender<v1::ToWorker>, mpsc::Sender<v1::ReadRequest>, AbortHandle) {
     let (sender, messages) = mpsc::channel(serve::READS_WAITING_MAX);
     let (requests, waiting) = mpsc::channel(serve::READS_WAITING_MAX);
     if let Ok(order) = order(launch) {
@@ -67,8 +75,8 @@ fn outgoing(launch: &Launch, to: OwnedWriteHalf) -> (mpsc::Sender<v1::ToWorker>,
         let _ = sender.try_send(v1::ToWorker { message: Some(to_worker::Message::Order(order)) });
     }
     tokio::spawn(write_all(messages, to));
-    tokio::spawn(serve::run(launch.source.clone(), waiting, sender.clone()));
-    (sender, requests)
+    let serving = tokio::spawn(serve::run(launch.source.clone(), waiting, sender.clone(), reads));
+    (sender, requests, serving.abort_handle())
 }
 
 struct Watch {

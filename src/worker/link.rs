@@ -71,9 +71,14 @@ impl Link {
         }
     }
 
-    /// Asks for a range of the source and waits for it.
-    pub(super) fn read(&self, offset: u64, length: u32) -> io::Result<v1::ReadReply> {
+    /// Asks for a range of the source.
+    pub(super) fn ask(&self, offset: u64, length: u32) {
         self.send(v1::from_worker::Message::ReadRequest(v1::ReadRequest { offset, length }));
+    }
+
+    /// Waits for the range that begins at `offset`, which was asked for. Those that were asked for before and are not
+    /// wanted any more are dropped.
+    pub(super) fn answer(&self, offset: u64) -> io::Result<v1::ReadReply> {
         loop {
             match self.replies.recv_timeout(Duration::from_millis(100)) {
                 Ok(reply) if reply.offset == offset => return Ok(reply),

@@ -38,12 +38,7 @@ pub fn probe(mut source: Box<dyn ByteSource>, size: u64, control: &Control) -> R
     input.find_stream_info().map_err(|error| faults::source(error, input.source_failure()))?;
     let mut streams = open_streams(&input)?;
     read_first_frames(&mut input, &mut streams, deadline);
-    if let Some(failure) = input.source_failure() {
-        return Err(Problem::sink(
-            "source.unreadable",
-            format!("the source could not be read ({failure}); check where it is stored"),
-        ));
-    }
+    readable(&input)?;
     let (duration_us, estimated) = input.duration_us();
     let mut facts = MediaFacts {
         container: input.format_name(),
@@ -59,12 +54,18 @@ pub fn probe(mut source: Box<dyn ByteSource>, size: u64, control: &Control) -> R
     facts.seekable = seekable(&input, &facts);
     list_key_frames(&input, &streams, &mut facts);
     find_end(&mut input, &streams, &mut facts, estimated);
+    // An end that could not be read is no sign of truncation.
+    readable(&input)?;
     if facts.container.starts_with("asf") {
         let promised = asf::promised_size(&head[..head_length]);
         facts.truncated |= promised.is_some_and(|promised| promised - promised / MISSING_PART as u64 > size);
     }
     check(&streams, &facts)?;
     Ok(facts)
+}
+
+fn readable(input: &Input) -> Result<(), Problem> {
+    input.source_failure().map_or(Ok(()), |failure| Err(faults::unreadable(&failure)))
 }
 
 /// One stream while it is looked at.

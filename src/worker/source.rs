@@ -6,6 +6,7 @@ use crate::model::Problem;
 use crate::model::limits::READ_BYTES_MAX;
 use crate::sys::lockdown;
 use crate::wire::v1;
+use bytes::Bytes;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 pub(super) fn open(source: &v1::Source, link: &Arc<Link>) -> Result<Box<dyn ByteSource>, Problem> {
     let size = source.size_bytes;
     if source.descriptor < 0 {
-        return Ok(Box::new(Ranges { link: Arc::clone(link), size, start: 0, window: Vec::new() }));
+        return Ok(Box::new(Ranges { link: Arc::clone(link), size, start: 0, window: Bytes::new(), asked: None }));
     }
     let file = lockdown::inherited_file(source.descriptor)
         .map_err(|error| super::bad_order(&format!("no source at descriptor {}: {error}", source.descriptor)))?;
@@ -39,12 +40,48 @@ impl ByteSource for Descriptor {
     }
 }
 
-/// Ranges over the socket, with one window of read-ahead so that small reads do not each cost a round trip.
+/// Ranges over the socket, in windows that end where blocks do, so that each costs the daemon one block at most. Who
+/// reads on finds the next window asked for already.
 struct Ranges {
     link: Arc<Link>,
     size: u64,
     start: u64,
-    window: Vec<u8>,
+    window: Bytes,
+    /// Where a window begins that was asked for ahead and has not been taken.
+    asked: Option<u64>,
+}
+
+impl Ranges {
+    /// Asks for the window that begins at `offset` and ends with its block.
+    fn ask(&self, offset: u64) {
+        let block = READ_BYTES_MAX as u64;
+        let length = (block - offset % block).min(self.size - offset);
+        self.link.ask(offset, length as u32);
+    }
+
+    /// Makes the window begin at `offset`, which lies before the end.
+    fn turn_to(&mut self, offset: u64) -> io::Result<()> {
+        let goes_on = offset == self.start + self.window.len() as u64;
+        if self.asked.take() != Some(offset) {
+            self.ask(offset);
+        }
+        let reply = self.link.answer(offset)?;
+        if !reply.error.is_empty() {
+            return Err(io::Error::other(reply.error));
+        }
+        if reply.data.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the source ended before its size"));
+        }
+        self.window = reply.data;
+        self.start = offset;
+        let next = offset + self.window.len() as u64;
+        // The first window of all goes on from nothing.
+        if goes_on && offset > 0 && next < self.size {
+            self.ask(next);
+            self.asked = Some(next);
+        }
+        Ok(())
+    }
 }
 
 impl ByteSource for Ranges {
@@ -53,21 +90,12 @@ impl ByteSource for Ranges {
     }
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        if offset >= self.size {
+        if offset >= self.size || buffer.is_empty() {
             return Ok(0);
         }
         let inside = offset >= self.start && offset < self.start + self.window.len() as u64;
         if !inside {
-            let length = (self.size - offset).min(READ_BYTES_MAX as u64) as u32;
-            let reply = self.link.read(offset, length)?;
-            if !reply.error.is_empty() {
-                return Err(io::Error::other(reply.error));
-            }
-            if reply.data.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the source ended before its size"));
-            }
-            self.window = reply.data.to_vec();
-            self.start = offset;
+            self.turn_to(offset)?;
         }
         let from = (offset - self.start) as usize;
         let count = buffer.len().min(self.window.len() - from);
