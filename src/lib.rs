@@ -48,6 +48,9 @@ pub mod publish;
 // What a job tells while it runs, and what it leaves behind.
 pub mod report;
 
+// What follows from changes outside of the store: webhooks told, leavings of outputs removed.
+pub mod outbox;
+
 // Serves an output directory, and a page that plays it, on this machine.
 pub mod play;
 

@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("publish", &["model", "package", "store", "sys", "wire"]),
     ("report", &["model", "plan", "publish", "store", "wire"]),
     ("store", &["model"]),
+    ("outbox", &["model", "net", "report", "store"]),
     ("supervise", &["input", "model", "sys", "wire"]),
     ("dispatch", &["input", "model", "package", "plan", "publish", "report", "store", "supervise", "wire"]),
     ("profile", &["model", "plan"]),

@@ -3,6 +3,7 @@
 //! The body is that of Standard Webhooks: `{"type": "job.succeeded", "timestamp": "…Z", "data": {…}}`. `data` has the
 //! job's `id`, `reference_id`, `state`, `problem`, `labels` and all of its `outputs`; `output_id` in events of one output.
 
+use crate::model::JobId;
 use crate::model::instant::utc;
 use crate::model::job::{Change, JobRecord, Subject};
 use crate::model::spec::{WebhookEvent, WebhookSpec};
@@ -12,15 +13,21 @@ use serde_json::{Value, json};
 /// The messages that follow from changes of a record that is about to be saved.
 pub fn effects(record: &JobRecord) -> Vec<Effect> {
     let hooks = || record.spec.webhooks.iter().enumerate();
-    let told = |change: &Change| {
+    let told = |change: &Change| -> Vec<Effect> {
         let occurrences = occurrences(change);
         let wanted = move |(index, hook): (usize, &WebhookSpec)| {
             let (_, name, output) = occurrences.iter().find(|(event, _, _)| hook.events.contains(event))?;
             Some(message(record, change, (index, hook), name, *output))
         };
-        hooks().filter_map(wanted)
+        hooks().filter_map(wanted).collect()
     };
     record.pending().iter().flat_map(told).collect()
+}
+
+/// The `webhook-id` of a stored effect: the same over all attempts, and of no other effect, even of another store's. It has
+/// no full stop in it, as Standard Webhooks demands.
+pub fn message_id(job: JobId, effect: u64) -> String {
+    format!("msg_{job}_{effect}")
 }
 
 /// What a change is to webhooks: event, its name, and the output that it is about. The first that a hook wants is sent:
