@@ -45,6 +45,9 @@ pub mod package;
 // From a worker's spool to the output: segments stored and recorded, manifests that only ever name those.
 pub mod publish;
 
+// Buckets by name: the seam to the S3 client.
+pub mod buckets;
+
 // What a job tells while it runs, and what it leaves behind.
 pub mod report;
 

@@ -57,8 +57,10 @@ impl Default for ApiSettings {
 /// What a job may ask for on this node, and what it gets when it does not say.
 #[derive(Clone)]
 pub struct Rules {
-    /// Directories below which local sources and outputs lie; `None` for anywhere.
-    pub roots: Option<Vec<PathBuf>>,
+    /// Directories below which local sources lie; `None` for anywhere.
+    pub source_roots: Option<Vec<PathBuf>>,
+    /// Directories below which local outputs lie; `None` for anywhere.
+    pub output_roots: Option<Vec<PathBuf>>,
     /// Names of the secrets that webhooks are signed with.
     pub secret_names: BTreeSet<String>,
     /// Where webhooks may go.
@@ -75,7 +77,8 @@ impl Default for Rules {
     /// Any local path, no secrets, public https addresses only, records for 30 days.
     fn default() -> Self {
         Self {
-            roots: None,
+            source_roots: None,
+            output_roots: None,
             secret_names: BTreeSet::new(),
             webhook_rule: Arc::new(public_https),
             source_rule: Arc::new(public_https),

@@ -108,7 +108,7 @@ impl Engine {
             if let Some(answer) = self.ask(id, Command::Stop).await {
                 return answer.map(|_| StopOutcome::Stopping);
             }
-            let mut keeper = match Keeper::read(&self.settings.store, id).await {
+            let mut keeper = match Keeper::read(&self.settings, id).await {
                 Ok(keeper) => keeper,
                 Err(problem) if problem.code == "job.not_found" => return Ok(StopOutcome::NotFound),
                 Err(problem) => return Err(problem),
@@ -137,7 +137,7 @@ impl Engine {
             if let Some(answer) = self.ask(id, |answer| Command::StopOutputs(wanted, answer)).await {
                 return Ok(answer?.into_iter().map(outcome).collect());
             }
-            let mut keeper = match Keeper::read(&self.settings.store, id).await {
+            let mut keeper = match Keeper::read(&self.settings, id).await {
                 Ok(keeper) => keeper,
                 Err(problem) if problem.code == "job.not_found" => {
                     return Ok(outputs.iter().map(|_| StopOutcome::NotFound).collect());
@@ -186,7 +186,7 @@ impl Engine {
 
     async fn try_again(&self, id: JobId, outputs: Vec<usize>) -> Result<Stored, Problem> {
         for _ in 0..CONFLICTS_MAX {
-            let mut keeper = Keeper::read(&self.settings.store, id).await?;
+            let mut keeper = Keeper::read(&self.settings, id).await?;
             // The task of a job that is over may still be listed for a moment; two at once must not be.
             if !keeper.record.state().is_over() || self.shown.active(id).is_some() {
                 if keeper.record.state().is_over() {
@@ -229,7 +229,10 @@ impl Engine {
             let effects = self.removals(&stored.record).await?;
             match self.settings.store.delete(id, stored.revision, effects).await {
                 Err(StoreError::Conflict) => {}
-                other => return Ok(other?),
+                other => {
+                    self.settings.effects.notify_one();
+                    return Ok(other?);
+                }
             }
         }
         Err(StoreError::Conflict.into())

@@ -1,11 +1,13 @@
 //! A job's record in the hands of whoever changes it: saved over what was read, with the webhooks that follow.
 
+use super::settings::Settings;
 use crate::model::backoff::BackOff;
 use crate::model::{JobId, JobRecord, Problem, Revision};
 use crate::report::webhook;
 use crate::store::{Effect, Store, StoreError, Stored};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// A store that does not take a change is asked again for about a minute: a full disk may be freed, and a job that runs
 /// is worth waiting for. What is not stored by then is done again from what is.
@@ -15,6 +17,7 @@ const PATIENCE: BackOff = BackOff { first_ms: 200, factor: 2, max_ms: 10_000, at
 #[derive(Debug)]
 pub(super) struct Keeper {
     store: Arc<dyn Store>,
+    effects: Arc<Notify>,
     /// The record, with changes that may not be saved yet.
     pub(super) record: JobRecord,
     revision: Revision,
@@ -25,9 +28,11 @@ impl Keeper {
     ///
     /// # Errors
     /// `job.not_found`, `store.*`.
-    pub(super) async fn read(store: &Arc<dyn Store>, id: JobId) -> Result<Self, Problem> {
+    pub(super) async fn read(settings: &Settings, id: JobId) -> Result<Self, Problem> {
+        let store = &settings.store;
         let stored = store.get(id).await?.ok_or(StoreError::NotFound)?;
-        Ok(Self { store: Arc::clone(store), record: stored.record, revision: stored.revision })
+        let effects = Arc::clone(&settings.effects);
+        Ok(Self { store: Arc::clone(store), effects, record: stored.record, revision: stored.revision })
     }
 
     /// Saves the record with its changes, and what they cause.
@@ -47,6 +52,9 @@ impl Keeper {
                 Ok(revision) => {
                     self.revision = revision;
                     self.record.take_changes();
+                    if !effects.is_empty() {
+                        self.effects.notify_one();
+                    }
                     return Ok(());
                 }
                 Err(error @ (StoreError::Full(_) | StoreError::Broken(_))) => {

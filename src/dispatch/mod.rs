@@ -43,7 +43,8 @@ async fn cancelled(cancel: &mut watch::Receiver<bool>) {
     }
 }
 
-fn now_unix_ms() -> i64 {
+/// The time of day, ms since 1970.
+pub(crate) fn now_unix_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 

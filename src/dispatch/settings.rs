@@ -6,12 +6,15 @@ use crate::model::BackOff;
 use crate::store::Store;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// What a node has to work with.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where jobs are kept.
     pub store: Arc<dyn Store>,
+    /// Told when there is something new in the store's outbox.
+    pub effects: Arc<Notify>,
     /// How sources are opened.
     pub opener: Arc<Opener>,
     /// How destinations are opened.

@@ -32,7 +32,7 @@ impl Sinks {
     ///
     /// # Errors
     /// `output.forbidden` outside the roots, `output.unsupported`.
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         destination: &Locator,
         upload: &UploadOptions,

@@ -71,6 +71,7 @@ pub async fn transcode(
     });
     let settings = Settings {
         store: Arc::clone(&store),
+        effects: Arc::default(),
         opener: Arc::new(opener),
         sinks: Sinks { roots: Vec::new(), durability: Durability::AtEnd, buckets: None },
         transport: request.transport,

@@ -46,7 +46,7 @@ pub struct Node {
 /// name in `reelmill.v1.OutputSpec`.
 pub fn check(request: &Request) -> Vec<Problem> {
     let mut problems = checks::request(request);
-    let combinations = checks::outputs(request, !request.omit_video, true, &mut Notes::default());
+    let combinations = checks::outputs(request, !request.omit_video, true, &mut notes::Notes::default());
     problems.extend(combinations.err().unwrap_or_default());
     for (index, rendition) in request.renditions.iter().enumerate().filter(|(_, rendition)| rendition.is_odd()) {
         let message =

@@ -12,7 +12,7 @@ use crate::api::{self, Appliance};
 use crate::config::Config;
 use crate::dispatch::Engine;
 use crate::model::{Fault, Problem};
-use crate::outbox;
+use crate::outbox::Outbox;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,15 +42,11 @@ async fn serve(config: Config, settings: api::ApiSettings, stop: watch::Receiver
     let grpc = bind("grpc.listen", config.grpc.listen).await?;
     let web = bind("http.listen", config.http.listen).await?;
     let node = wiring::node(&config).await?;
-    let (store, sinks) = (Arc::clone(&node.store), node.sinks.clone());
+    let (store, sinks, effects) = (Arc::clone(&node.store), node.sinks.clone(), Arc::clone(&node.effects));
     let (engine, ended) = Engine::start(node, None).await?;
     let (quit, quitting) = watch::channel(false);
-    let outbox = outbox::start(
-        Arc::clone(&store),
-        wiring::outbox_settings(&config)?,
-        Arc::new(remover::Remover::new(sinks)),
-        quitting.clone(),
-    );
+    let remover = Arc::new(remover::Remover::new(sinks));
+    let outbox = Outbox::new(store, wiring::outbox_settings(&config)?, remover)?.start(effects, quitting.clone());
     let expiry = tokio::spawn(expire(engine.clone(), quitting.clone()));
     let appliance: Arc<dyn Appliance> = Arc::new(engine.clone());
     let served = tokio::spawn(http::serve(web, Arc::clone(&appliance), told(stop.clone())));

@@ -6,8 +6,8 @@ use crate::config::{Checksums, Config, Roots, S3Credentials, S3Store};
 use crate::dispatch::{Settings, Sinks};
 use crate::input::{Opener, OpenerOptions, Transport};
 use crate::model::{Fault, Problem};
-use crate::net::{self, AddressRules, Redirects};
-use crate::outbox::{self, OutboxSettings};
+use crate::net::{self, AddressRules};
+use crate::outbox::{self, OutboxSettings, SigningKeys, UrlRules};
 use crate::profile::Profiles;
 use crate::publish::sink::Durability;
 use crate::store::{Sqlite, Store};
@@ -28,9 +28,8 @@ pub(super) fn api_settings(config: &Config) -> Result<ApiSettings, Vec<Problem>>
         let client_ca = tls.client_ca_file.as_deref().map(read).transpose()?;
         Ok(Tls { cert: read(&tls.cert_file)?, key: read(&tls.key_file)?, client_ca })
     });
-    let webhooks = address_rules(&config.webhooks.allow, &[]).map_err(one)?;
+    let webhooks = webhook_rules(config).map_err(one)?;
     let sources = address_rules(&config.sources.allow, &config.sources.hosts).map_err(one)?;
-    let allow_http = config.webhooks.allow_http;
     Ok(ApiSettings {
         tls: tls.transpose().map_err(one)?,
         tokens: config.tokens.iter().map(|t| Token::of_secret(t.name.clone(), t.admin, t.secret.reveal())).collect(),
@@ -39,9 +38,9 @@ pub(super) fn api_settings(config: &Config) -> Result<ApiSettings, Vec<Problem>>
             output_roots: some_roots(&config.outputs.roots),
             secret_names: config.webhooks.secrets.keys().cloned().collect(),
             webhook_rule: Arc::new(move |url| {
-                outbox::url_objection(url.as_str(), &webhooks, allow_http).map_or(Ok(()), Err)
+                outbox::url_objection(url.as_str(), &webhooks).map_or(Ok(()), Err)
             }),
-            source_rule: Arc::new(move |url| net::objection(url, &sources).map_or(Ok(()), Err)),
+            source_rule: Arc::new(move |url| source_objection(url.as_str(), &sources)),
             retry: config.retry,
             expire_after_s: config.jobs.expire_after.as_secs(),
         },
@@ -75,6 +74,7 @@ pub(super) async fn node(config: &Config) -> Result<Settings, Problem> {
     let every = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u32);
     Ok(Settings {
         store,
+        effects: Arc::default(),
         opener: Arc::new(opener),
         sinks: Sinks { roots: roots(&config.outputs.roots), durability: Durability::Each, buckets: Some(buckets) },
         transport: Transport::Descriptor,
@@ -92,11 +92,35 @@ pub(super) async fn node(config: &Config) -> Result<Settings, Problem> {
 
 /// How the outbox delivers.
 pub(super) fn outbox_settings(config: &Config) -> Result<OutboxSettings, Problem> {
-    let options =
-        net::Options { redirects: Redirects::Refuse, read_timeout: config.webhooks.timeout, ..net::Options::default() };
-    let client = net::Client::new(address_rules(&config.webhooks.allow, &[])?, &options)?;
-    let secrets = config.webhooks.secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned()));
-    OutboxSettings::new(client, secrets.collect(), config.webhooks.give_up_after, config.webhooks.timeout)
+    let mut secrets = std::collections::BTreeMap::new();
+    for (name, secret) in &config.webhooks.secrets {
+        let keys = SigningKeys::parse(secret.reveal()).map_err(|why| {
+            Problem::new(Fault::Input, "config.secret", format!("the secret webhooks.secrets.{name} {why}"))
+        })?;
+        secrets.insert(name.clone(), keys);
+    }
+    Ok(OutboxSettings {
+        rules: webhook_rules(config)?,
+        secrets,
+        timeout: config.webhooks.timeout,
+        give_up_after: config.webhooks.give_up_after,
+        ..OutboxSettings::default()
+    })
+}
+
+fn webhook_rules(config: &Config) -> Result<UrlRules, Problem> {
+    let addresses = address_rules(&config.webhooks.allow, &[])?;
+    Ok(UrlRules { addresses, allow_http: config.webhooks.allow_http })
+}
+
+/// Whether a source may be fetched from there, as far as its address tells; names are judged at each connection.
+fn source_objection(url: &str, rules: &AddressRules) -> Result<(), String> {
+    let target = net::Target::parse(url).map_err(|failure| failure.to_string())?;
+    let judged = match target.address() {
+        Some(address) => rules.check(&target.host(), address),
+        None => rules.check_name(&target.host()),
+    };
+    judged.map_err(|refusal| refusal.to_string())
 }
 
 fn buckets(config: &Config) -> AllBuckets {

@@ -5,7 +5,7 @@ use super::path;
 use crate::api::settings::Rules;
 use crate::model::locator::KEY_BYTES_MAX;
 use crate::model::{Locator, Problem};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 /// Bytes kept free for what is written below a destination: packaging, track, the longest name of a segment.
 const BELOW_BYTES_MAX: usize = 192;
@@ -15,7 +15,7 @@ const PATH_BYTES_MAX: usize = 4095;
 const NAME_BYTES_MAX: usize = 255;
 
 /// A local path: absolute, without steps up or in place, below a root.
-pub(super) fn check_path(path: &Path, rules: &Rules, code: &str) -> Result<(), Problem> {
+pub(super) fn check_path(path: &Path, roots: Option<&[PathBuf]>, code: &str) -> Result<(), Problem> {
     let text = path.to_string_lossy();
     if !path.is_absolute() {
         return Err(Problem::input(code, "the path is relative, and a node has no working directory: give it from /"));
@@ -27,7 +27,7 @@ pub(super) fn check_path(path: &Path, rules: &Rules, code: &str) -> Result<(), P
         let message = format!("the path is too long: at most {PATH_BYTES_MAX} bytes, and {NAME_BYTES_MAX} a name");
         return Err(Problem::input(code, message));
     }
-    match &rules.roots {
+    match roots {
         Some(roots) if !roots.iter().any(|root| path.starts_with(root)) => {
             let message = "the path is outside the directories that this node allows: see `roots` in its configuration";
             Err(Problem::input("request.root", message))

@@ -5,7 +5,7 @@ use crate::api::v1;
 use crate::cli::options::PlanOptions;
 use crate::model::request::{Channels, RateMode, SizeSpec};
 use crate::model::{AudioCodec, Locator, Packaging, Problem, Speed, VideoCodec};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// The output that the options mean, without a destination.
 ///
@@ -45,9 +45,9 @@ pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
             .then(|| rate_control(request.rate_mode)),
         segment_duration: options.segment.as_ref().map(|_| duration(request.segment_ms)),
         spans: options.spans.as_ref().map_or(0, |_| request.spans),
-        copy: request.copy,
+        copy: request.copy.then_some(true),
         channels: options.channels.as_ref().map_or(0, |_| channels as i32),
-        progressive_mp4: request.progressive,
+        progressive_mp4: request.progressive.then_some(true),
         ..v1::OutputSpec::default()
     })
 }
@@ -96,8 +96,8 @@ pub(super) fn located(text: &str) -> Result<String, Problem> {
 ///
 /// # Errors
 /// `client.job`.
-pub(super) fn labels(texts: &[String]) -> Result<HashMap<String, String>, Problem> {
-    let mut labels = HashMap::new();
+pub(super) fn labels(texts: &[String]) -> Result<BTreeMap<String, String>, Problem> {
+    let mut labels = BTreeMap::new();
     for text in texts {
         let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
         let (key, value) = pair.ok_or_else(|| {
@@ -161,7 +161,7 @@ mod tests {
         let labels_of = |texts: &[&str]| labels(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
         assert_eq!(
             labels_of(&["a=b=c", "d="]).unwrap(),
-            HashMap::from([("a".into(), "b=c".into()), ("d".into(), String::new())])
+            BTreeMap::from([("a".into(), "b=c".into()), ("d".into(), String::new())])
         );
         for bad in [&["a"][..], &["=b"], &["a=1", "a=2"]] {
             assert_eq!(labels_of(bad).unwrap_err().code, "client.job");

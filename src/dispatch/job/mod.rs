@@ -118,7 +118,7 @@ pub(super) struct Job {
 pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
     let (reports, heard) = mpsc::channel(REPORTS_IN_FLIGHT);
     let (tell, told) = mpsc::channel(TOLD_IN_FLIGHT);
-    let keeper = match Keeper::read(&start.settings.store, start.id).await {
+    let keeper = match Keeper::read(&start.settings, start.id).await {
         Ok(keeper) => keeper,
         Err(problem) if problem.fault == Fault::Input => return Ended::Fenced,
         Err(_) => return Ended::Lost,
@@ -136,7 +136,7 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
         began: Instant::now(),
         suspended: false,
         sources: spec.sources.iter().map(|_| None).collect(),
-        plan: Arc::new(JobPlan { works: Vec::new(), outputs: Vec::new() }),
+        plan: Arc::new(JobPlan { works: Vec::new(), outputs: Vec::new(), notes: Vec::new() }),
         sinks: spec.outputs.iter().map(|_| None).collect(),
         rows: Vec::new(),
         outputs: spec.outputs.iter().map(|_| None).collect(),

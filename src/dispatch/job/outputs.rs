@@ -178,7 +178,7 @@ impl Job {
             Err(problem) => Err(problem),
         };
         if let Err(problem) = adopted.and_then(|()| self.start_output(output, rows)) {
-            tracing::error!(job = %id, output, %problem, "what the output had published could not be removed");
+            tracing::error!(job = %self.keeper.record.id, output, %problem, "what the output had published could not be removed");
         }
         Ok(())
     }
@@ -236,7 +236,10 @@ impl Job {
         let (work, which) = (self.parts[part].work, self.parts[part].part);
         let mut encoded = Vec::new();
         for (index, live) in self.outputs.iter_mut().enumerate() {
-            let Some(live) = live.as_mut().filter(|live| live.waits_for.remove(&part)) else { continue };
+            let Some(live) = live else { continue };
+            if !live.waits_for.remove(&part) {
+                continue;
+            }
             live.task.part_done(work, which);
             if live.waits_for.is_empty() && live.ending.is_none() {
                 encoded.push(index);

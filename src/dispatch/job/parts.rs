@@ -3,7 +3,7 @@
 use super::{Broken, Job};
 use crate::dispatch::blocking;
 use crate::dispatch::engine::ToEngine;
-use crate::model::plan::SpanRange;
+use crate::model::plan::{JobPlan, OutputPlan, SpanRange};
 use crate::model::{Fault, Problem};
 use crate::publish::{Part, Spooled};
 use crate::report::JobEvent;
@@ -142,7 +142,7 @@ impl Job {
             }
             let own: Vec<_> = rows.iter().filter(|row| row.output == output).cloned().collect();
             let planned = self.plan.outputs.get(output).and_then(Option::as_ref);
-            let timescale = |track: &str| planned.map_or(1, |planned| self.plan.timescale_of(planned, track));
+            let timescale = |track: &str| planned.map_or(1, |planned| timescale_of(&self.plan, planned, track));
             self.figures.resume(output, &own, timescale);
             if let Err(problem) = self.start_output(output, own) {
                 self.fail_output(output, problem).await?;
@@ -486,6 +486,17 @@ fn demand(part: Part, threads: u64, spans: usize) -> Vector {
         Part::Video(_) => Vector::of(CPU_THREADS, (threads / spans.max(1) as u64).max(1)),
         Part::Audio => Vector::default(),
     }
+}
+
+/// Ticks a second of a track of an output.
+fn timescale_of(plan: &JobPlan, output: &OutputPlan, track: &str) -> u32 {
+    let used = output.tracks.iter().find(|used| used.id == track);
+    let made = used.and_then(|used| Some((plan.works.get(used.work)?, used)));
+    let scale = made.and_then(|(work, used)| {
+        let audio = work.plan.audio.iter().find(|audio| audio.id == used.rendition).map(|audio| audio.sample_rate);
+        audio.or(work.plan.video.as_ref().map(|video| video.timescale))
+    });
+    scale.unwrap_or(1)
 }
 
 #[cfg(test)]

@@ -218,7 +218,7 @@ impl Job {
         Ok(None)
     }
 
-    async fn stored_plan(&self) -> Result<Option<JobPlan>, Broken> {
+    pub(super) async fn stored_plan(&self) -> Result<Option<JobPlan>, Broken> {
         let stored = self.settings.store.document(self.keeper.record.id, PLAN).await?;
         Ok(stored.and_then(|json| serde_json::from_slice(&json).ok()))
     }

@@ -71,7 +71,7 @@ pub(super) async fn run(
     mut orders: mpsc::UnboundedReceiver<Order>,
 ) -> Result<Summary, Halt> {
     let plan = Arc::clone(&assignment.plan);
-    let output = plan.outputs.get(assignment.output).ok_or_else(|| {
+    let output = plan.outputs.get(assignment.output).and_then(Option::as_ref).ok_or_else(|| {
         Problem::bug("internal.plan", format!("the plan has no output {}; report this", assignment.output))
     })?;
     let (ledger, lanes) = ledger::of(&plan, output)?;
