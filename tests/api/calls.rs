@@ -8,9 +8,12 @@ use reelmill::api::v1::node_service_client::NodeServiceClient;
 use reelmill::api::v1::*;
 use reelmill::api::{Placement as WhereAndWhy, Planned};
 use reelmill::model::job::{FileRole, FileSummary};
-use reelmill::model::plan::{Grid, JobPlan, Note, OutputPlan};
+use reelmill::model::plan::{Grid, JobPlan, Note, OutputPlan, Plan, TrackUse, Work};
 use reelmill::model::state::{InputEvent, JobEvent, OutputEvent};
-use reelmill::model::{Fault as Whose, MediaFacts as Facts, Packaging as Wrapping, Problem as Wrong};
+use reelmill::model::{
+    AudioCodec as Sound, AudioRendition, Fault as Whose, MediaFacts as Facts, Packaging as Wrapping, Problem as Wrong,
+    Ratio,
+};
 use reelmill::report::JobProgress;
 use reelmill::store::{Effect, EffectAttempt, EffectState, StoredEffect};
 use std::sync::Arc;
@@ -206,6 +209,70 @@ async fn media_is_probed_and_jobs_are_planned() {
     assert_eq!((plan.placements[0].device.as_str(), plan.demand[0].amount), ("cpu", 2));
     assert_eq!(plan.warnings[0].output_id, "output-1");
     assert_eq!(server.fake.asked.lock().unwrap().as_ref().unwrap().outputs[0].id, "output-1");
+}
+
+#[tokio::test]
+async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
+    let server = Server::start().await;
+    let sound = AudioRendition {
+        id: "audio-1".into(),
+        stream: 1,
+        time_base: Ratio::new(1, 48_000),
+        origin: 0,
+        codec: Sound::Aac,
+        copy: false,
+        encoder: "aac".into(),
+        options: Vec::new(),
+        sample_rate: 48_000,
+        channels: 2,
+        layout: "stereo".into(),
+        graph: String::new(),
+        bit_rate: 128_000,
+        language: Some("de".into()),
+        title: String::new(),
+        default: true,
+        descriptive: false,
+    };
+    let grid = Grid { segment_ms: 4000 };
+    let made = Plan {
+        grid,
+        packagings: vec![Wrapping::Cmaf],
+        video: None,
+        audio: vec![sound],
+        duration_us: Some(10_000_000),
+        spans: Vec::new(),
+        notes: Vec::new(),
+    };
+    let track = |id: &str| TrackUse { work: 0, rendition: "audio-1".into(), id: id.into(), default: true };
+    let output_of = |id: &str, packagings: Vec<Wrapping>| OutputPlan {
+        packagings,
+        grid,
+        tracks: vec![track(id), TrackUse { rendition: "never planned".into(), ..track("x") }],
+        duration_us: Some(10_000_000),
+        progressive: false,
+        notes: Vec::new(),
+    };
+    let outputs = vec![output_of("a", vec![Wrapping::Cmaf, Wrapping::Ts]), output_of("b", vec![Wrapping::Cmaf])];
+    *server.fake.planned.lock().unwrap() = Some(Planned {
+        plan: JobPlan { works: vec![Work { source: 0, plan: made }], outputs },
+        sources: vec![None],
+        placements: Vec::new(),
+        demand: Vec::new(),
+        estimated_ms: None,
+        estimated_cpu_ms: None,
+    });
+    let asked = JobSpec { outputs: vec![output("/a"), output("/b")], ..job() };
+    let mut client = MediaServiceClient::new(server.channel().await);
+    let plan = client.plan_job(PlanJobRequest { job: Some(asked) }).await.unwrap().into_inner();
+    let [first, second] = &plan.outputs[..] else { panic!("{:?}", plan.outputs) };
+    assert_eq!((first.stored_bytes, second.stored_bytes), (320_000, 160_000));
+    assert_eq!((first.tracks.len(), first.tracks[0].id.as_str()), (1, "a"));
+    assert_eq!(
+        (first.tracks[0].shared_with.as_slice(), first.tracks[0].source_id.as_str()),
+        (&["output-2".to_owned()][..], "source-1")
+    );
+    assert_eq!((second.tracks[0].codec.as_str(), second.tracks[0].language.as_str()), ("aac", "de"));
+    assert_eq!((plan.inputs[0].state(), plan.media_duration.unwrap().seconds), (InputState::Pending, 10));
 }
 
 #[tokio::test]
