@@ -129,12 +129,12 @@ async fn progress_is_told_when_it_moves_and_only_the_latest() {
 }
 
 #[tokio::test]
-async fn a_hundred_watchers_all_see_the_end() {
+async fn a_thousand_watchers_all_see_the_end() {
     let server = Server::start().await;
     let mut client = server.jobs().await;
     let id = made(&mut client, job()).await;
     let mut streams = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..1000 {
         streams.push(client.watch_job(from(&id, 0)).await.unwrap().into_inner());
     }
     server.fake.succeed(&id);
