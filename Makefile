@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build player demo clean-demo test check tests test-corpus check-trixie bench
+.PHONY: help setup build player demo clean-demo test check tests test-corpus check-trixie bench release-api
 
 # rustup's directory may not be in PATH in the shell that has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -57,6 +57,9 @@ test-corpus: setup ## the corpus suite, every file whole
 
 check-trixie: ## build on Debian 13 in a chroot and run the tests of the FFmpeg wrappers there (root)
 	scripts/check-trixie.sh
+
+release-api: ## write the API of this version down as released: from then on a test fails on whatever breaks its clients
+	REELMILL_RELEASE=1 cargo test --locked --test api schema::nothing_that_was_released_is_broken
 
 bench: build ## compare with one ffmpeg command and write docs/BENCHMARKS.md (a quarter of an hour; BENCH_QUICK=1 tries it)
 	@command -v python3 >/dev/null || { echo "bench: this needs python3"; exit 1; }

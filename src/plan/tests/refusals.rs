@@ -110,3 +110,12 @@ fn too_many_renditions_are_refused_and_too_many_tracks_cut_off() {
     assert_eq!(plan.audio.len(), 16);
     assert_eq!(plan.notes[0].code, "audio.limit");
 }
+
+#[test]
+fn sound_alone_is_made_when_asked_and_needs_sound() {
+    let sound_alone = Request { omit_video: true, packagings: vec![Packaging::Cmaf], ..Request::default() };
+    let made = plan(&hd(), &sound_alone, &Node { threads: 4 }).unwrap();
+    assert!(made.video.is_none() && !made.audio.is_empty());
+    let silent = file(vec![picture_stream("h264", video(640, 360, 25, 1))]);
+    assert_eq!(codes(&silent, &sound_alone), ["source.no_streams"]);
+}
