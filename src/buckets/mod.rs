@@ -41,9 +41,8 @@ pub struct AllBuckets {
 impl AllBuckets {
     /// Prepares connections; none is made yet.
     pub fn new(options: BucketOptions) -> Self {
-        let alias = |(name, bucket, settings): (String, String, Settings)| {
-            (name, Store::connect(settings).bucket(&bucket))
-        };
+        let alias =
+            |(name, bucket, settings): (String, String, Settings)| (name, Store::connect(settings).bucket(&bucket));
         Self {
             store: Store::connect(options.store),
             aliases: Arc::new(options.aliases.into_iter().map(alias).collect()),

@@ -1,7 +1,7 @@
 //! A bucket as what outputs are written to.
 
-use crate::publish::sink::{ObjectAnswer, ObjectError, ObjectErrorKind, ObjectOptions, ObjectStore, Progress};
 use crate::model::BackOff;
+use crate::publish::sink::{ObjectAnswer, ObjectError, ObjectErrorKind, ObjectOptions, ObjectStore, Progress};
 use bytes::Bytes;
 use reelmill_s3::{Bucket, Multipart, S3Error};
 use std::path::Path;
@@ -51,8 +51,8 @@ impl ObjectStore for Objects {
                 Some(Duration::from_millis(wait).max(error.retry_after().unwrap_or_default()))
             };
             let count = move |bytes| progress.set(bytes);
-            let sent = self.bucket.put_file(&key, file, &sent_with(options), &self.multipart, again, count);
-            sent.await.map_err(told)
+            let options = sent_with(options);
+            self.bucket.put_file(&key, file, &options, &self.multipart, again, count).await.map_err(told)
         })
     }
 

@@ -194,9 +194,8 @@ impl Engine {
     fn take_up(&mut self) {
         while !self.draining && !self.ending {
             let taken = self.classes();
-            let room = |class: Priority| {
-                taken.iter().filter(|other| **other <= class).count() < self.settings.active_max
-            };
+            let room =
+                |class: Priority| taken.iter().filter(|other| **other <= class).count() < self.settings.active_max;
             let Some(id) = self.queue.take(now_unix_ms(), room) else { return };
             self.begin(id);
         }
@@ -264,7 +263,7 @@ impl Engine {
 
     fn show(&self) {
         let pool = self.scheduler.pool();
-        let capacity = pool.capacity().iter().map(|(name, total)| (name.to_string(), *total, pool.used().get(name)));
+        let capacity = pool.capacity().iter().map(|(name, total)| (name.to_string(), total, pool.used().get(name)));
         let figures =
             Figures { queued: self.queue.len() as u64, draining: self.draining, capacity: capacity.collect() };
         *self.shown.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;

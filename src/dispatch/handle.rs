@@ -148,13 +148,14 @@ impl Engine {
                 return Ok(outputs.iter().map(|_| StopOutcome::AlreadyEnded).collect());
             }
             let now = now_unix_ms();
-            let stop = |output: &usize| {
-                keeper.record.output(*output, OutputEvent::Stop, now, Some(Problem::cancelled()))
-            };
+            let stop =
+                |output: &usize| keeper.record.output(*output, OutputEvent::Stop, now, Some(Problem::cancelled()));
             let asked: Vec<bool> = outputs.iter().map(stop).collect();
-            let all = keeper.record.outputs.iter().all(|output| {
-                output.state().is_over() || output.state() == OutputState::Stopping
-            });
+            let all = keeper
+                .record
+                .outputs
+                .iter()
+                .all(|output| output.state().is_over() || output.state() == OutputState::Stopping);
             let begun = keeper.record.outputs.iter().any(|output| output.checked);
             if all {
                 stop_waiting(&mut keeper.record, begun);
@@ -240,9 +241,8 @@ impl Engine {
 
     /// What failed outputs left at their destinations.
     async fn removals(&self, record: &JobRecord) -> Result<Vec<Effect>, Problem> {
-        let failed = |output: &usize| {
-            record.outputs[*output].state() == OutputState::Failed && record.outputs[*output].checked
-        };
+        let failed =
+            |output: &usize| record.outputs[*output].state() == OutputState::Failed && record.outputs[*output].checked;
         let failed: Vec<usize> = (0..record.outputs.len()).filter(failed).collect();
         if failed.is_empty() {
             return Ok(Vec::new());
@@ -268,7 +268,7 @@ impl Engine {
     async fn probe_now(&self, locator: Locator) -> Result<MediaFacts, Problem> {
         let source = self.settings.opener.open(&locator).await?;
         let (_keep, cancelled) = watch::channel(false);
-        probe::probe(&self.settings.worker, &source, self.settings.transport, cancelled).await
+        probe(&self.settings.worker, &source, self.settings.transport, cancelled).await
     }
 
     async fn plan_now(&self, spec: JobSpec) -> Result<Planned, Problem> {
@@ -277,7 +277,7 @@ impl Engine {
             let opened = self.settings.opener.open(&source.locator).await;
             let opened = opened.map_err(|problem| problem.at(format!("sources[{index}]")))?;
             let (_keep, cancelled) = watch::channel(false);
-            let facts = probe::probe(&self.settings.worker, &opened, self.settings.transport, cancelled).await;
+            let facts = probe(&self.settings.worker, &opened, self.settings.transport, cancelled).await;
             let facts = facts.map_err(|problem| problem.at(format!("sources[{index}]")))?;
             sources.push(Some((facts, opened.size_bytes())));
         }
@@ -340,7 +340,7 @@ fn placements(plan: &crate::model::plan::JobPlan) -> Vec<Placement> {
 }
 
 fn busy() -> Problem {
-    Problem::new(crate::model::Fault::Capacity, "job.changed", "the job did not answer in time; try again")
+    Problem::new(Fault::Capacity, "job.changed", "the job did not answer in time; try again")
 }
 
 /// Removes what an earlier process left in the spool.

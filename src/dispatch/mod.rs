@@ -29,9 +29,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 /// Runs what blocks on a thread that may.
-async fn blocking<R: Send + 'static>(
-    work: impl FnOnce() -> Result<R, Problem> + Send + 'static,
-) -> Result<R, Problem> {
+async fn blocking<R: Send + 'static>(work: impl FnOnce() -> Result<R, Problem> + Send + 'static) -> Result<R, Problem> {
     let panicked = |_| Err(Problem::bug("internal.panic", "a step of the job panicked; report this with the log"));
     tokio::task::spawn_blocking(work).await.unwrap_or_else(panicked)
 }
@@ -55,6 +53,8 @@ fn spool_problem(path: &Path, error: &io::Error) -> Problem {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Problem::sink("spool.full", format!("there is no room left for {path}; free some or choose another disk"))
         }
-        _ => Problem::sink("spool.unwritable", format!("{path} cannot be written: {error}; check path and permissions")),
+        _ => {
+            Problem::sink("spool.unwritable", format!("{path} cannot be written: {error}; check path and permissions"))
+        }
     }
 }

@@ -102,7 +102,8 @@ impl Ask<'_> {
     /// Whether any rung is made of the output's own source.
     fn main_pictures(&self) -> bool {
         let places = self.request.renditions.len();
-        !self.request.omit_video && (places == 0 || (0..places).any(|place| !self.rendition_sources.contains_key(&place)))
+        !self.request.omit_video
+            && (places == 0 || (0..places).any(|place| !self.rendition_sources.contains_key(&place)))
     }
 
     /// A problem of this output.

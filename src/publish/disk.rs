@@ -1,7 +1,6 @@
 //! Small operations on files, and what their errors mean to a client.
 
 use crate::model::Problem;
-pub(super) use crate::model::hash::sha256;
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};

@@ -78,8 +78,7 @@ pub(super) async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let shown = Arc::new(Shown::new(appliance).map_err(io::Error::other)?);
-    let router =
-        Router::new().route("/healthz", get(health)).route("/metrics", get(metrics)).with_state(shown);
+    let router = Router::new().route("/healthz", get(health)).route("/metrics", get(metrics)).with_state(shown);
     axum::serve(listener, router).with_graceful_shutdown(shutdown).await
 }
 

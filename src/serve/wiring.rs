@@ -37,9 +37,7 @@ pub(super) fn api_settings(config: &Config) -> Result<ApiSettings, Vec<Problem>>
             source_roots: some_roots(&config.sources.roots),
             output_roots: some_roots(&config.outputs.roots),
             secret_names: config.webhooks.secrets.keys().cloned().collect(),
-            webhook_rule: Arc::new(move |url| {
-                outbox::url_objection(url.as_str(), &webhooks).map_or(Ok(()), Err)
-            }),
+            webhook_rule: Arc::new(move |url| outbox::url_objection(url.as_str(), &webhooks).map_or(Ok(()), Err)),
             source_rule: Arc::new(move |url| source_objection(url.as_str(), &sources)),
             retry: config.retry,
             expire_after_s: config.jobs.expire_after.as_secs(),

@@ -169,11 +169,7 @@ fn order(launch: &Launch) -> io::Result<v1::Order> {
         _ => -1,
     };
     let source = v1::Source { size_bytes: launch.source.size_bytes(), descriptor };
-    Ok(v1::Order {
-        source: Some(source),
-        work: Some(launch.work.clone()),
-        spool_bytes_max: launch.spool_bytes_max,
-    })
+    Ok(v1::Order { source: Some(source), work: Some(launch.work.clone()), spool_bytes_max: launch.spool_bytes_max })
 }
 
 /// The worker's program: `REELMILL_WORKER` where it is set, else `reelmill-worker` beside the running program.

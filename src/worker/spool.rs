@@ -1,8 +1,8 @@
 //! Finished segments as files in the spool directory, told to the daemon one by one, with room as the throttle.
 
 use super::link::Link;
+use crate::model::Problem;
 use crate::model::hash::sha256;
-use crate::model::{Problem, limits};
 use crate::pipeline::{Control, FinishedFile, FinishedSegment, Outlet, TrackInit};
 use crate::wire::v1::{self, from_worker::Message};
 use std::collections::BTreeMap;

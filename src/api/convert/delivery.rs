@@ -3,6 +3,7 @@
 use super::shown;
 use super::time::timestamp;
 use crate::api::v1;
+use crate::report::webhook::message_id;
 use crate::store::{Effect, EffectAttempt, EffectState, StoredEffect};
 
 /// A message to a webhook; `None` for an effect of another kind.
@@ -15,7 +16,7 @@ pub(in crate::api) fn delivery(effect: &StoredEffect) -> Option<v1::Delivery> {
         EffectState::Dead => (State::Dead, None),
     };
     Some(v1::Delivery {
-        id: effect.id.to_string(),
+        id: message_id(effect.job, effect.id),
         url: shown::address_shown(url),
         event: event.clone(),
         state: state.into(),

@@ -10,10 +10,9 @@ use crate::model::{AudioRendition, JobSpec, RateControl, VideoRendition};
 
 /// A plan, with the specification that it was made for.
 pub(in crate::api) fn planned(planned: &Planned, spec: &JobSpec) -> v1::PlanJobResponse {
-    let outputs = planned.plan.outputs.iter().enumerate();
-    let duration = planned.plan.outputs.iter().filter_map(|output| output.duration_us).max();
+    let duration = outputs(planned).filter_map(|(_, output)| output.duration_us).max();
     v1::PlanJobResponse {
-        outputs: outputs.map(|(index, output)| one(planned, spec, index, output)).collect(),
+        outputs: outputs(planned).map(|(index, output)| one(planned, spec, index, output)).collect(),
         inputs: inputs(planned, spec),
         placements: planned
             .placements
@@ -68,13 +67,18 @@ fn one(planned: &Planned, spec: &JobSpec, index: usize, output: &OutputPlan) -> 
     }
 }
 
+/// The outputs that can be planned, each with its place in the job.
+fn outputs(planned: &Planned) -> impl Iterator<Item = (usize, &OutputPlan)> {
+    planned.plan.outputs.iter().enumerate().filter_map(|(index, output)| Some((index, output.as_ref()?)))
+}
+
 /// A track of an output; `None` where the plan names a rendition that it does not have, which it never does.
 fn track_of(planned: &Planned, spec: &JobSpec, index: usize, used: &TrackUse) -> Option<v1::PlannedTrack> {
     let work = planned.plan.works.get(used.work)?;
     let shares = |other: &OutputPlan| {
         other.tracks.iter().any(|track| track.work == used.work && track.rendition == used.rendition)
     };
-    let others = planned.plan.outputs.iter().enumerate().filter(|(i, other)| *i != index && shares(other));
+    let others = outputs(planned).filter(|(i, other)| *i != index && shares(other));
     let mut track = rendition(&work.plan, &used.rendition)?;
     track.id.clone_from(&used.id);
     track.source_id = spec.sources.get(work.source).map(|source| source.id.clone()).unwrap_or_default();
@@ -119,8 +123,7 @@ fn audio(sound: &AudioRendition) -> v1::PlannedTrack {
 }
 
 fn warnings(planned: &Planned, spec: &JobSpec) -> Vec<v1::Warning> {
-    let outputs = planned.plan.outputs.iter().enumerate();
-    let notes = outputs.flat_map(|(index, output)| output.notes.iter().map(move |note| (index, note)));
+    let notes = outputs(planned).flat_map(|(index, output)| output.notes.iter().map(move |note| (index, note)));
     notes
         .map(|(index, note)| v1::Warning {
             code: note.code.clone(),

@@ -58,8 +58,8 @@ pub(super) fn destination(text: &str, rules: &Rules) -> Result<Locator, Problem>
     match text.parse()? {
         Locator::Http(_) => refuse("nothing is written to web addresses: give a directory or s3://bucket/prefix"),
         Locator::File(path) => {
-            check_path(&path, rules, "request.destination")?;
-            let plain: std::path::PathBuf = path.components().collect();
+            check_path(&path, rules.output_roots.as_deref(), "request.destination")?;
+            let plain: PathBuf = path.components().collect();
             if plain.components().all(|part| part == Component::RootDir) {
                 return refuse("the root directory is no place for an output: give one of its own");
             }

@@ -42,7 +42,7 @@ pub(super) fn sources(asked: &[v1::SourceSpec], rules: &Rules, found: &mut Found
 pub(in crate::api) fn locator(uri: &str, rules: &Rules) -> Result<Locator, Problem> {
     let locator: Locator = uri.parse()?;
     match &locator {
-        Locator::File(path) => place::check_path(path, rules, "request.source")?,
+        Locator::File(path) => place::check_path(path, rules.source_roots.as_deref(), "request.source")?,
         Locator::S3 { key, .. } => {
             place::check_key(key, "request.source")?;
             if key.is_empty() || key.ends_with('/') {

@@ -32,7 +32,7 @@ use crate::supervise::Report;
 use figures::Figures;
 use outputs::Live;
 use parts::{PartState, Running, Tag};
-use reelmill_scheduler::{Action, JobId as Number, SpanId};
+use reelmill_scheduler::{JobId as Number, SpanId};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

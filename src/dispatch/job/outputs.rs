@@ -1,10 +1,10 @@
 //! The outputs of a job that runs: begun, heard, ended; and what is no longer made when one of them is gone.
 
-use super::{Broken, Job};
 use super::report::Made;
+use super::{Broken, Job};
 use crate::dispatch::now_unix_ms;
-use crate::model::{Packaging, Problem};
 use crate::model::state::{OutputEvent, OutputState};
+use crate::model::{Packaging, Problem};
 use crate::publish::sink::Sink;
 use crate::publish::{self, Assignment, Ending, OutputTask, Recorded, Told};
 use crate::report::JobEvent;
@@ -136,7 +136,10 @@ impl Job {
         }
         if self.keeper.record.spec.stop_on_failure {
             let message = format!("another output failed, and the job says to stop then: {output}");
-            self.ask_to_stop(0..self.outputs.len(), &Problem::new(crate::model::Fault::Cancelled, "job.output_failed", message));
+            self.ask_to_stop(
+                0..self.outputs.len(),
+                &Problem::new(crate::model::Fault::Cancelled, "job.output_failed", message),
+            );
         }
         self.keeper.save().await?;
         self.end_what_was_asked_to_stop().await

@@ -266,10 +266,8 @@ impl Job {
         let source = source.ok_or_else(|| Problem::bug("internal.source", "a source was planned and not opened"))?;
         let spool = self.spool.join(format!("{}-{attempt}", self.part_name(index)));
         let made = spool.clone();
-        blocking(move || {
-            std::fs::create_dir_all(&made).map_err(|error| crate::dispatch::spool_problem(&made, &error))
-        })
-        .await?;
+        blocking(move || std::fs::create_dir_all(&made).map_err(|error| crate::dispatch::spool_problem(&made, &error)))
+            .await?;
         let settings = &self.settings;
         let mut launch = Launch::new(&settings.worker, &spool, source, settings.transport, order);
         launch.spool_bytes_max = (settings.spool_bytes_max / SPOOL_SHARES).max(1);

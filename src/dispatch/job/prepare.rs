@@ -118,7 +118,7 @@ impl Job {
                 if let Some(size) = known {
                     return if size == source.size_bytes() { Ok((source, None)) } else { Err(changed(&source)) };
                 }
-                let facts = probe::probe(&settings.worker, &source, settings.transport, cancelled).await?;
+                let facts = probe(&settings.worker, &source, settings.transport, cancelled).await?;
                 Ok((source, Some(facts)))
             };
             looks.spawn(async move { (index, look.await) });
@@ -170,7 +170,11 @@ impl Job {
 
     fn needed_sources(&self) -> BTreeSet<usize> {
         let record = &self.keeper.record;
-        let pending = record.outputs.iter().zip(&record.spec.outputs).filter(|(output, _)| output.state() == OutputState::Pending);
+        let pending = record
+            .outputs
+            .iter()
+            .zip(&record.spec.outputs)
+            .filter(|(output, _)| output.state() == OutputState::Pending);
         pending.flat_map(|(_, spec)| sources_of(spec)).filter(|index| *index < record.spec.sources.len()).collect()
     }
 

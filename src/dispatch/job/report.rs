@@ -1,10 +1,10 @@
 //! The report that lies beside a finished output, from what the job knows and what was published.
 
 use super::Job;
+use crate::model::job::FileRole;
 use crate::model::job::Warning;
 use crate::model::plan::OutputPlan;
 use crate::model::{MediaFacts, Plan, Problem};
-use crate::model::job::FileRole;
 use crate::publish::{MakeReport, Summary};
 use crate::report::{JobReport, OtherSource, SourceReport, TrackReport};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +30,9 @@ impl Job {
         let first = sources.next();
         let about_it = |warning: &&Warning| warning.output.as_ref().is_none_or(|id| *id == spec.id);
         let Some(first) = first else {
-            return Box::new(|_| Err(Problem::bug("internal.report", "an output without a source was finished; report this")));
+            return Box::new(|_| {
+                Err(Problem::bug("internal.report", "an output without a source was finished; report this"))
+            });
         };
         let mut report = JobReport {
             reelmill: env!("CARGO_PKG_VERSION").to_owned(),
@@ -51,13 +53,15 @@ impl Job {
         };
         let began = self.began;
         Box::new(move |summary: &Summary| {
-            let manifests = summary.files.iter().filter(|file| matches!(file.role, FileRole::HlsMaster | FileRole::DashManifest));
+            let manifests =
+                summary.files.iter().filter(|file| matches!(file.role, FileRole::HlsMaster | FileRole::DashManifest));
             report.elapsed_ms = began.elapsed().as_millis() as u64;
             report.manifests = manifests.map(|file| file.path.clone()).collect();
             report.progressive.clone_from(&summary.progressive);
             report.tracks = TrackReport::of(&summary.ledger);
             let text = serde_json::to_vec_pretty(&report);
-            let text = text.map_err(|error| Problem::bug("internal.report", format!("the report is not JSON: {error}")))?;
+            let text =
+                text.map_err(|error| Problem::bug("internal.report", format!("the report is not JSON: {error}")))?;
             *made.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
             Ok(text)
         })

@@ -17,7 +17,7 @@ pub fn first_missing(
     let rungs = plan.works.get(work)?.plan.video.as_ref()?;
     let mut next: BTreeMap<(usize, &str), u32> = BTreeMap::new();
     for output in outputs {
-        let tracks = plan.outputs.get(*output).into_iter().flat_map(|output| &output.tracks);
+        let tracks = plan.outputs.get(*output).and_then(Option::as_ref).into_iter().flat_map(|output| &output.tracks);
         let is_rung = |rendition: &str| rungs.renditions.iter().any(|rung| rung.id == rendition);
         for track in tracks.filter(|track| track.work == work && is_rung(&track.rendition)) {
             next.insert((*output, track.id.as_str()), span.first);
