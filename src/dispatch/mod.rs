@@ -105,7 +105,7 @@ pub async fn transcode(
 async fn make_plan(facts: &MediaFacts, request: &TranscodeRequest, listener: &Listener) -> Result<Plan, Problem> {
     let planned = plan::plan(facts, &request.options, &plan::Node { threads: request.threads });
     let plan = planned.map_err(first_of)?;
-    listener.tell(JobEvent::Planned { plan: plan.clone() }).await;
+    listener.tell(JobEvent::Planned { plan: Box::new(plan.clone()) }).await;
     for note in &plan.notes {
         listener.tell(JobEvent::Warning(note.clone())).await;
     }

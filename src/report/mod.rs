@@ -30,7 +30,7 @@ pub enum JobEvent {
     /// It is decided what will be made.
     Planned {
         /// What.
-        plan: Plan,
+        plan: Box<Plan>,
     },
     /// A worker process begins a part of the job.
     PartStarted {
