@@ -82,8 +82,9 @@ pub struct JobPlanning {
 /// once. `facts` are those of the job's sources in order, `None` for one that failed or is not needed: outputs that use
 /// it are not planned, and it is for the caller to say why.
 ///
-/// One output that cannot be planned stops no other. Which renditions are made does not depend on the order of outputs,
-/// unless there are more of one source than fit into one work.
+/// Zero is where each source begins, or its in point, so sound and rungs of another source start together with the
+/// pictures. One output that cannot be planned stops no other. Which renditions are made does not depend on the order
+/// of outputs, unless there are more of one source than fit into one work.
 pub fn plan_job(facts: &[Option<MediaFacts>], spec: &JobSpec, node: &Node) -> JobPlanning {
     let part = |i: usize| spec.sources.get(i).map_or((None, None), |source| (source.start_us, source.end_us));
     let count = spec.sources.len().max(facts.len());

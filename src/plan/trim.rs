@@ -83,11 +83,13 @@ pub(super) fn range(
     if let Some(to_us) = to_us {
         let (at, time_base) = end(pictures, to_us.saturating_sub(range.in_us));
         let last_us = between(at, time_base, MICROS).max(1);
-        tell_move("ends", to_us, last_us.saturating_add(range.in_us), notes);
         range.end = Some((at, time_base));
-        if let Some(whole) = duration_us.filter(|whole| to_us > *whole) {
-            let message = format!("the source lasts {} s, less than up to the end that was asked for", seconds(whole));
-            notes.add("trim.end_beyond", message);
+        match duration_us.filter(|whole| to_us > *whole) {
+            Some(whole) => {
+                let message = format!("the source ends at {} s, before the end that was asked for", seconds(whole));
+                notes.add("trim.end_beyond", message);
+            }
+            None => tell_move("ends", to_us, last_us.saturating_add(range.in_us), notes),
         }
         range.duration_us = range.duration_us.map(|us| us.min(last_us));
     }
@@ -149,7 +151,7 @@ fn end(pictures: Option<Timed<'_>>, end_us: i64) -> (i64, Ratio) {
 fn tell_move(what: &str, asked_us: i64, made_us: i64, notes: &mut Notes) {
     if asked_us.saturating_sub(made_us).saturating_abs() > MOVE_US_TOLD {
         let message = format!(
-            "the part of the source {what} at {} s, between two pictures, instead of {} s",
+            "the part of the source {what} at {} s, with a whole picture, instead of {} s",
             seconds(made_us),
             seconds(asked_us)
         );

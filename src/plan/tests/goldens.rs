@@ -8,36 +8,38 @@ use std::path::Path;
 
 #[test]
 fn plans_are_as_recorded() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/plan");
-    let bless = std::env::var_os("REELMILL_BLESS").is_some();
-    let mut failures = String::new();
-    for (name, facts, request) in cases::all() {
+    let recorded = |(name, facts, request): cases::Case| {
         let plan = plan(&facts, &request, &Node { threads: 8 }).unwrap();
-        let got = serde_json::to_string_pretty(&plan).unwrap() + "\n";
-        let path = dir.join(format!("{name}.json"));
-        if bless {
-            fs::create_dir_all(&dir).unwrap();
-            fs::write(&path, &got).unwrap();
-        }
-        let want = fs::read_to_string(&path).unwrap_or_default();
-        if want != got {
-            write!(failures, "{name}:\n{}", difference(&want, &got)).unwrap();
-        }
-    }
-    assert!(failures.is_empty(), "plans differ from tests/golden/plan (REELMILL_BLESS=1 records them)\n{failures}");
+        (format!("{name}.json"), serde_json::to_string_pretty(&plan).unwrap() + "\n")
+    };
+    check("tests/golden/plan", cases::all().into_iter().map(recorded).collect());
 }
 
-#[test]
-fn every_golden_has_its_case() {
-    let names: Vec<String> = cases::all().iter().map(|(name, ..)| format!("{name}.json")).collect();
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/plan")).unwrap() {
+/// Compares texts with the files of a directory, which holds no others; with `REELMILL_BLESS` it writes them first.
+pub(super) fn check(directory: &str, texts: Vec<(String, String)>) {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+    let bless = std::env::var_os("REELMILL_BLESS").is_some();
+    let mut failures = String::new();
+    for (name, got) in &texts {
+        let path = dir.join(name);
+        if bless {
+            fs::create_dir_all(&dir).unwrap();
+            fs::write(&path, got).unwrap();
+        }
+        let want = fs::read_to_string(&path).unwrap_or_default();
+        if want != *got {
+            write!(failures, "{name}:\n{}", difference(&want, got)).unwrap();
+        }
+    }
+    assert!(failures.is_empty(), "plans differ from {directory} (REELMILL_BLESS=1 records them)\n{failures}");
+    for entry in fs::read_dir(dir).unwrap() {
         let file = entry.unwrap().file_name().into_string().unwrap();
-        assert!(names.contains(&file), "{file} belongs to no case");
+        assert!(texts.iter().any(|(name, _)| *name == file), "{directory}/{file} belongs to no case");
     }
 }
 
 /// The lines between the common start and the common end.
-fn difference(want: &str, got: &str) -> String {
+pub(super) fn difference(want: &str, got: &str) -> String {
     let (want, got): (Vec<&str>, Vec<&str>) = (want.lines().collect(), got.lines().collect());
     let start = want.iter().zip(&got).take_while(|(a, b)| a == b).count();
     let end = want[start..].iter().rev().zip(got[start..].iter().rev()).take_while(|(a, b)| a == b).count();

@@ -3,6 +3,9 @@
 mod cases;
 mod copies;
 mod goldens;
+mod jobs;
 mod properties;
 mod refusals;
 mod rules;
+mod sharing;
+mod trims;
