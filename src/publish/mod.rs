@@ -23,6 +23,7 @@ mod sync;
 mod tracks;
 
 pub use place::{Place, REPORT_NAME};
+pub use retry::{check, claim};
 pub use spooled::{Release, Spooled};
 
 use crate::model::ledger::{ProgressiveFile, SegmentRecord};
