@@ -17,6 +17,7 @@ mod spooled;
 mod sync;
 
 pub use output::{Assignment, Ending, MakeReport, OutputTask, Summary, Told, start};
+pub use retry::{check, claim};
 pub use spooled::{Release, Spooled};
 
 use crate::model::Plan;

@@ -1,8 +1,9 @@
 //! Tries again what may pass: every operation on a sink or on the ledger goes through here.
 
-use super::sink::SinkError;
+use super::sink::{Claim, Sink, SinkError};
 use crate::model::Problem;
 use crate::model::backoff::BackOff;
+use crate::model::spec::IfExists;
 use crate::store::StoreError;
 use std::future::Future;
 use std::time::Duration;
@@ -36,6 +37,22 @@ impl Failure for StoreError {
     fn retry_after(&self) -> Option<Duration> {
         None
     }
+}
+
+/// [`Sink::check`], with patience.
+///
+/// # Errors
+/// `output.*`.
+pub async fn check(sink: &dyn Sink, if_exists: IfExists, resuming: bool, retry: BackOff) -> Result<Claim, Problem> {
+    put_patiently(retry, || sink.check(if_exists, resuming)).await
+}
+
+/// [`Sink::claim`], with patience. After an error the sink may hold a part of a claim, which [`Sink::abandon`] takes back.
+///
+/// # Errors
+/// `output.*`.
+pub async fn claim(sink: &dyn Sink, if_exists: IfExists, resuming: bool, retry: BackOff) -> Result<Claim, Problem> {
+    put_patiently(retry, || sink.claim(if_exists, resuming)).await
 }
 
 /// Does something until it succeeds, fails for good, or has been tried often enough. Dropping the future ends it.

@@ -1,8 +1,8 @@
 //! Everything is made: checked, made durable, and declared final.
 
-use super::flow::put;
 use super::manifests::Manifests;
 use super::track::Lane;
+use super::transfers::put;
 use super::{Context, MakeReport, Summary, progressive};
 use crate::model::job::{FileRole, FileSummary, TrackSummary};
 use crate::model::ledger::{TrackKind, TrackRecord};

@@ -4,17 +4,15 @@
 
 use super::manifests::Manifests;
 use super::track::{self, Accepted, Lane};
+use super::transfers::{Append, Done, Job, append, compare, finished, put, renumber, store};
 use super::{Assignment, Context, Halt, MakeReport, Order, Summary, Told, finish, ledger};
 use crate::model::hash::sha256;
-use crate::model::ledger::StoredFile;
 use crate::model::plan::Note;
 use crate::model::{Ledger, Packaging, Problem, SegmentRecord};
 use crate::package::INIT;
 use crate::package::ts::Continuity;
-use crate::publish::disk::refused;
 use crate::publish::message::broken;
-use crate::publish::retry::{patiently, put_patiently};
-use crate::publish::sink::{Body, Kind, Progress};
+use crate::publish::sink::{Body, Kind};
 use crate::publish::{Part, Recorded, Spooled};
 use crate::store::{LedgerEntry, LedgerRow, StoreError, TrackHeader};
 use crate::wire::v1;
@@ -22,24 +20,11 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::collections::{BTreeSet, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Most rows that are recorded at once: one transaction of the store.
 const ROWS_MAX: usize = 256;
-
-type Job = Pin<Box<dyn Future<Output = Result<Done, Problem>> + Send>>;
-type Append = Pin<Box<dyn Future<Output = (Vec<LedgerRow>, Result<(), StoreError>)> + Send>>;
-
-/// What a job came to; names the track by its id, since the left-out ones move the others.
-enum Done {
-    Init { track: String },
-    Stored { track: String, index: u32, file: StoredFile },
-    Renumbered { track: String, segment: Arc<Spooled>, body: Bytes, sha256: String, counters: Box<Continuity> },
-    Compared,
-}
 
 enum Event {
     Order(Option<Order>),
@@ -102,7 +87,7 @@ pub(super) async fn run(
             Event::Order(Some(order)) => flow.order(order).await?,
             // The other end is gone, and with it whoever could say what becomes of this: `end` says so.
             Event::Order(None) => open = false,
-            Event::Done(done) => flow.job_done(done?)?,
+            Event::Done(done) => flow.job_done(done?),
             Event::Appended(rows, result) => {
                 result?;
                 flow.recorded(rows).await;
@@ -287,7 +272,7 @@ impl Flow {
         }
     }
 
-    fn job_done(&mut self, done: Done) -> Result<(), Problem> {
+    fn job_done(&mut self, done: Done) {
         match done {
             Done::Compared => {}
             Done::Init { track } => {
@@ -312,7 +297,6 @@ impl Flow {
                 }
             }
         }
-        Ok(())
     }
 
     /// Rows are in the ledger: from now on manifests may name what they say.
@@ -338,77 +322,4 @@ fn told(track: &str, timescale: u32, segment: &SegmentRecord) -> Recorded {
     let to_us = |ticks| crate::model::time::scale_round(ticks, 1_000_000, i64::from(timescale.max(1)));
     let bytes = segment.files.iter().map(|file| file.bytes).sum();
     Recorded { track: track.to_owned(), index: segment.index, bytes, end_us: to_us(segment.end()) }
-}
-
-async fn finished(appending: &mut Option<Append>) -> (Vec<LedgerRow>, Result<(), StoreError>) {
-    match appending {
-        Some(append) => append.await,
-        None => std::future::pending().await,
-    }
-}
-
-fn append(context: Arc<Context>, rows: Vec<LedgerRow>) -> Append {
-    Box::pin(async move {
-        let once = || context.store.append(context.job, context.attempt, rows.clone());
-        let result = patiently(context.retry, once).await;
-        (rows, result)
-    })
-}
-
-/// Puts a file, counted as progress.
-pub(super) async fn put(context: &Context, path: &str, body: Body, kind: Kind) -> Result<(), Problem> {
-    let once = || context.sink.put(path, body.clone(), kind, Progress::of(&context.uploaded));
-    put_patiently(context.retry, once).await
-}
-
-/// Stores a file of a segment. The segment is kept for as long as that takes.
-fn store(
-    context: &Arc<Context>,
-    track: &str,
-    segment: &Arc<Spooled>,
-    packaging: Packaging,
-    body: Body,
-    sha256: String,
-) -> Job {
-    let (context, track, segment) = (Arc::clone(context), track.to_owned(), Arc::clone(segment));
-    Box::pin(async move {
-        let name = track::name(packaging, &segment);
-        let bytes = body.bytes();
-        put(&context, &track::path(packaging, &track, &name), body, Kind::Segment).await?;
-        let key_frames = segment.file(packaging).map(|file| file.key_frames.clone()).unwrap_or_default();
-        let file = StoredFile { packaging, name, bytes, sha256, key_frames };
-        Ok(Done::Stored { track, index: segment.index(), file })
-    })
-}
-
-/// Continues the counters of the segment before in a transport stream.
-fn renumber(track: String, segment: Arc<Spooled>, counters: Continuity) -> Job {
-    Box::pin(async move {
-        let (body, sha256, counters) = continued(&segment, counters).await?;
-        Ok(Done::Renumbered { track, segment, body, sha256, counters: Box::new(counters) })
-    })
-}
-
-/// Compares a transport stream that was made again with the stored one.
-fn compare(segment: Arc<Spooled>, before: Continuity, stored: String) -> Job {
-    Box::pin(async move {
-        let (_, sha256, _) = continued(&segment, before).await?;
-        if sha256 == stored { Ok(Done::Compared) } else { Err(track::not_reproducible(&segment)) }
-    })
-}
-
-/// The transport stream of a segment as it goes on after `counters`, its hash, and the counters after it.
-async fn continued(segment: &Arc<Spooled>, mut counters: Continuity) -> Result<(Bytes, String, Continuity), Problem> {
-    let segment = Arc::clone(segment);
-    let work = move || {
-        let file = segment.file(Packaging::Ts).ok_or_else(|| broken("a segment has no transport stream"))?;
-        let path = segment.path(file);
-        let mut body = std::fs::read(&path).map_err(|error| refused(&path, &error))?;
-        let renumbered = counters.renumber(&mut body);
-        renumbered.map_err(|error| broken(&format!("a segment is no transport stream ({error})")))?;
-        let hash = sha256(&body);
-        Ok((body.into(), hash, counters))
-    };
-    let panicked = |_| Err(Problem::bug("internal.panic", "publishing panicked; report this with the log"));
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(panicked)
 }

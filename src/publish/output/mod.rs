@@ -18,6 +18,7 @@ mod manifests;
 mod progressive;
 mod resume;
 mod track;
+mod transfers;
 
 pub use resume::first_missing;
 
@@ -33,12 +34,14 @@ use crate::store::{LedgerRow, Store, StoreError};
 use crate::wire::v1;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// Longest time that taking an output back may take. Transfers have stopped before; many objects take a while to delete.
 const WIND_UP_MAX: Duration = Duration::from_secs(60);
+/// Longest time that aborting uploads may take when the daemon ends. Those that are left are aborted by the next claim.
+const SUSPEND_MAX: Duration = Duration::from_millis(1500);
 
 /// What a task needs to know.
 #[derive(Debug)]
@@ -180,10 +183,11 @@ pub fn start(assignment: Assignment, told: mpsc::Sender<(usize, Told)>) -> Outpu
         uploaded: Arc::clone(&uploaded),
         told,
     });
-    let running = tokio::spawn(run(assignment, Arc::clone(&context), received, wanted));
+    let running = tokio::spawn(run(assignment, Arc::clone(&context), received, wanted.clone()));
     tokio::spawn(async move {
         if running.await.is_err() {
             context.tell(Told::Failed(Problem::bug("internal.panic", "publishing panicked; report this"))).await;
+            wind_up(&context, asked(wanted, &AtomicBool::new(false)).await).await;
         }
         context.tell(Told::Ended).await;
     });
@@ -242,29 +246,36 @@ async fn run(
     assignment: Assignment,
     context: Arc<Context>,
     orders: mpsc::UnboundedReceiver<Order>,
-    mut wanted: watch::Receiver<Option<Ending>>,
+    wanted: watch::Receiver<Option<Ending>>,
 ) {
+    let ready = AtomicBool::new(false);
     let work = async {
         // When this answers, everything that it held is dropped: transfers, and segments, whose room is given back.
         match flow::run(assignment, Arc::clone(&context), orders).await {
-            Ok(summary) => context.tell(Told::Ready(Box::new(summary))).await,
+            Ok(summary) => {
+                ready.store(true, Ordering::Relaxed);
+                context.tell(Told::Ready(Box::new(summary))).await;
+            }
             Err(Halt::Fenced) => return,
             Err(Halt::Problem(problem)) => context.tell(Told::Failed(problem)).await,
         }
         std::future::pending().await
     };
-    let ending = async {
-        match wanted.wait_for(Option::is_some).await {
-            Ok(ending) => ending.unwrap_or(Ending::Suspend),
-            Err(_) => Ending::Suspend,
-        }
-    };
     let ending = tokio::select! {
         biased;
-        ending = ending => ending,
+        ending = asked(wanted, &ready) => ending,
         () = work => return,
     };
     wind_up(&context, ending).await;
+}
+
+/// How it is to end, once that is said. What is not whole cannot be kept: it stays for another attempt.
+async fn asked(mut wanted: watch::Receiver<Option<Ending>>, ready: &AtomicBool) -> Ending {
+    let asked = wanted.wait_for(Option::is_some).await.ok().and_then(|ending| *ending);
+    match asked {
+        Some(Ending::Keep) if !ready.load(Ordering::Relaxed) => Ending::Suspend,
+        asked => asked.unwrap_or(Ending::Suspend),
+    }
 }
 
 /// Everything has stopped: leaves at the destination what is to be left.
@@ -288,7 +299,8 @@ async fn wind_up(context: &Context, ending: Ending) {
             }
         }
     };
-    let why = match tokio::time::timeout(WIND_UP_MAX, left).await {
+    let patience = if ending == Ending::Suspend { SUSPEND_MAX } else { WIND_UP_MAX };
+    let why = match tokio::time::timeout(patience, left).await {
         Ok(Ok(())) => return,
         Ok(Err(problem)) => problem.message,
         Err(_) => "it takes too long".to_owned(),

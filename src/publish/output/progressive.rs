@@ -3,8 +3,8 @@
 //! tracks of a file. A file is made in the scratch directory and then put, so it appears whole.
 
 use super::Context;
-use super::flow::put;
 use super::track::path;
+use super::transfers::put;
 use crate::model::ledger::{Ledger, ProgressiveFile, TrackKind, TrackRecord};
 use crate::model::{AudioCodec, Packaging, Problem};
 use crate::package::progressive::{Layout, ProgressiveError, Track, layout};

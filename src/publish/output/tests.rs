@@ -377,3 +377,17 @@ async fn manifests_appear_when_every_track_can_play_and_then_not_too_often() {
     }
     output.end(Ending::Remove).await;
 }
+
+#[tokio::test]
+async fn what_is_not_ready_cannot_be_kept() {
+    let (bench, objects) = (Bench::new(&BOTH, false), MemoryObjects::new());
+    objects.fail("any", ObjectErrorKind::Unavailable, 2);
+    let sink = s3(&objects);
+    let retry = BackOff { first_ms: 1, max_ms: 1, ..BackOff::default() };
+    let claim = crate::publish::claim(&*sink, IfExists::Fail, false, retry).await;
+    assert_eq!(claim, Ok(Claim::Free), "claims are patient too");
+    let mut output = bench.start(0, sink);
+    output.inits();
+    output.end(Ending::Keep).await;
+    assert!(objects.keys().contains(&"o/.reelmill-job".to_owned()), "it is still the job's");
+}

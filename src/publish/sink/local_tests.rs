@@ -181,3 +181,23 @@ async fn spooled_files_are_linked_or_copied_and_stay() {
     assert_eq!(fs::read(out.join("copied")).unwrap(), fs::read(&spooled).unwrap());
     assert_eq!(fs::read_dir(directory.path().join("out/.reelmill")).unwrap().count(), 1, "only the claim");
 }
+
+#[tokio::test]
+async fn a_spool_on_another_file_system_is_copied_from() {
+    use std::os::unix::fs::MetadataExt;
+    let (directory, shared_memory) = (tempfile::tempdir().unwrap(), Path::new("/dev/shm"));
+    let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev()).ok();
+    // Where there is but one file system, the copy is what the test above sees.
+    let spool = match device(shared_memory) {
+        Some(other) if Some(other) != device(directory.path()) => tempfile::tempdir_in(shared_memory).unwrap(),
+        _ => tempfile::tempdir().unwrap(),
+    };
+    let spooled = spool.path().join("spooled");
+    fs::write(&spooled, b"segment").unwrap();
+    let sink = sink(&directory.path().join("out"), JOB);
+    sink.claim(IfExists::Fail, false).await.unwrap();
+    let body = Body::File { path: spooled.clone(), bytes: 7, link: true };
+    sink.put("ts/a", body, Kind::Segment, Progress::default()).await.unwrap();
+    assert_eq!(fs::read(directory.path().join("out/ts/a")).unwrap(), b"segment");
+    assert!(spooled.exists());
+}

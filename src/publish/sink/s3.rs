@@ -91,29 +91,36 @@ impl S3Sink {
         }
     }
 
-    /// What to do, and whether an earlier output has to go for it.
-    async fn look(&self, if_exists: IfExists, resuming: bool, make_bucket: bool) -> Result<(Claim, bool), SinkError> {
+    /// What is there; `None` when nothing is to be made.
+    async fn look(&self, if_exists: IfExists, resuming: bool, make: bool) -> Result<Option<Standing>, SinkError> {
         match self.store.check_bucket().await {
             Err(error) if error.kind == ObjectErrorKind::NoBucket && self.upload.create_bucket => {
-                if !make_bucket {
-                    return Ok((Claim::Free, false));
+                if !make {
+                    return Ok(Some(Standing::Free));
                 }
                 self.store.create_bucket().await.map_err(|error| self.told(error))?;
             }
             checked => checked.map_err(|error| self.told(error))?,
         }
         match (self.standing().await?, if_exists) {
-            // Without rows in the ledger, what lies there is the rest of a claim or of an attempt that got nowhere.
-            (Standing::Mine, _) => Ok((Claim::Free, !resuming)),
+            (Standing::Mine, _) => Ok(Some(Standing::Mine)),
             _ if resuming => Err(self.lost("what an earlier attempt put there").into()),
-            (Standing::Free, _) => Ok((Claim::Free, false)),
-            (_, IfExists::Skip) => Ok((Claim::Skip, false)),
-            (Standing::Ours, IfExists::Replace) => Ok((Claim::Free, true)),
+            (Standing::Free, _) => Ok(Some(Standing::Free)),
+            (_, IfExists::Skip) => Ok(None),
+            (Standing::Ours, IfExists::Replace) => Ok(Some(Standing::Ours)),
             (Standing::Ours, IfExists::Fail) => {
                 Err(self.exists("it holds an earlier output; name another place, or ask for it to be replaced").into())
             }
             (Standing::Foreign(why), _) => Err(self.exists(&why).into()),
         }
+    }
+
+    async fn abort_uploads(&self) -> Result<(), SinkError> {
+        for directory in OURS {
+            let aborted = self.store.abort_uploads(self.key(&format!("{directory}/"))).await;
+            aborted.map_err(|error| self.told(error))?;
+        }
+        Ok(())
     }
 
     /// Every key of ours: manifests first, so that nobody begins to play what goes away.
@@ -184,22 +191,30 @@ impl Sink for S3Sink {
     }
 
     fn check(&self, if_exists: IfExists, resuming: bool) -> Answer<'_, Claim> {
-        Box::pin(async move { Ok(self.look(if_exists, resuming, false).await?.0) })
+        Box::pin(async move {
+            let free = self.look(if_exists, resuming, false).await?.is_some();
+            Ok(if free { Claim::Free } else { Claim::Skip })
+        })
     }
 
     fn claim(&self, if_exists: IfExists, resuming: bool) -> Answer<'_, Claim> {
         Box::pin(async move {
-            let (claim, replace) = self.look(if_exists, resuming, true).await?;
-            if claim == Claim::Skip {
-                return Ok(claim);
-            }
+            let Some(standing) = self.look(if_exists, resuming, true).await? else { return Ok(Claim::Skip) };
             // Before anything goes: who dies in the middle finds his own marker.
             let (body, options) = (Marker::new(self.job).write(), self.options(REPORT, Kind::Report));
             self.store.put(self.key(MARKER), body.into(), options).await.map_err(|error| self.told(error))?;
-            if replace {
-                self.remove_all().await?;
+            match standing {
+                // What a process that died was sending.
+                Standing::Mine if resuming => self.abort_uploads().await?,
+                // Without rows in the ledger, what lies there is the rest of a claim or of an attempt that got nowhere.
+                Standing::Mine => {
+                    self.abort_uploads().await?;
+                    self.remove_all().await?;
+                }
+                Standing::Ours => self.remove_all().await?,
+                Standing::Free | Standing::Foreign(_) => {}
             }
-            Ok(claim)
+            Ok(Claim::Free)
         })
     }
 
@@ -245,10 +260,7 @@ impl Sink for S3Sink {
             if marker.is_none_or(|marker| marker.job != self.job) {
                 return Ok(());
             }
-            for directory in OURS {
-                let aborted = self.store.abort_uploads(self.key(&format!("{directory}/"))).await;
-                aborted.map_err(|error| self.told(error))?;
-            }
+            self.abort_uploads().await?;
             match leave {
                 Leave::Everything => Ok(()),
                 Leave::Segments => {
