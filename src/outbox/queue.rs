@@ -204,8 +204,8 @@ mod tests {
             StoredEffect { effect, ..message(id, 1, "") }
         };
         let mut queue = Queue::new();
-        let a = (1..=5).map(|id| removal(id, "s3://a/x"));
-        queue.refill(a.chain([removal(6, "s3://b/x"), removal(7, "/out")]).collect(), false);
+        let a = (1..=5).map(|id| removal(id, "s3://first/x"));
+        queue.refill(a.chain([removal(6, "s3://other/x"), removal(7, "/out")]).collect(), false);
         assert_eq!(started(&mut queue), [1, 2, 3, 4, 6, 7]);
     }
 
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_backlog_of_one_receiver_does_not_hide_the_others() {
         let mut due: Vec<_> = (0..5_000).map(|id| message(id, id.into(), "https://slow.example/")).collect();
-        due.push(message(9_999, 1, "https://quick.example/"));
+        due.push(message(9_999, 9_999, "https://quick.example/"));
         let mut queue = Queue::new();
         let mut looks = 0;
         let found = loop {

@@ -36,20 +36,19 @@ pub(super) async fn run(outbox: Arc<Outbox>, wake: Arc<Notify>, mut shutdown: wa
 async fn carry_out_all(outbox: Arc<Outbox>, wake: Arc<Notify>) {
     let mut queue = Queue::new();
     let mut flights = JoinSet::<Settled>::new();
-    let mut looked = Instant::now();
-    let mut look_at = looked;
+    let mut soonest = Instant::now();
+    let mut look_at = soonest;
     loop {
-        if Instant::now() >= look_at {
-            looked = Instant::now();
+        if Instant::now() >= look_at.max(soonest) {
+            soonest = Instant::now() + LOOK_EVERY;
             look_at = look(&outbox, &mut queue).await;
         }
         while let Some(effect) = queue.start() {
             flights.spawn(carry_out(Arc::clone(&outbox), effect));
         }
-        let mut soon = false;
         if queue.starving() {
             hold_back(&outbox, queue.hold_back()).await;
-            soon = true;
+            look_at = soonest;
         }
         tokio::select! {
             Some(settled) = flights.join_next(), if !flights.is_empty() => {
@@ -59,11 +58,8 @@ async fn carry_out_all(outbox: Arc<Outbox>, wake: Arc<Notify>) {
                     look_at = due.map_or(look_at, |due| look_at.min(instant(due)));
                 }
             }
-            () = wake.notified() => soon = true,
-            () = sleep_until(look_at.max(looked + LOOK_EVERY)) => {}
-        }
-        if soon {
-            look_at = look_at.min(looked + LOOK_EVERY);
+            () = wake.notified() => look_at = soonest,
+            () = sleep_until(look_at.max(soonest)) => {}
         }
     }
 }

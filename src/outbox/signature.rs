@@ -100,7 +100,7 @@ mod tests {
             (" \n", "is empty"),
             ("whsec_", "has 0 bytes"),
             ("whsec_AAAA", "has 3 bytes"),
-            ("open sesame", "is not `whsec_` followed by base64"),
+            ("open-sesame", "is not `whsec_` followed by base64"),
             ("whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "is not `whsec_` followed by base64"),
             (&long, "has 66 bytes"),
             (&[KEY; 5].join(" "), "has more than 4 keys"),

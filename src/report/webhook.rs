@@ -33,6 +33,7 @@ pub fn message_id(job: JobId, effect: u64) -> String {
 /// What a change is to webhooks: event, its name, and the output that it is about. The first that a hook wants is sent:
 /// the end of a job is also a change of it, and is told once.
 fn occurrences(change: &Change) -> Vec<(WebhookEvent, String, Option<usize>)> {
+    let of_output = |what: &str| format!("output.{what}");
     match &change.subject {
         Subject::Job(state) => {
             let name = format!("job.{}", state.as_str());
@@ -40,9 +41,9 @@ fn occurrences(change: &Change) -> Vec<(WebhookEvent, String, Option<usize>)> {
             ended.into_iter().chain([(WebhookEvent::JobChanged, name, None)]).collect()
         }
         Subject::Output(index, state) if state.is_over() => {
-            vec![(WebhookEvent::OutputEnded, format!("output.{}", state.as_str()), Some(*index))]
+            vec![(WebhookEvent::OutputEnded, of_output(state.as_str()), Some(*index))]
         }
-        Subject::Playable(index) => vec![(WebhookEvent::OutputPlayable, "output.playable".to_owned(), Some(*index))],
+        Subject::Playable(index) => vec![(WebhookEvent::OutputPlayable, of_output("playable"), Some(*index))],
         Subject::Output(..) | Subject::Input(..) => Vec::new(),
     }
 }
