@@ -39,6 +39,7 @@ pub(super) fn random() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::hash::sha256;
 
     #[test]
     fn a_full_disk_is_told_from_a_forbidden_one() {

@@ -195,7 +195,7 @@ async fn media_is_probed_and_jobs_are_planned() {
         reason: "the only one".into(),
     };
     *server.fake.planned.lock().unwrap() = Some(Planned {
-        plan: JobPlan { works: Vec::new(), outputs: vec![output] },
+        plan: JobPlan { works: Vec::new(), outputs: vec![Some(output)], notes: Vec::new() },
         sources: vec![Some((facts, 10))],
         placements: vec![placement],
         demand: vec![("cpu.threads".into(), 2)],
@@ -219,7 +219,10 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         stream: 1,
         time_base: Ratio::new(1, 48_000),
         origin: 0,
+        in_point: false,
+        end: None,
         codec: Sound::Aac,
+        packagings: vec![Wrapping::Cmaf, Wrapping::Ts],
         copy: false,
         encoder: "aac".into(),
         options: Vec::new(),
@@ -243,7 +246,13 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         spans: Vec::new(),
         notes: Vec::new(),
     };
-    let track = |id: &str| TrackUse { work: 0, rendition: "audio-1".into(), id: id.into(), default: true };
+    let track = |id: &str| TrackUse {
+        work: 0,
+        rendition: "audio-1".into(),
+        id: id.into(),
+        title: String::new(),
+        default: true,
+    };
     let output_of = |id: &str, packagings: Vec<Wrapping>| OutputPlan {
         packagings,
         grid,
@@ -252,9 +261,10 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         progressive: false,
         notes: Vec::new(),
     };
-    let outputs = vec![output_of("a", vec![Wrapping::Cmaf, Wrapping::Ts]), output_of("b", vec![Wrapping::Cmaf])];
+    let outputs = [output_of("a", vec![Wrapping::Cmaf, Wrapping::Ts]), output_of("b", vec![Wrapping::Cmaf])];
+    let outputs = outputs.into_iter().map(Some).collect();
     *server.fake.planned.lock().unwrap() = Some(Planned {
-        plan: JobPlan { works: vec![Work { source: 0, plan: made }], outputs },
+        plan: JobPlan { works: vec![Work { source: 0, plan: made }], outputs, notes: Vec::new() },
         sources: vec![None],
         placements: Vec::new(),
         demand: Vec::new(),

@@ -305,7 +305,8 @@ async fn options_and_webhooks() {
 #[tokio::test]
 async fn roots_confine_sources_and_outputs() {
     let mut settings = settings();
-    settings.rules.roots = Some(vec!["/media".into()]);
+    settings.rules.source_roots = Some(vec!["/media".into()]);
+    settings.rules.output_roots = Some(vec!["/media".into()]);
     let server = Server::with(settings).await;
     let mut client = server.jobs().await;
     client.create_job(request(job())).await.unwrap();

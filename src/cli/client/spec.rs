@@ -142,7 +142,7 @@ mod tests {
         assert_eq!((output.speed(), output.channels()), (v1::Speed::Quality, v1::ChannelPolicy::Keep));
         assert_eq!(output.rate_control.unwrap(), v1::RateControl { mode: 3, crf: 21 });
         assert_eq!(output.segment_duration.unwrap().to_string(), "2.500s");
-        assert_eq!((output.spans, output.copy, output.progressive_mp4), (3, true, true));
+        assert_eq!((output.spans, output.copy, output.progressive_mp4), (3, Some(true), Some(true)));
         assert_eq!(of("--crf 20").rate_control.unwrap().mode(), v1::rate_control::Mode::CappedCrf);
     }
 

@@ -154,7 +154,11 @@ pub(super) fn plan(packagings: &[Packaging], progressive: bool) -> JobPlan {
         "progressive": progressive, "notes": [],
     });
     let output: crate::model::plan::OutputPlan = serde_json::from_value(output).unwrap();
-    JobPlan { works: vec![crate::model::plan::Work { source: 0, plan }], outputs: vec![output.clone(), output] }
+    JobPlan {
+        works: vec![crate::model::plan::Work { source: 0, plan }],
+        outputs: vec![Some(output.clone()), Some(output)],
+        notes: Vec::new(),
+    }
 }
 
 /// A job's spool and store, from which outputs are started.
