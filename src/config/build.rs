@@ -179,7 +179,8 @@ fn store(keys: &[&Keys<'_>]) -> S3Store {
 pub(super) fn check(settled: &Settled, mistakes: &mut Vec<Problem>) {
     let mut wrong = |key: &str, message: String| mistakes.push(Problem::input("config.value", message).at(key));
     if settled.get::<Option<PathBuf>>("state_dir").is_none() {
-        let message = "state_dir is not set: say where jobs are kept with --state-dir DIR, REELMILL_STATE_DIR, or state_dir in the file";
+        let message = "state_dir is not set: say where jobs are kept with --state-dir DIR, REELMILL_STATE_DIR, or \
+                       state_dir in the file";
         wrong("state_dir", message.to_owned());
     }
     let path = |key| settled.get::<Option<PathBuf>>(key).is_some();

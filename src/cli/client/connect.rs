@@ -117,13 +117,12 @@ impl ClientOptions {
             None => variable,
         };
         let Some(token) = token else { return Ok(Bearer(None)) };
-        let value =
-            MetadataValue::try_from(format!("Bearer {}", token.trim())).ok().filter(|_| !token.trim().is_empty());
+        let token = token.trim();
+        let visible = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+        let value = MetadataValue::try_from(format!("Bearer {token}")).ok().filter(|_| visible);
         let mut value = value.ok_or_else(|| {
-            Problem::input(
-                "client.endpoint",
-                "the token must be one line of ASCII: check --token-file or REELMILL_TOKEN",
-            )
+            let message = "the token must be one word of ASCII: check --token-file or REELMILL_TOKEN";
+            Problem::input("client.endpoint", message)
         })?;
         value.set_sensitive(true);
         Ok(Bearer(Some(value)))

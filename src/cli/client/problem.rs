@@ -78,6 +78,7 @@ pub(super) fn of_message(problem: &v1::Problem) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
     use tonic_types::{ErrorDetails, FieldViolation};
 
     #[test]
@@ -103,7 +104,8 @@ mod tests {
     #[test]
     fn the_fault_of_the_daemon_counts_and_else_that_of_the_status() {
         let with = |code, metadata: &[(String, String)]| {
-            let details = ErrorDetails::with_error_info("job.x", DOMAIN, metadata.iter().cloned());
+            let details =
+                ErrorDetails::with_error_info("job.x", DOMAIN, metadata.iter().cloned().collect::<HashMap<_, _>>());
             problems(&Status::with_error_details(code, "m", details), "x").remove(0).fault
         };
         assert_eq!(with(Code::Internal, &[("fault".into(), "device".into())]), Fault::Device);
