@@ -35,6 +35,7 @@ impl Config {
                 roots: roots("sources.roots"),
                 allow: settled.get("sources.allow"),
                 hosts: settled.get("sources.hosts"),
+                ca_file: settled.get("sources.ca_file"),
             },
             outputs: Outputs { roots: roots("outputs.roots") },
             webhooks: webhooks(settled),
@@ -81,7 +82,8 @@ fn tls(settled: &Settled) -> Option<Tls> {
 
 fn token(settled: &Settled, name: String) -> Token {
     let secret = settled.named("tokens.*.secret", &name);
-    Token { secret, admin: settled.named("tokens.*.admin", &name), name }
+    let owner = settled.named::<Option<String>>("tokens.*.owner", &name).unwrap_or_else(|| name.clone());
+    Token { secret, owner, admin: settled.named("tokens.*.admin", &name), name }
 }
 
 fn webhooks(settled: &Settled) -> Webhooks {
@@ -91,6 +93,7 @@ fn webhooks(settled: &Settled) -> Webhooks {
         allow_http: settled.get("webhooks.allow_http"),
         give_up_after: settled.get("webhooks.give_up_after"),
         timeout: settled.get("webhooks.timeout"),
+        ca_file: settled.get("webhooks.ca_file"),
         secrets: settled.names("webhooks.secrets").into_iter().map(key).collect(),
     }
 }
