@@ -1,4 +1,4 @@
-//! The command line: `reelmill transcode`, `probe`, `plan`, `play` on this machine; `serve`, the daemon; and its clients.
+//! The command line: `reelmill transcode`, `probe`, `plan`, `play` on this machine; `serve`, the daemon; its clients.
 //!
 //! The exit status is that of the fault class ([`crate::model::Fault::exit_code`]), 0 for success. An error is one line
 //! on standard error, `reelmill: <sentence> [code]`; with `--json` also an `error` object on standard output. A client

@@ -35,6 +35,7 @@ impl Config {
                 roots: roots("sources.roots"),
                 allow: settled.get("sources.allow"),
                 hosts: settled.get("sources.hosts"),
+                ca_file: settled.get("sources.ca_file"),
             },
             outputs: Outputs { roots: roots("outputs.roots") },
             webhooks: webhooks(settled),
@@ -81,7 +82,8 @@ fn tls(settled: &Settled) -> Option<Tls> {
 
 fn token(settled: &Settled, name: String) -> Token {
     let secret = settled.named("tokens.*.secret", &name);
-    Token { secret, admin: settled.named("tokens.*.admin", &name), name }
+    let owner = settled.named::<Option<String>>("tokens.*.owner", &name).unwrap_or_else(|| name.clone());
+    Token { secret, owner, admin: settled.named("tokens.*.admin", &name), name }
 }
 
 fn webhooks(settled: &Settled) -> Webhooks {
@@ -91,6 +93,7 @@ fn webhooks(settled: &Settled) -> Webhooks {
         allow_http: settled.get("webhooks.allow_http"),
         give_up_after: settled.get("webhooks.give_up_after"),
         timeout: settled.get("webhooks.timeout"),
+        ca_file: settled.get("webhooks.ca_file"),
         secrets: settled.names("webhooks.secrets").into_iter().map(key).collect(),
     }
 }
@@ -179,7 +182,8 @@ fn store(keys: &[&Keys<'_>]) -> S3Store {
 pub(super) fn check(settled: &Settled, mistakes: &mut Vec<Problem>) {
     let mut wrong = |key: &str, message: String| mistakes.push(Problem::input("config.value", message).at(key));
     if settled.get::<Option<PathBuf>>("state_dir").is_none() {
-        let message = "state_dir is not set: say where jobs are kept with --state-dir DIR, REELMILL_STATE_DIR, or state_dir in the file";
+        let message = "state_dir is not set: say where jobs are kept with --state-dir DIR, REELMILL_STATE_DIR, or \
+                       state_dir in the file";
         wrong("state_dir", message.to_owned());
     }
     let path = |key| settled.get::<Option<PathBuf>>(key).is_some();

@@ -96,7 +96,8 @@ impl Reader<'_> {
             }
             (Some((id, Form::Plain)), _) if id.setting().kind == Kind::Secret(false) => {
                 let message = format!(
-                    "`{key}` is a secret and must not stand in this file: write {key}_file = \"PATH\" or {key}_env = \"NAME\", or set {}",
+                    "`{key}` is a secret and must not stand in this file: write {key}_file = \"PATH\" or \
+                     {key}_env = \"NAME\", or set {}",
                     names::variable(&key)
                 );
                 self.mistake(line, "config.secret", &message, &key);

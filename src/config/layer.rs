@@ -53,7 +53,8 @@ impl Layer {
         let key = id.key();
         if id.setting().key.contains('*') && !is_name(&id.name) {
             let message = format!(
-                "{origin}: `{}` cannot be a name: write up to 63 of a-z, 0-9, `-`, `_` and `.`, beginning with a letter or digit",
+                "{origin}: `{}` cannot be a name: write up to 63 of a-z, 0-9, `-`, `_` and `.`, \
+                 beginning with a letter or digit",
                 id.name.escape_debug()
             );
             return self.mistakes.push(Problem::input("config.value", message).at(key));
@@ -131,7 +132,8 @@ pub(super) fn of_flags(flags: &[(String, String, OsString)]) -> Layer {
         };
         if form == Form::Plain && id.setting().kind == Kind::Secret(false) {
             let message = format!(
-                "{flag}: everybody on this machine sees a command line, so `{key}` is not taken there: write {key}_file={{PATH}}"
+                "{flag}: everybody on this machine sees a command line, so `{key}` is not taken there: \
+                 write {key}_file=PATH"
             );
             layer.mistakes.push(Problem::input("config.secret", message).at(key));
             continue;

@@ -1,7 +1,8 @@
 //! The configuration of the daemon: a file, then the environment, then the command line, where the later one wins.
 //!
-//! `table.rs` lists every setting; everything else follows from it. All mistakes are found in one go, each with the line
-//! or the variable that it stands in. Secrets come from files or the environment, and no form of output shows them.
+//! `table.rs` lists every setting; everything else follows from it. All mistakes are found in one go, each with the
+//! line or the variable that it stands in. Secrets come from files or the environment, and no form of output shows
+//! them.
 
 mod build;
 mod file;
@@ -60,9 +61,9 @@ pub struct Loaded {
 /// Reads the configuration.
 ///
 /// # Errors
-/// In [`Loaded::config`], all at once: `config.file` (it cannot be read, or is no TOML), `config.unknown` (a name that is
-/// no setting, with the nearest one), `config.value` (with what is allowed), `config.secret` (it stands where it must not,
-/// or cannot be read). `field` is the key.
+/// In [`Loaded::config`], all at once: `config.file` (it cannot be read, or is no TOML), `config.unknown` (a name that
+/// is no setting, with the nearest one), `config.value` (with what is allowed), `config.secret` (it stands where it
+/// must not, or cannot be read). `field` is the key.
 pub fn load(given: &Given) -> Loaded {
     let variable = || given.environment.iter().find(|(name, _)| name == "REELMILL_CONFIG").map(|(_, path)| path.into());
     let path = given.file.clone().or_else(variable).filter(|path: &PathBuf| !path.as_os_str().is_empty());

@@ -11,14 +11,14 @@ const HEAD: &str = "# Configuration
 `REELMILL_CONFIG`), in the environment, or on the command line of `reelmill serve`; the later of these wins.
 `reelmill config` shows every setting as it is in force, and where it came from.
 
-- In a file, `a.b` is the key `b` of the table `[a]`. `NAME` is a name that you give: up to 63 of `a-z`, `0-9`, `-`, `_`,
-  `.`. Relative paths start from the directory of the file.
+- In a file, `a.b` is the key `b` of the table `[a]`. `NAME` is a name that you give: up to 63 of `a-z`, `0-9`, `-`,
+  `_`, `.`. Relative paths start from the directory of the file.
 - A variable is the key in upper case, with `__` for each dot. Lists are joined by commas. An empty variable is the same
   as none. Where a name has `-` or `.`, write `_`.
 - On the command line, `--set KEY=VALUE` takes every setting; `--state-dir`, `--grpc`, `--http`, `--log`, `--log-format`
   and `--profiles-dir` are short for the ones that are used most.
-- A secret never stands in the file or on the command line. Write `KEY_file = \"PATH\"` or `KEY_env = \"NAME\"` instead, or
-  set the variable of `KEY` itself, or of `KEY_file`. Nothing shows it: it is `***` everywhere.
+- A secret never stands in the file or on the command line. Write `KEY_file = \"PATH\"` or `KEY_env = \"NAME\"` instead,
+  or set the variable of `KEY` itself, or of `KEY_file`. Nothing shows it: it is `***` everywhere.
 - A name that is no setting is an error that tells the nearest one, and all mistakes are told at once.
 
 ```toml

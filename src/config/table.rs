@@ -109,7 +109,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "tokens.*.secret",
         Secret(false),
         "",
-        "A bearer token that lets a client in; its name is the owner of the jobs it makes. With no tokens, \
+        "A bearer token that lets a client in. With no tokens, \
          everybody who reaches the API is let in and is an administrator.",
     ),
     row(
@@ -117,6 +117,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         Flag,
         "false",
         "The token reaches jobs of all owners and may drain the node. Others see their own jobs.",
+    ),
+    row(
+        "tokens.*.owner",
+        Text,
+        "",
+        "The owner of the jobs that are made with the token. Without it, the token's name. Two tokens of one owner let one \
+         replace the other.",
     ),
     row(
         "sources.roots",
@@ -138,6 +145,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         "",
         "When it is set, `http(s)://` sources are fetched from these and nowhere else. It opens nothing that is not \
          public; `sources.allow` does.",
+    ),
+    row(
+        "sources.ca_file",
+        Path,
+        "",
+        "Authorities, PEM, that are trusted for `https://` sources beside those of the system.",
     ),
     row(
         "outputs.roots",
@@ -164,6 +177,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "15s",
         "How long a receiver may take to answer. Receivers should store and answer; 15 s allows for a cold start.",
     ),
+    row("webhooks.ca_file", Path, "", "Authorities, PEM, that are trusted for webhooks beside those of the system."),
     row(
         "webhooks.secrets.*.secret",
         Secret(false),

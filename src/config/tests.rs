@@ -141,7 +141,7 @@ fn a_file_that_is_not_there_and_one_of_other_bytes_are_named() {
 
 fn with_secrets() -> Case {
     let case = Case::new(
-        "state_dir = '/s'\n[tokens.ci]\nsecret_file = 'token'\n[tokens.web]\nsecret_env = 'WEB'\nadmin = true\n\
+        "state_dir = '/s'\n[tokens.ci]\nsecret_file = 'token'\n[tokens.web]\nsecret_env = 'WEB'\nadmin = true\nowner = 'ci'\n\
          [webhooks.secrets.default]\nsecret_file = 'token'\n[s3]\nendpoint = 'http://127.0.0.1:9000'\n\
          access_key_id = 'opensesame-id'\nsecret_access_key_file = 'token'\n\
          [s3.buckets.media-eu]\nbucket = 'real'\nregion = 'eu'\n[s3.buckets.open]\ncredentials = 'anonymous'\n",
@@ -156,8 +156,13 @@ fn with_secrets() -> Case {
 fn secrets_come_from_files_and_the_environment() {
     let case = with_secrets();
     let config = case.config();
-    let tokens: Vec<_> = config.tokens.iter().map(|t| (t.name.as_str(), t.secret.reveal(), t.admin)).collect();
-    let expected = [("ci", "opensesame", false), ("ops", "opensesame-ops", false), ("web", "opensesame-web", true)];
+    let tokens: Vec<_> =
+        config.tokens.iter().map(|t| (t.name.as_str(), t.secret.reveal(), t.owner.as_str(), t.admin)).collect();
+    let expected = [
+        ("ci", "opensesame", "ci", false),
+        ("ops", "opensesame-ops", "ops", false),
+        ("web", "opensesame-web", "ci", true),
+    ];
     assert_eq!(tokens, expected);
     assert_eq!(config.webhooks.secrets["default"].reveal(), OPEN_SESAME);
     assert_eq!(case.from("tokens.ci.secret"), "*** (reelmill.toml:3, from token)");

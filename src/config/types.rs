@@ -94,8 +94,10 @@ pub struct Tls {
 /// A client that is let in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Token {
-    /// Its name: the owner of the jobs that it makes.
+    /// Its name.
     pub name: String,
+    /// The owner of the jobs that are made with it; several tokens may have the same.
+    pub owner: String,
     /// The bearer token.
     pub secret: Secret,
     /// It reaches jobs of all owners.
@@ -120,6 +122,8 @@ pub struct Sources {
     pub allow: Vec<String>,
     /// Where not empty, the only hosts that are fetched from; known to be well-formed.
     pub hosts: Vec<String>,
+    /// Authorities that are trusted beside those of the system, PEM.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Where outputs may go.
@@ -140,6 +144,8 @@ pub struct Webhooks {
     pub give_up_after: Duration,
     /// How long a receiver may take.
     pub timeout: Duration,
+    /// Authorities that are trusted beside those of the system, PEM.
+    pub ca_file: Option<PathBuf>,
     /// Signing keys by the name that jobs give.
     pub secrets: BTreeMap<String, Secret>,
 }

@@ -1,5 +1,4 @@
 //! Each command: what it asks of the daemon, what it prints, its exit status.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use crate::fake::Fake;
 use crate::sample::{BAD, ENDLESS, GOOD};
@@ -153,15 +152,16 @@ fn the_node_is_shown_and_drained() {
 #[test]
 fn a_daemon_looks_at_what_it_alone_can_read() {
     let fake = Fake::start();
-    golden(&fake, "probe", &["probe", "s3://in/a.mp4"]);
+    golden(&fake, "probe", &["probe", "s3://media/a.mp4"]);
     golden(&fake, "plan", &["plan", "https://h.example/a.mp4", "--spans", "2"]);
     assert!(fake.asked()[1].contains("spans: 2"));
-    assert_eq!(run(&fake, &["probe", "s3://in/a.mp4", "--json"]).json()["streams"][0]["kind"], "video");
+    assert_eq!(run(&fake, &["probe", "s3://media/a.mp4", "--json"]).json()["streams"][0]["kind"], "video");
     assert_eq!(
-        run(&fake, &["plan", "s3://in/a.mp4", "--json"]).json()["outputs"][0]["tracks"][0]["bit_rate"],
+        run(&fake, &["plan", "s3://media/a.mp4", "--json"]).json()["outputs"][0]["tracks"][0]["bit_rate"],
         2_500_000
     );
-    assert_eq!(run(&fake, &["probe", "s3://in/nothing"]).status, 2);
+    assert_eq!(run(&fake, &["probe", "s3://media/nothing"]).status, 2);
+    assert!(run(&fake, &["probe", "s3://UP/a.mp4"]).err.contains("request.bucket"));
     // A local file is asked about only where a daemon is named.
     let asked = fake.asked().len();
     assert!(run(&fake, &["probe", "/nowhere.mp4"]).err.contains("source.not_found"));

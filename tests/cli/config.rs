@@ -1,5 +1,4 @@
 //! `reelmill config` and the arguments of `reelmill serve`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use crate::fake::Fake;
 use crate::tools::{command, finish, run};

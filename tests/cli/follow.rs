@@ -1,5 +1,4 @@
 //! Jobs that are followed: `watch`, and `submit --wait`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use crate::fake::Fake;
 use crate::sample::{BAD, BREAKS, ENDLESS, GOOD, STOPPED};

@@ -1,5 +1,4 @@
 //! Runs the program, and compares what it says with what is recorded.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use crate::fake::Fake;
 use std::fs;

@@ -1,6 +1,6 @@
 //! The way to a daemon: endpoint, token, certificate authorities.
 
-use super::problem::{lost, problems};
+use super::problem::{lost, problems, root_cause};
 use crate::api::v1::job_service_client::JobServiceClient;
 use crate::api::v1::media_service_client::MediaServiceClient;
 use crate::api::v1::node_service_client::NodeServiceClient;
@@ -117,13 +117,12 @@ impl ClientOptions {
             None => variable,
         };
         let Some(token) = token else { return Ok(Bearer(None)) };
-        let value =
-            MetadataValue::try_from(format!("Bearer {}", token.trim())).ok().filter(|_| !token.trim().is_empty());
+        let token = token.trim();
+        let visible = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+        let value = MetadataValue::try_from(format!("Bearer {token}")).ok().filter(|_| visible);
         let mut value = value.ok_or_else(|| {
-            Problem::input(
-                "client.endpoint",
-                "the token must be one line of ASCII: check --token-file or REELMILL_TOKEN",
-            )
+            let message = "the token must be one word of ASCII: check --token-file or REELMILL_TOKEN";
+            Problem::input("client.endpoint", message)
         })?;
         value.set_sensitive(true);
         Ok(Bearer(Some(value)))
@@ -169,21 +168,18 @@ fn read(path: &Path) -> Result<String, Problem> {
 }
 
 fn unreachable(endpoint: &str, error: &dyn Error) -> Problem {
-    let message = format!(
-        "no daemon answers at {endpoint} ({}): start one with `reelmill serve --state-dir DIR`, or name another with \
-         --endpoint or REELMILL_ENDPOINT",
-        root_cause(error)
-    );
+    let cause = root_cause(error);
+    let message = if cause.contains("certificate") {
+        format!(
+            "the certificate of {endpoint} is not trusted ({cause}): give the authority that signed it with --ca-file"
+        )
+    } else {
+        format!(
+            "no daemon answers at {endpoint} ({cause}): start one with `reelmill serve --state-dir DIR`, or name another \
+             with --endpoint or REELMILL_ENDPOINT"
+        )
+    };
     Problem::sink("client.unreachable", message)
-}
-
-/// The innermost error, which is the one that says something.
-fn root_cause(error: &dyn Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

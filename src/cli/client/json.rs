@@ -152,10 +152,10 @@ mod tests {
     fn what_is_no_job_is_refused_with_the_place() {
         for (text, place) in [
             ("{", "line 1"),
-            ("[]", "JobSpec"),
+            ("[]", "expected a map"),
             (r#"{"refrence_id": "x"}"#, "refrence_id"),
             (r#"{"priority": "urgent"}"#, "PRIORITY_URGENT"),
-            (r#"{"outputs": [{"spans": -1}]}"#, "-1"),
+            (r#"{"outputs": [{"spans": -1}]}"#, "out of range"),
         ] {
             let problem = job(text).unwrap_err();
             assert_eq!(problem.code, "client.job");

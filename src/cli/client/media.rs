@@ -8,15 +8,19 @@ use crate::api::v1;
 use crate::cli::options::PlanOptions;
 use crate::cli::tables::{per_second, plain};
 use crate::cli::{Ended, print, print_json};
-use crate::model::{Locator, Problem, Ratio};
+use crate::model::{Problem, Ratio};
 use crate::report::text::{bit_rate, bytes, clock, seconds, table};
 use std::path::Path;
 
-/// Whether a daemon is to be asked about this: it was named, or this program alone cannot read the source. The source as
-/// the daemon needs it.
+/// A job must name a destination, which planning does not touch and which changes nothing: a place that every node
+/// takes, whatever its roots are.
+const PLANNED_FOR: &str = "s3://reelmill-plan/out";
+
+/// The source as a daemon needs it, if one is to be asked about it: when it was named, or this program alone cannot
+/// read the source.
 pub(in crate::cli) fn remote(input: &Path, client: &ClientOptions) -> Result<Option<String>, Problem> {
     let Some(text) = input.to_str() else { return Ok(None) };
-    let elsewhere = matches!(text.parse(), Ok(Locator::S3 { .. } | Locator::Http(_)));
+    let elsewhere = ["s3://", "http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
     if elsewhere || client.endpoint.is_some() { spec::located(text).map(Some) } else { Ok(None) }
 }
 
@@ -40,7 +44,8 @@ pub(in crate::cli) async fn plan(
     as_json: bool,
     client: &ClientOptions,
 ) -> Result<Ended, Vec<Problem>> {
-    let output = spec::output(options).map_err(|problem| vec![problem])?;
+    let destination = PLANNED_FOR.to_owned();
+    let output = v1::OutputSpec { destination, ..spec::output(options).map_err(|problem| vec![problem])? };
     let daemon = client.connect().await.map_err(|problem| vec![problem])?;
     let job = v1::JobSpec {
         sources: vec![v1::SourceSpec { uri, ..v1::SourceSpec::default() }],

@@ -1,5 +1,5 @@
-//! Clients of a daemon: `reelmill submit`, `watch`, `list`, `get`, `stop`, `retry`, `delete`, `deliveries`, `node`, `drain`,
-//! and `probe` and `plan` of what only a daemon can read.
+//! Clients of a daemon: `reelmill submit`, `watch`, `list`, `get`, `stop`, `retry`, `delete`, `deliveries`, `node`,
+//! `drain`, and `probe` and `plan` of what only a daemon can read.
 
 mod connect;
 pub(super) mod control;

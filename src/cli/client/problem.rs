@@ -2,6 +2,7 @@
 
 use crate::api::v1;
 use crate::model::{Fault, Problem};
+use std::error::Error;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -26,8 +27,10 @@ pub(super) fn problems(status: &Status, endpoint: &str) -> Vec<Problem> {
 
 /// What a status means that was not made by the daemon's own hand: by its library, a proxy, or the way to it.
 fn foreign(status: &Status, endpoint: &str) -> Problem {
-    let broken = std::error::Error::source(status).is_some();
-    if broken || status.code() == Code::Unavailable {
+    if let Some(cause) = status.source() {
+        return lost(endpoint, &root_cause(cause));
+    }
+    if status.code() == Code::Unavailable {
         return lost(endpoint, status.message());
     }
     let message = match status.code() {
@@ -37,6 +40,15 @@ fn foreign(status: &Status, endpoint: &str) -> Problem {
         code => format!("the daemon at {endpoint} refuses: {} ({code:?})", status.message()),
     };
     Problem::new(fault_of(status.code()), "client.refused", message)
+}
+
+/// The innermost error, which is the one that says something.
+pub(super) fn root_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
 
 /// The connection is gone.
@@ -78,6 +90,7 @@ pub(super) fn of_message(problem: &v1::Problem) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
     use tonic_types::{ErrorDetails, FieldViolation};
 
     #[test]
@@ -103,11 +116,16 @@ mod tests {
     #[test]
     fn the_fault_of_the_daemon_counts_and_else_that_of_the_status() {
         let with = |code, metadata: &[(String, String)]| {
+<<<<<<< HEAD
             let details = ErrorDetails::with_error_info(
                 "job.x",
                 DOMAIN,
                 metadata.iter().cloned().collect::<std::collections::HashMap<_, _>>(),
             );
+=======
+            let details =
+                ErrorDetails::with_error_info("job.x", DOMAIN, metadata.iter().cloned().collect::<HashMap<_, _>>());
+>>>>>>> h-config
             problems(&Status::with_error_details(code, "m", details), "x").remove(0).fault
         };
         assert_eq!(with(Code::Internal, &[("fault".into(), "device".into())]), Fault::Device);

@@ -1,5 +1,5 @@
-//! From the options of `reelmill submit` and `plan` to the job that they mean. What is not written is left out, so that a
-//! profile or the daemon fills it in.
+//! From the options of `reelmill submit` and `plan` to the job that they mean. What is not written is left out, so that
+//! a profile or the daemon fills it in.
 
 use crate::api::v1;
 use crate::cli::options::PlanOptions;
