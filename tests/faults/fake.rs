@@ -226,6 +226,9 @@ impl Fake {
         let span = plan.spans.iter().position(|span| span.end.unwrap_or(all) == end).unwrap();
         let earlier = self.begin(&format!("video-{span} {}..{}", order.first, order.end));
         let video = plan.video.as_ref().unwrap();
+        if self.script == "crash-always" && span == 0 {
+            std::process::abort();
+        }
         for rung in &video.renditions {
             let encoder = if self.script == "identity-changes" && span == 1 { "other" } else { "fake 1.0" };
             self.init(&plan, &rung.id, "avc1.64001e", encoder, rung.codec.traits().packagings);
@@ -263,7 +266,6 @@ impl Fake {
     fn mishap(&mut self, span: usize, earlier: usize) {
         match self.script.as_str() {
             "crash-once" if span == 0 && earlier == 0 => std::process::abort(),
-            "crash-always" if span == 0 => std::process::abort(),
             "input-fault" if span == 0 => {
                 std::process::exit(self.fail("input", "source.truncated", "the file ends too early"));
             }

@@ -116,16 +116,8 @@ mod tests {
     #[test]
     fn the_fault_of_the_daemon_counts_and_else_that_of_the_status() {
         let with = |code, metadata: &[(String, String)]| {
-<<<<<<< HEAD
-            let details = ErrorDetails::with_error_info(
-                "job.x",
-                DOMAIN,
-                metadata.iter().cloned().collect::<std::collections::HashMap<_, _>>(),
-            );
-=======
             let details =
                 ErrorDetails::with_error_info("job.x", DOMAIN, metadata.iter().cloned().collect::<HashMap<_, _>>());
->>>>>>> h-config
             problems(&Status::with_error_details(code, "m", details), "x").remove(0).fault
         };
         assert_eq!(with(Code::Internal, &[("fault".into(), "device".into())]), Fault::Device);

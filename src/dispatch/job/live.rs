@@ -68,8 +68,8 @@ impl Job {
             }
             Command::Suspend => {
                 self.suspended = true;
-                for live in self.outputs.iter_mut().flatten() {
-                    live.end(Ending::Suspend);
+                for output in 0..self.outputs.len() {
+                    self.end_output(output, Ending::Suspend);
                 }
                 self.happened(Event::JobCancelled { job: self.number });
                 Ok(())

@@ -19,14 +19,25 @@ pub(super) struct Live {
     /// Parts of the job that it still waits for, by index.
     pub(super) waits_for: BTreeSet<usize>,
     ending: Option<Ending>,
+    /// The task has not been told yet: workers still write to a spool that goes with the destination.
+    untold: bool,
     made: Made,
 }
 
 impl Live {
-    /// Begins the end of the task, once.
-    pub(super) fn end(&mut self, ending: Ending) {
+    /// Begins the end of the task, once; `later` when it is to be told only by [`Live::tell`].
+    fn end(&mut self, ending: Ending, later: bool) {
         if self.ending.is_none() {
             self.ending = Some(ending);
+            self.untold = true;
+            if !later {
+                self.tell();
+            }
+        }
+    }
+
+    fn tell(&mut self) {
+        if let Some(ending) = self.ending.filter(|_| std::mem::take(&mut self.untold)) {
             self.task.end(ending);
         }
     }
@@ -42,6 +53,22 @@ impl Live {
 }
 
 impl Job {
+    /// Begins the end of an output that has a task. Where segments wait inside the destination, the workers go first:
+    /// nothing can be taken away under those who still write there.
+    pub(super) fn end_output(&mut self, output: usize, ending: Ending) {
+        let later = self.settings.spool.is_none() && !self.running.is_empty();
+        if let Some(live) = &mut self.outputs[output] {
+            live.end(ending, later);
+        }
+    }
+
+    /// The last worker is gone: outputs whose end waited for that go on to it.
+    pub(super) fn end_what_waited(&mut self) {
+        if self.running.is_empty() {
+            self.outputs.iter_mut().flatten().for_each(Live::tell);
+        }
+    }
+
     /// Where an output goes; opened once.
     pub(super) fn sink(&mut self, output: usize) -> Result<Arc<dyn Sink>, Problem> {
         if let Some(sink) = &self.sinks[output] {
@@ -71,7 +98,8 @@ impl Job {
             uploads: self.settings.uploads,
         };
         let task = publish::start(assignment, self.tell.clone());
-        self.outputs[output] = Some(Live { task, waits_for: BTreeSet::new(), ending: None, made: Made::default() });
+        self.outputs[output] =
+            Some(Live { task, waits_for: BTreeSet::new(), ending: None, untold: false, made: Made::default() });
         Ok(())
     }
 
@@ -99,9 +127,7 @@ impl Job {
                 (record.tracks, record.files) = (summary.tracks, summary.files);
                 self.keeper.record.output(output, OutputEvent::Publish, now_unix_ms(), None);
                 self.keeper.save().await?;
-                if let Some(live) = &mut self.outputs[output] {
-                    live.end(Ending::Keep);
-                }
+                self.end_output(output, Ending::Keep);
             }
             Told::Failed(problem) => self.fail_output(output, problem).await?,
             Told::Ended => {
@@ -131,9 +157,7 @@ impl Job {
         if self.outputs[output].is_none() && self.keeper.record.outputs[output].checked {
             self.begin_removal(output).await?;
         }
-        if let Some(live) = &mut self.outputs[output] {
-            live.end(ending);
-        }
+        self.end_output(output, ending);
         if self.keeper.record.spec.stop_on_failure {
             let message = format!("another output failed, and the job says to stop then: {output}");
             self.ask_to_stop(
@@ -154,11 +178,10 @@ impl Job {
             if self.outputs[output].is_none() && self.keeper.record.outputs[output].checked {
                 self.begin_removal(output).await?;
             }
-            match &mut self.outputs[output] {
-                Some(live) => live.end(Ending::Remove),
-                None => {
-                    self.keeper.record.output(output, OutputEvent::EndStopped, now_unix_ms(), None);
-                }
+            if self.outputs[output].is_some() {
+                self.end_output(output, Ending::Remove);
+            } else {
+                self.keeper.record.output(output, OutputEvent::EndStopped, now_unix_ms(), None);
             }
         }
         self.keeper.save().await?;

@@ -358,6 +358,7 @@ impl Job {
         let Some(running) = self.running.remove(&span) else { return Ok(()) };
         // Nothing in it is of use: what was announced has left it. It is inside the job's spool, which goes anyway.
         let _ = blocking(move || Ok(std::fs::remove_dir_all(running.spool))).await;
+        self.end_what_waited();
         if let Some(problem) = exit.problem() {
             return self.part_failed(index, problem).await;
         }
