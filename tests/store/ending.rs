@@ -1,5 +1,4 @@
 //! What ends: jobs that are deleted, that expire, that are counted, and those that are not over.
-#![expect(clippy::unwrap_used, reason = "cases of tests, called by a macro")]
 
 use crate::fixture::{CREATED, change, create, effect, get, in_state, job};
 use crate::ledger::{header, segment};

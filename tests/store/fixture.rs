@@ -1,5 +1,4 @@
 //! Stores to test, and jobs to put into them.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use reelmill::model::backoff::BackOff;
 use reelmill::model::job::Change;

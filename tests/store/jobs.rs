@@ -1,5 +1,4 @@
 //! Records: created, read, saved over the revision that was read.
-#![expect(clippy::unwrap_used, reason = "cases of tests, called by a macro")]
 
 use crate::fixture::{CREATED, ODD, change, create, effect, get, history, in_state, job, problem};
 use reelmill::model::facts::MediaFacts;

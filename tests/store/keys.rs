@@ -1,5 +1,4 @@
 //! Idempotency keys: a request that is repeated makes one job.
-#![expect(clippy::unwrap_used, reason = "cases of tests, called by a macro")]
 
 use crate::fixture::{CREATED, get, in_state, job};
 use reelmill::model::state::JobState;

@@ -1,5 +1,4 @@
 //! Ledger and documents: their order, and who may write them.
-#![expect(clippy::unwrap_used, reason = "cases of tests, called by a macro")]
 
 use crate::fixture::{CREATED, ODD, create, events, in_state, job};
 use reelmill::model::ledger::{KeyFrame, StoredFile};

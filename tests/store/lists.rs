@@ -1,5 +1,4 @@
 //! Lists: pages, filters, and jobs that come in meanwhile.
-#![expect(clippy::unwrap_used, reason = "cases of tests, called by a macro")]
 
 use crate::fixture::{CREATED, change, create, events, in_state, job};
 use reelmill::model::facts::MediaFacts;

@@ -1,5 +1,4 @@
 //! The outbox: effects stored with their cause, due until they are settled.
-#![expect(clippy::unwrap_used, reason = "cases of tests, called by a macro")]
 
 use crate::fixture::{CREATED, change, create, effect, get, in_state, job};
 use reelmill::model::state::{JobEvent, JobState};

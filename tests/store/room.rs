@@ -82,3 +82,33 @@ async fn a_full_disk_is_told_and_costs_nothing_that_was_answered() {
     assert_eq!(check.as_deref(), Ok("ok"));
     assert_eq!(store.counts().await.unwrap()[&JobState::Stopped], made.len() as u64 + 51);
 }
+
+/// By hand: `mount -t tmpfs -o size=8m none DIR`, and the variable names DIR.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs a file system of a few MiB, named by REELMILL_TEST_SMALL_DISK"]
+async fn a_disk_that_is_really_full_is_told_and_goes_on_when_it_is_not() {
+    let disk = std::env::var("REELMILL_TEST_SMALL_DISK").unwrap();
+    let dir = tempfile::tempdir_in(disk).unwrap();
+    let ballast = dir.path().join("ballast");
+    std::fs::write(&ballast, vec![1; 4 << 20]).unwrap();
+    let store = Arc::new(Sqlite::open(&dir.path().join("state")).unwrap());
+    let (mut made, _) = fill(&store, 1000).await;
+    for number in 0..20 {
+        match store.create(large(number), None).await {
+            // Smaller than what was refused before.
+            Ok(Created::New(_)) => made.push(JobId::from_number(number)),
+            Err(StoreError::Full(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    std::fs::remove_file(ballast).unwrap();
+    let (more, refused) = fill(&store, 10_000).await;
+    assert!(made.len() > 20 && more.len() > 20, "{} {}", made.len(), more.len());
+    made.extend(more);
+    for id in made {
+        get(&*store, id).await;
+    }
+    for id in refused {
+        assert_eq!(store.get(id).await, Ok(None));
+    }
+}

@@ -1,5 +1,4 @@
 //! Watching: what was and what comes, each change once, and the end for certain.
-#![expect(clippy::unwrap_used, reason = "cases of tests, called by a macro")]
 
 use crate::fixture::{CREATED, change, create, events, get, history, in_state, job, problem, way_to};
 use reelmill::model::JobId;

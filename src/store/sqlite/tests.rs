@@ -143,3 +143,16 @@ async fn what_is_refused_leaves_nothing_and_disturbs_nobody_in_its_batch() {
     }
     assert!(told.try_recv().is_err());
 }
+
+#[tokio::test]
+async fn a_commit_is_flushed_to_the_disk_and_keys_are_checked() {
+    let (_dir, store) = open();
+    // 2 is FULL: only then does a commit in the log survive a power cut.
+    for (pragma, wanted) in [("synchronous", "2"), ("journal_mode", "wal"), ("foreign_keys", "1")] {
+        let read = move |change: &mut writer::Changing<'_>| {
+            let mut read = change.prepare(&format!("SELECT CAST({pragma} AS TEXT) FROM pragma_{pragma}"))?;
+            Ok(read.query_row((), |row| row.get::<_, String>(0))?)
+        };
+        assert_eq!(soon(store.writer.call(read)).await.as_deref(), Ok(wanted), "{pragma}");
+    }
+}
