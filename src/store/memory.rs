@@ -288,7 +288,7 @@ impl Store for Memory {
     }
 
     fn append(&self, id: JobId, attempt: u32, rows: Vec<LedgerRow>) -> Answer<'_, ()> {
-        self.answer(move |kept, _| Ok(kept.fenced(id, attempt)?.append(rows)))
+        self.answer(move |kept, _| kept.fenced(id, attempt).map(|job| job.append(rows)))
     }
 
     fn ledger(&self, id: JobId) -> Answer<'_, Vec<LedgerRow>> {
@@ -296,11 +296,11 @@ impl Store for Memory {
     }
 
     fn forget(&self, id: JobId, attempt: u32, output: usize) -> Answer<'_, ()> {
-        self.answer(move |kept, _| Ok(drop(kept.fenced(id, attempt)?.ledger.remove(&output))))
+        self.answer(move |kept, _| kept.fenced(id, attempt).map(|job| drop(job.ledger.remove(&output))))
     }
 
     fn put_document(&self, id: JobId, attempt: u32, name: &'static str, body: Vec<u8>) -> Answer<'_, ()> {
-        self.answer(move |kept, _| Ok(drop(kept.fenced(id, attempt)?.documents.insert(name, body))))
+        self.answer(move |kept, _| kept.fenced(id, attempt).map(|job| drop(job.documents.insert(name, body))))
     }
 
     fn document(&self, id: JobId, name: &'static str) -> Answer<'_, Option<Vec<u8>>> {

@@ -1,5 +1,4 @@
 //! What ends: jobs that are deleted, that expire, that are counted, and those that are not over.
-#![expect(clippy::unwrap_used, reason = "cases of tests, called by a macro")]
 
 use crate::fixture::{CREATED, change, create, effect, get, in_state, job};
 use crate::ledger::{header, segment};
@@ -12,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A job that is over, with something in every place where something of a job is kept, and its revision.
-pub async fn whole(store: &dyn Store, number: u128) -> u64 {
+pub(crate) async fn whole(store: &dyn Store, number: u128) -> u64 {
     let mut record = in_state(job(number), JobState::Running, CREATED);
     record.spec.labels.insert("team".into(), "blue".into());
     record.inputs[0].facts = Some(MediaFacts::default());
@@ -30,7 +29,7 @@ pub async fn whole(store: &dyn Store, number: u128) -> u64 {
     revision
 }
 
-pub async fn a_deleted_job_leaves_nothing(store: Arc<dyn Store>) {
+pub(crate) async fn a_deleted_job_leaves_nothing(store: Arc<dyn Store>) {
     let revision = whole(&*store, 1).await;
     let kept = whole(&*store, 2).await;
     let id = job(1).id;
@@ -59,7 +58,7 @@ pub async fn a_deleted_job_leaves_nothing(store: Arc<dyn Store>) {
     assert_eq!(store.ledger(id).await, Ok(Vec::new()));
 }
 
-pub async fn only_what_is_over_and_unchanged_is_deleted(store: Arc<dyn Store>) {
+pub(crate) async fn only_what_is_over_and_unchanged_is_deleted(store: Arc<dyn Store>) {
     for (number, state) in (1..).zip(JobState::ALL) {
         let revision = create(&*store, in_state(job(number), *state, CREATED)).await;
         let (id, effects) = (job(number).id, || vec![effect("remove")]);
@@ -75,7 +74,7 @@ pub async fn only_what_is_over_and_unchanged_is_deleted(store: Arc<dyn Store>) {
     assert_eq!(store.effects(job(99).id).await, Ok(Vec::new()));
 }
 
-pub async fn records_expire_some_time_after_the_end(store: Arc<dyn Store>) {
+pub(crate) async fn records_expire_some_time_after_the_end(store: Arc<dyn Store>) {
     let ending = |number: u128, ended: i64, after_s: u64| {
         let mut record: JobRecord = job(number);
         record.spec.expire_after_s = after_s;
@@ -96,7 +95,7 @@ pub async fn records_expire_some_time_after_the_end(store: Arc<dyn Store>) {
     assert_eq!(store.expired(i64::MAX - 1, 9).await, ids(&[4, 1]));
 }
 
-pub async fn jobs_are_counted_by_state(store: Arc<dyn Store>) {
+pub(crate) async fn jobs_are_counted_by_state(store: Arc<dyn Store>) {
     assert_eq!(store.counts().await, Ok(BTreeMap::new()));
     let mut wanted = BTreeMap::new();
     for (number, state) in (1..).zip(JobState::ALL.iter().chain(&[JobState::Queued, JobState::Queued])) {
@@ -110,7 +109,7 @@ pub async fn jobs_are_counted_by_state(store: Arc<dyn Store>) {
     assert_eq!(store.counts().await, Ok(wanted));
 }
 
-pub async fn the_queue_gets_what_is_not_over(store: Arc<dyn Store>) {
+pub(crate) async fn the_queue_gets_what_is_not_over(store: Arc<dyn Store>) {
     let priorities = [Priority::High, Priority::Normal, Priority::Batch];
     let mut wanted = Vec::new();
     for (number, state) in (1..).zip(JobState::ALL) {

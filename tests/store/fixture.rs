@@ -1,5 +1,4 @@
 //! Stores to test, and jobs to put into them.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use reelmill::model::backoff::BackOff;
 use reelmill::model::job::Change;
@@ -14,31 +13,31 @@ use tempfile::TempDir;
 
 /// A store, and the directory in which it lies, which goes after it.
 #[derive(Debug)]
-pub struct Fixture {
-    pub store: Arc<dyn Store>,
-    pub dir: Option<TempDir>,
+pub(crate) struct Fixture {
+    pub(crate) store: Arc<dyn Store>,
+    _dir: Option<TempDir>,
 }
 
-pub fn sqlite() -> Fixture {
+pub(crate) fn sqlite() -> Fixture {
     let dir = tempfile::tempdir().unwrap();
-    Fixture { store: Arc::new(Sqlite::open(dir.path()).unwrap()), dir: Some(dir) }
+    Fixture { store: Arc::new(Sqlite::open(dir.path()).unwrap()), _dir: Some(dir) }
 }
 
-pub fn memory() -> Fixture {
-    Fixture { store: Arc::new(Memory::new()), dir: None }
+pub(crate) fn memory() -> Fixture {
+    Fixture { store: Arc::new(Memory::new()), _dir: None }
 }
 
 /// When the jobs of these tests are accepted, ms since 1970.
-pub const CREATED: i64 = 1_700_000_000_000;
+pub(crate) const CREATED: i64 = 1_700_000_000_000;
 
 /// A job with this number as its id, accepted `number` ms after [`CREATED`].
-pub fn job(number: u128) -> JobRecord {
+pub(crate) fn job(number: u128) -> JobRecord {
     JobRecord::new(JobId::from_number(number), spec(), CREATED + number as i64)
 }
 
-pub fn spec() -> JobSpec {
+pub(crate) fn spec() -> JobSpec {
     let source =
-        SourceSpec { id: "source".into(), locator: "s3://in/a.mp4".parse().unwrap(), start_us: None, end_us: None };
+        SourceSpec { id: "source".into(), locator: "s3://films/a.mp4".parse().unwrap(), start_us: None, end_us: None };
     let output = |id: &str| OutputSpec {
         id: id.into(),
         destination: format!("s3://out/{id}").parse().unwrap(),
@@ -66,7 +65,7 @@ pub fn spec() -> JobSpec {
 }
 
 /// The events that lead from the start to a state.
-pub fn way_to(state: JobState) -> &'static [JobEvent] {
+pub(crate) fn way_to(state: JobState) -> &'static [JobEvent] {
     use JobEvent::*;
     match state {
         JobState::Queued => &[],
@@ -81,7 +80,7 @@ pub fn way_to(state: JobState) -> &'static [JobEvent] {
 }
 
 /// The same record, in a state that it reached at `unix_ms`.
-pub fn in_state(mut record: JobRecord, state: JobState, unix_ms: i64) -> JobRecord {
+pub(crate) fn in_state(mut record: JobRecord, state: JobState, unix_ms: i64) -> JobRecord {
     for event in way_to(state) {
         assert!(record.job(*event, unix_ms, None), "{event:?}");
     }
@@ -90,7 +89,7 @@ pub fn in_state(mut record: JobRecord, state: JobState, unix_ms: i64) -> JobReco
 }
 
 /// Stores a new job.
-pub async fn create(store: &dyn Store, record: JobRecord) -> Revision {
+pub(crate) async fn create(store: &dyn Store, record: JobRecord) -> Revision {
     match store.create(record, None).await.unwrap() {
         Created::New(revision) => revision,
         Created::Existed(id) => panic!("{id} was there"),
@@ -98,31 +97,36 @@ pub async fn create(store: &dyn Store, record: JobRecord) -> Revision {
 }
 
 /// A job that must be there.
-pub async fn get(store: &dyn Store, id: JobId) -> Stored {
+pub(crate) async fn get(store: &dyn Store, id: JobId) -> Stored {
     store.get(id).await.unwrap().unwrap()
 }
 
 /// Reads a job, changes it, saves it.
-pub async fn change(store: &dyn Store, id: JobId, effects: Vec<Effect>, how: impl FnOnce(&mut JobRecord)) -> Revision {
+pub(crate) async fn change(
+    store: &dyn Store,
+    id: JobId,
+    effects: Vec<Effect>,
+    how: impl FnOnce(&mut JobRecord),
+) -> Revision {
     let Stored { mut record, revision } = get(store, id).await;
     how(&mut record);
     store.save(revision, record, effects).await.unwrap()
 }
 
 /// Has events happen to a job, each saved alone.
-pub async fn events(store: &dyn Store, id: JobId, events: &[JobEvent], unix_ms: i64) {
+pub(crate) async fn events(store: &dyn Store, id: JobId, events: &[JobEvent], unix_ms: i64) {
     for event in events {
         change(store, id, Vec::new(), |record| assert!(record.job(*event, unix_ms, None))).await;
     }
 }
 
 /// All changes of a job.
-pub async fn history(store: &dyn Store, id: JobId) -> Vec<Change> {
+pub(crate) async fn history(store: &dyn Store, id: JobId) -> Vec<Change> {
     store.history(id, 0, usize::MAX).await.unwrap()
 }
 
 /// A webhook's call, told apart by its body.
-pub fn effect(body: &str) -> Effect {
+pub(crate) fn effect(body: &str) -> Effect {
     Effect::Webhook {
         webhook: 0,
         url: "https://example.org/hook".into(),
@@ -132,12 +136,12 @@ pub fn effect(body: &str) -> Effect {
     }
 }
 
-pub fn problem() -> Problem {
+pub(crate) fn problem() -> Problem {
     Problem::input("source.empty", "the source is empty; \"check\" it\0\n").at("sources[0]")
 }
 
 /// Texts that break what is put together from strings.
-pub const ODD: [&str; 10] = [
+pub(crate) const ODD: [&str; 10] = [
     "",
     "\0",
     "a\0b",

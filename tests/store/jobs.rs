@@ -1,5 +1,4 @@
 //! Records: created, read, saved over the revision that was read.
-#![expect(clippy::unwrap_used, reason = "cases of tests, called by a macro")]
 
 use crate::fixture::{CREATED, ODD, change, create, effect, get, history, in_state, job, problem};
 use reelmill::model::facts::MediaFacts;
@@ -33,7 +32,7 @@ fn stored(mut record: JobRecord) -> JobRecord {
     record
 }
 
-pub async fn a_record_comes_back_as_it_was_saved(store: Arc<dyn Store>) {
+pub(crate) async fn a_record_comes_back_as_it_was_saved(store: Arc<dyn Store>) {
     let record = full(1);
     let revision = create(&*store, record.clone()).await;
     assert_eq!(get(&*store, record.id).await, Stored { record: stored(record.clone()), revision });
@@ -48,7 +47,7 @@ pub async fn a_record_comes_back_as_it_was_saved(store: Arc<dyn Store>) {
     assert_eq!(get(&*store, next.id).await, Stored { record: next, revision });
 }
 
-pub async fn odd_strings_are_kept_and_found(store: Arc<dyn Store>) {
+pub(crate) async fn odd_strings_are_kept_and_found(store: Arc<dyn Store>) {
     for (number, text) in (1..).zip(ODD) {
         let mut record = job(number);
         (record.spec.owner, record.spec.reference_id) = (text.into(), text.into());
@@ -75,7 +74,7 @@ pub async fn odd_strings_are_kept_and_found(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn many_are_got_in_the_order_of_their_ids(store: Arc<dyn Store>) {
+pub(crate) async fn many_are_got_in_the_order_of_their_ids(store: Arc<dyn Store>) {
     for number in 1..=3 {
         create(&*store, job(number)).await;
     }
@@ -87,7 +86,7 @@ pub async fn many_are_got_in_the_order_of_their_ids(store: Arc<dyn Store>) {
     assert_eq!(store.get_many(Vec::new()).await, Ok(Vec::new()));
 }
 
-pub async fn an_id_is_stored_once(store: Arc<dyn Store>) {
+pub(crate) async fn an_id_is_stored_once(store: Arc<dyn Store>) {
     let first = create(&*store, job(1)).await;
     let mut other = job(1);
     other.spec.owner = "somebody else".into();
@@ -98,7 +97,7 @@ pub async fn an_id_is_stored_once(store: Arc<dyn Store>) {
     assert!(matches!(store.create(job(2), Some(key)).await, Ok(reelmill::store::Created::New(_))));
 }
 
-pub async fn a_save_over_another_revision_changes_nothing(store: Arc<dyn Store>) {
+pub(crate) async fn a_save_over_another_revision_changes_nothing(store: Arc<dyn Store>) {
     let revision = create(&*store, job(1)).await;
     let before = get(&*store, job(1).id).await;
     let begun = in_state(before.record.clone(), JobState::Preparing, CREATED);
@@ -115,7 +114,7 @@ pub async fn a_save_over_another_revision_changes_nothing(store: Arc<dyn Store>)
     assert_eq!(store.due(i64::MAX, 9).await, Ok((Vec::new(), None)));
 }
 
-pub async fn every_save_takes_the_next_revision_of_all_jobs(store: Arc<dyn Store>) {
+pub(crate) async fn every_save_takes_the_next_revision_of_all_jobs(store: Arc<dyn Store>) {
     let first = create(&*store, job(1)).await;
     let second = create(&*store, in_state(job(2), JobState::Running, CREATED)).await;
     // Three changes: queued, preparing, running.
@@ -136,7 +135,7 @@ pub async fn every_save_takes_the_next_revision_of_all_jobs(store: Arc<dyn Store
     assert_eq!(get(&*store, job(3).id).await.revision, third + 1);
 }
 
-pub async fn tasks_that_count_together_lose_nothing(store: Arc<dyn Store>) {
+pub(crate) async fn tasks_that_count_together_lose_nothing(store: Arc<dyn Store>) {
     const TASKS: u32 = 16;
     const EACH: u32 = 25;
     let id = job(1).id;
@@ -163,7 +162,7 @@ pub async fn tasks_that_count_together_lose_nothing(store: Arc<dyn Store>) {
     assert_eq!(store.effects(id).await.unwrap().len(), (TASKS * EACH) as usize, "after {conflicts} conflicts");
 }
 
-pub async fn what_is_no_longer_waited_for_is_done_whole_or_not_at_all(store: Arc<dyn Store>) {
+pub(crate) async fn what_is_no_longer_waited_for_is_done_whole_or_not_at_all(store: Arc<dyn Store>) {
     for number in 1..=50 {
         let mut record = job(number);
         record.spec.labels.insert("kind".into(), "left".into());

@@ -1,5 +1,4 @@
 //! Ledger and documents: their order, and who may write them.
-#![expect(clippy::unwrap_used, reason = "cases of tests, called by a macro")]
 
 use crate::fixture::{CREATED, ODD, create, events, in_state, job};
 use reelmill::model::ledger::{KeyFrame, StoredFile};
@@ -9,13 +8,13 @@ use reelmill::store::{LedgerEntry, LedgerRow, LedgerSegment, Store, StoreError, 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub fn header(output: usize, track: &str, encoder: &str) -> LedgerRow {
+pub(crate) fn header(output: usize, track: &str, encoder: &str) -> LedgerRow {
     let init_sha256 = (output != 1).then(|| "0".repeat(64));
     let header = TrackHeader { codec_string: "avc1.640028".into(), init_sha256, encoder: encoder.into() };
     LedgerRow { output, track: track.into(), entry: LedgerEntry::Track(header) }
 }
 
-pub fn segment(output: usize, track: &str, index: u32, start: i64) -> LedgerRow {
+pub(crate) fn segment(output: usize, track: &str, index: u32, start: i64) -> LedgerRow {
     let file = StoredFile {
         packaging: Packaging::Ts,
         name: format!("{index:05}.ts"),
@@ -33,7 +32,7 @@ async fn running(store: &dyn Store) {
     create(store, in_state(job(1), JobState::Running, CREATED)).await;
 }
 
-pub async fn a_ledger_comes_back_in_its_order(store: Arc<dyn Store>) {
+pub(crate) async fn a_ledger_comes_back_in_its_order(store: Arc<dyn Store>) {
     running(&*store).await;
     let id = job(1).id;
     assert_eq!(store.ledger(id).await, Ok(Vec::new()));
@@ -65,7 +64,7 @@ pub async fn a_ledger_comes_back_in_its_order(store: Arc<dyn Store>) {
     assert_eq!(store.ledger(job(2).id).await, Ok(Vec::new()));
 }
 
-pub async fn a_row_that_is_there_is_replaced_where_it_is(store: Arc<dyn Store>) {
+pub(crate) async fn a_row_that_is_there_is_replaced_where_it_is(store: Arc<dyn Store>) {
     running(&*store).await;
     let id = job(1).id;
     let first = vec![header(0, "a", "old"), segment(0, "a", 0, 0), header(0, "b", "e"), segment(0, "b", 0, 0)];
@@ -76,7 +75,7 @@ pub async fn a_row_that_is_there_is_replaced_where_it_is(store: Arc<dyn Store>) 
     assert_eq!(store.ledger(id).await, Ok(wanted));
 }
 
-pub async fn outputs_are_forgotten_one_by_one(store: Arc<dyn Store>) {
+pub(crate) async fn outputs_are_forgotten_one_by_one(store: Arc<dyn Store>) {
     running(&*store).await;
     create(&*store, in_state(job(2), JobState::Running, CREATED)).await;
     let id = job(1).id;
@@ -95,7 +94,7 @@ pub async fn outputs_are_forgotten_one_by_one(store: Arc<dyn Store>) {
     assert_eq!(store.ledger(id).await, Ok([rows(0), anew, rows(2)].concat()));
 }
 
-pub async fn only_the_current_attempt_may_write(store: Arc<dyn Store>) {
+pub(crate) async fn only_the_current_attempt_may_write(store: Arc<dyn Store>) {
     running(&*store).await;
     let id = job(1).id;
     let rows = vec![header(0, "a", "e"), segment(0, "a", 0, 0)];
@@ -125,7 +124,7 @@ pub async fn only_the_current_attempt_may_write(store: Arc<dyn Store>) {
     assert_eq!(store.ledger(nobody).await, Ok(Vec::new()));
 }
 
-pub async fn documents_are_kept_by_name(store: Arc<dyn Store>) {
+pub(crate) async fn documents_are_kept_by_name(store: Arc<dyn Store>) {
     running(&*store).await;
     create(&*store, job(2)).await;
     let id = job(1).id;
@@ -141,7 +140,7 @@ pub async fn documents_are_kept_by_name(store: Arc<dyn Store>) {
     assert_eq!(store.document(id, "plan").await, Ok(Some(b"short".to_vec())));
 }
 
-pub async fn many_rows_at_once_are_one_append(store: Arc<dyn Store>) {
+pub(crate) async fn many_rows_at_once_are_one_append(store: Arc<dyn Store>) {
     running(&*store).await;
     let id = job(1).id;
     let mut rows = Vec::new();

@@ -1,5 +1,4 @@
 //! Lists: pages, filters, and jobs that come in meanwhile.
-#![expect(clippy::unwrap_used, reason = "cases of tests, called by a macro")]
 
 use crate::fixture::{CREATED, change, create, events, in_state, job};
 use reelmill::model::facts::MediaFacts;
@@ -14,7 +13,7 @@ fn numbers(page: &Page) -> Vec<u128> {
     page.jobs.iter().map(|job| job.record.id.number()).collect()
 }
 
-pub async fn pages_are_newest_first_and_say_whether_there_is_more(store: Arc<dyn Store>) {
+pub(crate) async fn pages_are_newest_first_and_say_whether_there_is_more(store: Arc<dyn Store>) {
     assert_eq!(store.list(Query { limit: 5, ..Query::default() }).await, Ok(Page::default()));
     // Ids that would sort otherwise as text, as signed numbers, or by when they came.
     let ids = [1, 300, 2, u128::MAX, 1 << 127, 255, 256];
@@ -44,7 +43,7 @@ pub async fn pages_are_newest_first_and_say_whether_there_is_more(store: Arc<dyn
     assert!(most.jobs.len() == PAGE_MAX && most.more);
 }
 
-pub async fn lists_come_without_facts(store: Arc<dyn Store>) {
+pub(crate) async fn lists_come_without_facts(store: Arc<dyn Store>) {
     let mut record = job(1);
     record.inputs[0].facts = Some(MediaFacts::default());
     let revision = create(&*store, record.clone()).await;
@@ -56,7 +55,7 @@ pub async fn lists_come_without_facts(store: Arc<dyn Store>) {
 }
 
 /// A job that is drawn by chance, from few values so that filters find several.
-fn drawn(random: &mut fastrand::Rng, number: u128) -> JobRecord {
+pub(crate) fn drawn(random: &mut fastrand::Rng, number: u128) -> JobRecord {
     let mut record = job(number);
     record.created_unix_ms = CREATED + random.i64(0..50);
     record.spec.owner = random.choice(["", "ada", "bob"]).unwrap_or_default().into();
@@ -70,7 +69,7 @@ fn drawn(random: &mut fastrand::Rng, number: u128) -> JobRecord {
     in_state(record, state, CREATED + 100)
 }
 
-fn drawn_query(random: &mut fastrand::Rng) -> Query {
+pub(crate) fn drawn_query(random: &mut fastrand::Rng) -> Query {
     let mut query = Query { limit: random.usize(0..30), ..Query::default() };
     if random.bool() {
         query.states = random.choose_multiple(JobState::ALL, random.clone().usize(1..4)).into_iter().copied().collect();
@@ -87,7 +86,7 @@ fn drawn_query(random: &mut fastrand::Rng) -> Query {
             query.labels.insert(name.into(), random.choice(["x", "y", "z"]).unwrap_or_default().into());
         }
     }
-    let mut time = |random: &mut fastrand::Rng| (random.u8(0..3) == 0).then(|| CREATED + random.i64(0..50));
+    let time = |random: &mut fastrand::Rng| (random.u8(0..3) == 0).then(|| CREATED + random.i64(0..50));
     (query.created_from_unix_ms, query.created_to_unix_ms) = (time(random), time(random));
     query.before = (random.u8(0..3) == 0).then(|| JobId::from_number(random.u128(0..250)));
     query
@@ -103,7 +102,7 @@ fn fits(job: &JobRecord, query: &Query) -> bool {
         && query.before.is_none_or(|before| job.id < before)
 }
 
-pub async fn every_mix_of_filters_gives_what_it_says(store: Arc<dyn Store>) {
+pub(crate) async fn every_mix_of_filters_gives_what_it_says(store: Arc<dyn Store>) {
     let mut random = fastrand::Rng::with_seed(17);
     let mut jobs: Vec<_> = (1..250).map(|number| drawn(&mut random, number)).collect();
     for job in &jobs {
@@ -122,7 +121,7 @@ pub async fn every_mix_of_filters_gives_what_it_says(store: Arc<dyn Store>) {
     assert!(found > 600, "the queries found too little to mean something: {found}");
 }
 
-pub async fn filters_follow_what_is_saved(store: Arc<dyn Store>) {
+pub(crate) async fn filters_follow_what_is_saved(store: Arc<dyn Store>) {
     let mut record = job(1);
     record.spec.labels.insert("team".into(), "blue".into());
     create(&*store, record).await;
@@ -147,7 +146,7 @@ pub async fn filters_follow_what_is_saved(store: Arc<dyn Store>) {
     }
 }
 
-pub async fn pages_stay_whole_while_jobs_come_in(store: Arc<dyn Store>) {
+pub(crate) async fn pages_stay_whole_while_jobs_come_in(store: Arc<dyn Store>) {
     const OLD: u128 = 300;
     let owned = |number: u128| {
         let mut record = job(number);

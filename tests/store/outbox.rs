@@ -1,12 +1,11 @@
 //! The outbox: effects stored with their cause, due until they are settled.
-#![expect(clippy::unwrap_used, reason = "cases of tests, called by a macro")]
 
 use crate::fixture::{CREATED, change, create, effect, get, in_state, job};
 use reelmill::model::state::{JobEvent, JobState};
 use reelmill::store::{Effect, EffectAttempt, EffectState, Store, StoreError, StoredEffect};
 use std::sync::Arc;
 
-pub fn attempt(unix_ms: i64) -> EffectAttempt {
+pub(crate) fn attempt(unix_ms: i64) -> EffectAttempt {
     EffectAttempt { unix_ms, status: Some(503), error: "busy\0".into(), elapsed_ms: u32::MAX }
 }
 
@@ -24,7 +23,7 @@ fn bodies(effects: &[StoredEffect]) -> Vec<String> {
     effects.iter().map(body).collect()
 }
 
-pub async fn effects_come_with_their_save_or_not_at_all(store: Arc<dyn Store>) {
+pub(crate) async fn effects_come_with_their_save_or_not_at_all(store: Arc<dyn Store>) {
     let revision = create(&*store, job(1)).await;
     let remove = Effect::Remove {
         output: 1,
@@ -51,7 +50,7 @@ pub async fn effects_come_with_their_save_or_not_at_all(store: Arc<dyn Store>) {
     assert!(third.created_unix_ms > CREATED && third.state == EffectState::Due(third.created_unix_ms));
 }
 
-pub async fn the_longest_due_comes_first_and_the_next_is_told(store: Arc<dyn Store>) {
+pub(crate) async fn the_longest_due_comes_first_and_the_next_is_told(store: Arc<dyn Store>) {
     assert_eq!(store.due(i64::MAX, 9).await, Ok((Vec::new(), None)));
     for (number, (body, at)) in (1..).zip([("c", 30), ("a", 10), ("b", 20), ("a2", 10), ("d", -5)]) {
         create(&*store, job(number)).await;
@@ -71,7 +70,7 @@ pub async fn the_longest_due_comes_first_and_the_next_is_told(store: Arc<dyn Sto
     }
 }
 
-pub async fn attempts_are_kept_and_decide_when_it_is_due_again(store: Arc<dyn Store>) {
+pub(crate) async fn attempts_are_kept_and_decide_when_it_is_due_again(store: Arc<dyn Store>) {
     create(&*store, job(1)).await;
     let (first, second) = (cause(&*store, 1, "1", 10).await, {
         change(&*store, job(1).id, vec![effect("2")], |record| record.playable(1, 20)).await;
@@ -102,7 +101,7 @@ pub async fn attempts_are_kept_and_decide_when_it_is_due_again(store: Arc<dyn St
     }
 }
 
-pub async fn effects_outlive_their_job_until_they_are_settled(store: Arc<dyn Store>) {
+pub(crate) async fn effects_outlive_their_job_until_they_are_settled(store: Arc<dyn Store>) {
     let id = job(1).id;
     create(&*store, in_state(job(1), JobState::Running, CREATED)).await;
     let done = cause(&*store, 1, "done", 1).await;

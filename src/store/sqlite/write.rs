@@ -4,6 +4,7 @@ use super::outbox;
 use super::row::{Encoded, Id, State, number, priority_number, to_json};
 use super::writer::Changing;
 use crate::model::JobId;
+use crate::model::job::Change;
 use crate::store::hub::{self, News};
 use crate::store::{Created, Effect, IdempotencyKey, StoreError};
 use rusqlite::{OptionalExtension, params};
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 /// Stores a new job, or finds the one of the same key.
 pub(super) fn create(
     change: &mut Changing<'_>,
-    job: Encoded,
+    mut job: Encoded,
     key: Option<&IdempotencyKey>,
 ) -> Result<Created, StoreError> {
     if let Some(key) = key
@@ -21,8 +22,8 @@ pub(super) fn create(
         return Ok(Created::Existed(existing));
     }
     let id = Id::from(job.record.id);
+    let mut changes = std::mem::take(&mut job.changes);
     let record = &job.record;
-    let mut changes = job.changes.clone();
     let revision = hub::number(&mut changes, change.revision);
     let added = change
         .prepare(
@@ -59,10 +60,15 @@ pub(super) fn create(
 }
 
 /// Saves a record over a revision.
-pub(super) fn save(change: &mut Changing<'_>, over: u64, job: Encoded, effects: &[Effect]) -> Result<u64, StoreError> {
+pub(super) fn save(
+    change: &mut Changing<'_>,
+    over: u64,
+    mut job: Encoded,
+    effects: &[Effect],
+) -> Result<u64, StoreError> {
     let id = Id::from(job.record.id);
+    let mut changes = std::mem::take(&mut job.changes);
     let record = &job.record;
-    let mut changes = job.changes.clone();
     let revision = hub::number(&mut changes, change.revision);
     let saved = change
         .prepare(
@@ -185,12 +191,7 @@ fn add_labels(change: &Changing<'_>, id: Id, labels: &BTreeMap<String, String>) 
 }
 
 /// Stores the changes, takes their numbers, and has subscribers told.
-fn finish(
-    change: &mut Changing<'_>,
-    job: &Encoded,
-    changes: Vec<crate::model::job::Change>,
-    revision: u64,
-) -> Result<(), StoreError> {
+fn finish(change: &mut Changing<'_>, job: &Encoded, changes: Vec<Change>, revision: u64) -> Result<(), StoreError> {
     let id = Id::from(job.record.id);
     let mut add = change.prepare("INSERT INTO changes (job, revision, body) VALUES (?1, ?2, ?3)")?;
     for next in &changes {
