@@ -73,7 +73,7 @@ fn every_mistake_of_every_file_is_told_with_its_line() {
         "[profile.value] 1.toml:16: `video_codecs` must be a list, as in [\"…\"], not a text",
         "[request.crf] 1.toml:20: av1 has no constant rate factor 99: ask for 1 to 63",
         "[request.codec_packaging] 1.toml:19: ts carries none of the codecs asked for: add h264, or leave it out",
-        "[request.codec_packaging] 1.toml:19: av1 does not fit in ts: add cmaf, or ask for another codec",
+        "[request.codec_packaging] 1.toml:18: av1 does not fit in ts: add cmaf, or ask for another codec",
         "[profile.value] 2.json:3: `version` must be a whole number from 0 to 4294967295",
         "[profile.value] 2.json:3: a profile needs a `version` from 1",
         "[profile.syntax] 2.json:5: `copy` is there twice: keep one",

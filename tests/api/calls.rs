@@ -15,6 +15,7 @@ use reelmill::model::{
     Ratio,
 };
 use reelmill::report::JobProgress;
+use reelmill::report::webhook::message_id;
 use reelmill::store::{Effect, EffectAttempt, EffectState, StoredEffect};
 use std::sync::Arc;
 
@@ -164,7 +165,8 @@ async fn changes_and_deliveries_are_listed() {
     server.fake.effect(stored(9, EffectState::Dead, number, &effect));
     let deliveries = client.list_deliveries(ListDeliveriesRequest { id }).await.unwrap().into_inner().deliveries;
     let states: Vec<_> = deliveries.iter().map(|one| (one.id.as_str(), one.state())).collect();
-    assert_eq!(states, [("7", delivery::State::Pending), ("9", delivery::State::Dead)]);
+    let (first, last) = (message_id(number, 7), message_id(number, 9));
+    assert_eq!(states, [(first.as_str(), delivery::State::Pending), (last.as_str(), delivery::State::Dead)]);
     assert_eq!(deliveries[0].url, "https://example.com/?key=...");
     assert_eq!((deliveries[0].attempts[0].status, deliveries[0].next_time.unwrap().seconds), (503, NOW_MS / 1000 + 1));
 }

@@ -221,7 +221,7 @@ async fn what_is_made() {
             j.outputs[0].packagings = vec![Packaging::Ts.into()];
             j.outputs[0].progressive_mp4 = Some(true);
         }),
-        Case("job.outputs[0].packagings", "request.codec_packaging", "opus does not fit in ts", |j| {
+        Case("job.outputs[0].audio_codecs", "request.codec_packaging", "opus does not fit in ts", |j| {
             j.outputs[0].packagings = vec![Packaging::Ts.into()];
             j.outputs[0].audio_codecs = vec![AudioCodec::Opus.into()];
         }),

@@ -5,13 +5,17 @@ use super::{Broken, Job};
 use crate::dispatch::now_unix_ms;
 use crate::model::state::{OutputEvent, OutputState};
 use crate::model::{Packaging, Problem};
-use crate::publish::sink::Sink;
+use crate::publish::sink::{Leave, Sink};
 use crate::publish::{self, Assignment, Ending, OutputTask, Recorded, Told};
 use crate::report::JobEvent;
 use crate::store::LedgerRow;
 use reelmill_scheduler::{Event, SpanId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest time that the job waits for what a destination has to be removed of.
+const TAKE_AWAY_MAX: Duration = Duration::from_secs(60);
 
 /// An output whose task runs.
 pub(super) struct Live {
@@ -153,9 +157,12 @@ impl Job {
         if !self.keeper.record.output(output, OutputEvent::Fail, now_unix_ms(), Some(problem)) {
             return Ok(());
         }
-        let ending = if self.settings.keep_failed { Ending::Fail } else { Ending::Remove };
+        let (ending, leave) = match self.settings.keep_failed {
+            true => (Ending::Fail, Leave::Segments),
+            false => (Ending::Remove, Leave::Nothing),
+        };
         if self.outputs[output].is_none() && self.keeper.record.outputs[output].checked {
-            self.begin_removal(output).await?;
+            self.take_away(output, leave).await?;
         }
         self.end_output(output, ending);
         if self.keeper.record.spec.stop_on_failure {
@@ -176,7 +183,7 @@ impl Job {
                 continue;
             }
             if self.outputs[output].is_none() && self.keeper.record.outputs[output].checked {
-                self.begin_removal(output).await?;
+                self.take_away(output, Leave::Nothing).await?;
             }
             if self.outputs[output].is_some() {
                 self.end_output(output, Ending::Remove);
@@ -189,29 +196,24 @@ impl Job {
         Ok(())
     }
 
-    /// Starts a task for an output of which nothing runs, only to have what it left removed.
-    async fn begin_removal(&mut self, output: usize) -> Result<(), Broken> {
-        let rows = self.rows_of(output);
-        let resuming = !rows.is_empty();
-        if self.plan.outputs.is_empty()
-            && let Some(plan) = self.stored_plan().await?
-        {
-            self.plan = Arc::new(plan);
-        }
-        let if_exists = self.keeper.record.spec.outputs[output].if_exists;
-        let adopted = match self.sink(output) {
-            Ok(sink) => sink.claim(if_exists, resuming).await.map(|_| ()).map_err(|e| e.problem),
+    /// Has what an output without a task left at its destination removed, as far as it is to go.
+    async fn take_away(&mut self, output: usize, leave: Leave) -> Result<(), Broken> {
+        let gone = match self.sink(output) {
+            Ok(sink) => match tokio::time::timeout(TAKE_AWAY_MAX, sink.abandon(leave)).await {
+                Ok(gone) => gone.map_err(|error| error.problem),
+                Err(_) => Err(Problem::sink("output.left_behind", "removing what was published took too long")),
+            },
             Err(problem) => Err(problem),
         };
-        if let Err(problem) = adopted.and_then(|()| self.start_output(output, rows)) {
-            tracing::error!(job = %self.keeper.record.id, output, %problem, "what the output had published could not be removed");
+        if let Err(problem) = gone {
+            tracing::error!(job = %self.keeper.record.id, output, %problem, "what was published could not be removed");
+        }
+        if leave == Leave::Nothing {
+            let record = &self.keeper.record;
+            self.settings.store.forget(record.id, record.attempt, output).await?;
+            self.keeper.record.outputs[output].checked = false;
         }
         Ok(())
-    }
-
-    /// What the ledger held of an output when the attempt began.
-    pub(super) fn rows_of(&self, output: usize) -> Vec<LedgerRow> {
-        self.rows.iter().filter(|row| row.output == output).cloned().collect()
     }
 
     /// The manifests of an output that players are given, by path below its destination.

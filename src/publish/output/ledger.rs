@@ -41,7 +41,7 @@ fn track(plan: &JobPlan, used: &TrackUse) -> Option<TrackRecord> {
         sample_rate: audio.sample_rate,
         channels: audio.channels,
         language: audio.language.clone(),
-        title: audio.title.clone(),
+        title: used.title.clone(),
         default: used.default,
         descriptive: audio.descriptive,
     };

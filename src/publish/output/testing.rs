@@ -129,7 +129,7 @@ pub(super) fn plan(packagings: &[Packaging], progressive: bool) -> JobPlan {
     let rate = json!({"num": 25, "den": 1});
     let color = json!({"range": null, "primaries": null, "transfer": null, "matrix": null});
     let rung = json!({
-        "id": "360p", "codec": "h264", "width": 640, "height": 360, "pixel_format": "yuv420p", "parent": null,
+        "id": "360p", "codec": "h264", "packagings": ["cmaf", "ts"], "width": 640, "height": 360, "pixel_format": "yuv420p", "parent": null,
         "graph": "", "rate": {"mode": "vbv", "bitrate": 1, "max_rate": 2, "buffer": 3}, "speed": "fast",
         "encoder": "libx264", "options": [], "frame_rate": rate, "color": color, "hdr": null, "declared_peak": 2,
     });
@@ -139,6 +139,7 @@ pub(super) fn plan(packagings: &[Packaging], progressive: bool) -> JobPlan {
     });
     let audio = json!({
         "id": "audio-1", "stream": 1, "time_base": {"num": 1, "den": 48000}, "origin": 0, "codec": "aac",
+        "packagings": ["cmaf", "ts"],
         "copy": false, "encoder": "aac", "options": [], "sample_rate": 48000, "channels": 2, "layout": "stereo",
         "graph": "", "bit_rate": 128_000, "language": null, "title": "Audio", "default": true, "descriptive": false,
     });
@@ -148,7 +149,7 @@ pub(super) fn plan(packagings: &[Packaging], progressive: bool) -> JobPlan {
         "spans": [{"first": 0, "end": 3}, {"first": 3, "end": null}], "notes": [],
     }))
     .unwrap();
-    let used = |rendition: &str| json!({"work": 0, "rendition": rendition, "id": rendition, "default": true});
+    let used = |rendition: &str| json!({"work": 0, "rendition": rendition, "id": rendition, "title": "Audio", "default": true});
     let output = json!({
         "packagings": packagings, "grid": grid, "tracks": [used("360p"), used("audio-1")], "duration_us": null,
         "progressive": progressive, "notes": [],
