@@ -1,12 +1,12 @@
 //! `reelmill.v1.JobService`.
 
-use super::appliance::StopOutcome;
 use super::gate::Caller;
 use super::shared::{Shared, caller, checked, failed};
 use super::status::{refused, status};
 use super::validate::Found;
 use super::watch::{self, Changes};
 use super::{convert, page, v1, validate};
+use crate::dispatch::StopOutcome;
 use crate::model::{JobId, Problem};
 use crate::store::{StoreError, Stored};
 use futures_util::stream::{self, StreamExt};

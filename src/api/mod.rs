@@ -1,7 +1,6 @@
 //! The public gRPC API: what clients say, checked, and what they are answered. Carries nothing out itself: it drives an
 //! [`Appliance`], which is `dispatch`'s engine in the daemon and a fake in tests of requests.
 
-mod appliance;
 mod convert;
 mod gate;
 mod jobs;
@@ -15,7 +14,7 @@ mod status;
 mod validate;
 mod watch;
 
-pub use appliance::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply, StopOutcome};
+pub use crate::dispatch::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply, StopOutcome};
 pub use server::{routes, serve};
 pub use settings::{ApiSettings, CALLS_MAX, MESSAGE_BYTES_MAX, Rules, Tls, Token, UrlRule, WATCHERS_MAX, public_https};
 

@@ -1,9 +1,9 @@
 //! `reelmill.v1.NodeService`.
 
-use super::appliance::NodeDevice;
 use super::shared::{Shared, caller};
 use super::status::status;
 use super::{convert, v1};
+use crate::dispatch::NodeDevice;
 use crate::model::Problem;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};

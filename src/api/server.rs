@@ -1,6 +1,5 @@
 //! The server: all services on one port, with TLS where it is configured, until it is told to close.
 
-use super::appliance::Appliance;
 use super::gate::{self, Gate};
 use super::jobs::Jobs;
 use super::media::Media;
@@ -8,6 +7,7 @@ use super::node::Node;
 use super::settings::{ApiSettings, Tls};
 use super::shared::Shared;
 use super::v1;
+use crate::dispatch::Appliance;
 use crate::model::{Fault, Problem};
 use axum::Router;
 use axum::middleware;

@@ -1,10 +1,10 @@
 //! What the services share: the appliance, the settings, who may see what.
 
-use super::appliance::Appliance;
 use super::gate::Caller;
 use super::settings::ApiSettings;
 use super::status::{refused, status};
 use super::validate::Found;
+use crate::dispatch::Appliance;
 use crate::model::{JobId, Problem};
 use crate::store::{Store, StoreError, Stored};
 use std::sync::Arc;

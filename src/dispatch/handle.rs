@@ -1,12 +1,12 @@
 //! The engine as everybody else sees it: takes jobs, and is asked to stop, retry and forget them.
 
+use super::appliance::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply, StopOutcome};
 use super::command::Command;
 use super::engine::{Engine as Loop, Shown, ToEngine};
 use super::job::first_of;
 use super::keeper::Keeper;
 use super::settings::Settings;
 use super::{now_unix_ms, probe};
-use crate::api::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply, StopOutcome};
 use crate::model::state::{InputEvent, JobEvent as On, OutputEvent, OutputState};
 use crate::model::{Fault, JobId, JobRecord, JobSpec, Locator, MediaFacts, Problem};
 use crate::plan::{Node, plan_job};

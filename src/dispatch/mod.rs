@@ -5,6 +5,7 @@
 //! - One attempt at one job is a task of its own (`job`): it owns the job's record, its workers and its outputs.
 //! - [`transcode`] is one job by itself (`solo`): the same engine over a store in memory.
 
+mod appliance;
 mod command;
 mod engine;
 mod handle;
@@ -16,6 +17,7 @@ mod settings;
 mod sinks;
 mod solo;
 
+pub use appliance::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply, StopOutcome};
 pub use handle::Engine;
 pub use probe::probe;
 pub use settings::Settings;
@@ -51,10 +53,10 @@ fn spool_problem(path: &Path, error: &io::Error) -> Problem {
     let path = path.display();
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Problem::sink("spool.full", format!("there is no room left for {path}; free some or choose another disk"))
+            Problem::sink("job.spool_full", format!("there is no room left for {path}; free some or choose another disk"))
         }
         _ => {
-            Problem::sink("spool.unwritable", format!("{path} cannot be written: {error}; check path and permissions"))
+            Problem::sink("job.spool_unwritable", format!("{path} cannot be written: {error}; check path and permissions"))
         }
     }
 }

@@ -1,9 +1,9 @@
 //! One job by itself, as `reelmill transcode` runs it: the same engine, over a store in memory.
 
+use super::appliance::Appliance;
 use super::handle::Engine;
 use super::settings::Settings;
 use super::sinks::Sinks;
-use crate::api::Appliance;
 use crate::input::{Opener, OpenerOptions, Transport};
 use crate::model::backoff::BackOff;
 use crate::model::request::Request;

@@ -3,8 +3,8 @@
 use super::facts::{facts, ratio};
 use super::time::{micros, millis};
 use super::{Wire, shown};
-use crate::api::appliance::Planned;
 use crate::api::v1;
+use crate::dispatch::Planned;
 use crate::model::plan::{OutputPlan, Plan, TrackUse};
 use crate::model::{AudioRendition, JobSpec, RateControl, VideoRendition};
 

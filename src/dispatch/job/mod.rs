@@ -7,6 +7,7 @@
 
 mod figures;
 mod live;
+mod needs;
 mod outputs;
 mod parts;
 mod prepare;

@@ -1,5 +1,6 @@
 //! The parts of a job: which there are, starting an attempt at one, and what follows when it ends.
 
+use super::needs::demand;
 use super::{Broken, Job};
 use crate::dispatch::blocking;
 use crate::dispatch::engine::ToEngine;
@@ -10,7 +11,7 @@ use crate::report::JobEvent;
 use crate::store::{LedgerEntry, LedgerRow};
 use crate::supervise::{self, Exit, Launch, Report, Worker};
 use crate::wire::v1::{self, from_worker::Message, order::Work};
-use reelmill_scheduler::{Action, CPU_THREADS, Event, SpanId, Vector};
+use reelmill_scheduler::{Action, Event, SpanId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -478,15 +479,6 @@ impl Job {
 /// For each part, by name, where each of its renditions ends.
 type Ends = BTreeMap<String, BTreeMap<String, u32>>;
 
-/// What a part needs while it runs. Video spans share the threads evenly, so that all of them run side by side where
-/// there are as many threads. The audio pass needs a small part of one, so it is let in beside them.
-fn demand(part: Part, threads: u64, spans: usize) -> Vector {
-    match part {
-        Part::Video(_) => Vector::of(CPU_THREADS, (threads / spans.max(1) as u64).max(1)),
-        Part::Audio => Vector::default(),
-    }
-}
-
 /// Ticks a second of a track of an output.
 fn timescale_of(plan: &JobPlan, output: &OutputPlan, track: &str) -> u32 {
     let used = output.tracks.iter().find(|used| used.id == track);
@@ -496,18 +488,4 @@ fn timescale_of(plan: &JobPlan, output: &OutputPlan, track: &str) -> u32 {
         audio.or(work.plan.video.as_ref().map(|video| video.timescale))
     });
     scale.unwrap_or(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn as_many_spans_as_asked_run_side_by_side_where_there_are_threads() {
-        let fit = |threads: u64, spans: usize| threads / demand(Part::Video(0), threads, spans).get(&CPU_THREADS);
-        for (threads, spans, side_by_side) in [(8, 1, 1), (8, 3, 4), (8, 8, 8), (2, 3, 2), (1, 1, 1)] {
-            assert_eq!(fit(threads, spans), side_by_side, "{spans} spans on {threads} threads");
-        }
-        assert!(demand(Part::Audio, 8, 1).is_zero());
-    }
 }
