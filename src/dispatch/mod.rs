@@ -52,11 +52,13 @@ pub(crate) fn now_unix_ms() -> i64 {
 fn spool_problem(path: &Path, error: &io::Error) -> Problem {
     let path = path.display();
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Problem::sink("job.spool_full", format!("there is no room left for {path}; free some or choose another disk"))
-        }
-        _ => {
-            Problem::sink("job.spool_unwritable", format!("{path} cannot be written: {error}; check path and permissions"))
-        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Problem::sink(
+            "job.spool_full",
+            format!("there is no room left for {path}; free some or choose another disk"),
+        ),
+        _ => Problem::sink(
+            "job.spool_unwritable",
+            format!("{path} cannot be written: {error}; check path and permissions"),
+        ),
     }
 }
