@@ -33,6 +33,8 @@ pub struct BucketOptions {
 #[derive(Clone, Debug)]
 pub struct AllBuckets {
     store: Store,
+    /// Those of aliases.
+    stores: Arc<Vec<Store>>,
     aliases: Arc<BTreeMap<String, Bucket>>,
     multipart: Multipart,
     retry: BackOff,
@@ -45,9 +47,18 @@ impl AllBuckets {
             |(name, bucket, settings): (String, String, Settings)| (name, Store::connect(settings).bucket(&bucket));
         Self {
             store: Store::connect(options.store),
-            aliases: Arc::new(options.aliases.into_iter().map(alias).collect()),
+            stores: Arc::new(stores),
+            aliases: Arc::new(aliases),
             multipart: options.multipart,
             retry: options.retry,
+        }
+    }
+
+    /// Answers when uploads that were given up have been aborted at their stores: before the process ends.
+    pub async fn settled(&self) {
+        self.store.settled().await;
+        for store in self.stores.iter() {
+            store.settled().await;
         }
     }
 

@@ -21,6 +21,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// How long stores may take to abort uploads that were given up.
+const SETTLE_MAX: Duration = Duration::from_secs(5);
 /// How often it is looked whether jobs have come to an end, and whether records have expired.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Records that are deleted in one go.
@@ -41,7 +43,7 @@ pub async fn run(config: Config) -> Result<(), Vec<Problem>> {
 async fn serve(config: Config, settings: api::ApiSettings, stop: watch::Receiver<bool>) -> Result<(), Problem> {
     let grpc = bind("grpc.listen", config.grpc.listen).await?;
     let web = bind("http.listen", config.http.listen).await?;
-    let node = wiring::node(&config).await?;
+    let (node, buckets) = wiring::node(&config).await?;
     let (store, sinks, effects) = (Arc::clone(&node.store), node.sinks.clone(), Arc::clone(&node.effects));
     let (engine, ended) = Engine::start(node, None).await?;
     let (quit, quitting) = watch::channel(false);
@@ -59,6 +61,9 @@ async fn serve(config: Config, settings: api::ApiSettings, stop: watch::Receiver
         let _ = task.await;
     }
     let _ = served.await;
+    if tokio::time::timeout(SETTLE_MAX, buckets.settled()).await.is_err() {
+        tracing::warn!("uploads that were given up may be left at a store; the next attempt aborts them");
+    }
     api
 }
 

@@ -47,8 +47,8 @@ pub(super) fn api_settings(config: &Config) -> Result<ApiSettings, Vec<Problem>>
     })
 }
 
-/// What the node works with.
-pub(super) async fn node(config: &Config) -> Result<Settings, Problem> {
+/// What the node works with, and the buckets that it can reach.
+pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>), Problem> {
     let state = config.state_dir.clone();
     let opened = tokio::task::spawn_blocking(move || {
         std::fs::create_dir_all(&state).map_err(|error| unusable(&state, &error))?;
@@ -70,11 +70,15 @@ pub(super) async fn node(config: &Config) -> Result<Settings, Problem> {
         s3: Some(Arc::<AllBuckets>::clone(&buckets)),
     });
     let every = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u32);
-    Ok(Settings {
+    let settings = Settings {
         store,
         effects: Arc::default(),
         opener: Arc::new(opener),
-        sinks: Sinks { roots: roots(&config.outputs.roots), durability: Durability::Each, buckets: Some(buckets) },
+        sinks: Sinks {
+            roots: roots(&config.outputs.roots),
+            durability: Durability::Each,
+            buckets: Some(Arc::<AllBuckets>::clone(&buckets)),
+        },
         transport: Transport::Descriptor,
         worker: find_program()?,
         threads: if config.threads == 0 { every } else { config.threads },
@@ -85,7 +89,8 @@ pub(super) async fn node(config: &Config) -> Result<Settings, Problem> {
         active_max: config.jobs.active_max as usize,
         queue_max: config.jobs.queue_max,
         keep_failed: true,
-    })
+    };
+    Ok((settings, buckets))
 }
 
 /// How the outbox delivers.

@@ -196,6 +196,7 @@ impl Job {
             put_back(record, now);
             record.job(On::Begin, now, None);
         }
+        tracing::info!(job = %record.id, attempt = record.attempt, "job begins");
         self.keeper.save().await?;
         self.rows = self.settings.store.ledger(self.keeper.record.id).await?;
         Ok(true)
@@ -251,7 +252,12 @@ impl Job {
         for index in 0..record.inputs.len() {
             record.input(index, InputEvent::Stop, now, None);
         }
-        record.job(event, now, problem);
+        record.job(event, now, problem.clone());
+        let (job, state) = (record.id, record.state().as_str());
+        match problem {
+            Some(problem) => tracing::warn!(%job, state, %problem, "job ended"),
+            None => tracing::info!(%job, state, "job ended"),
+        }
         Ok(self.keeper.save().await?)
     }
 
@@ -269,11 +275,29 @@ impl Job {
         self.began.elapsed().as_millis() as u64
     }
 
-    /// Tells whoever runs this single job.
+    /// Tells whoever runs this single job, and the log.
     async fn tell_listener(&self, event: JobEvent) {
+        self.log(&event);
         if let Some(listener) = &self.listener {
             // Nobody listening is no reason to stop.
             let _ = listener.send(event).await;
+        }
+    }
+
+    /// What the node's operator may want to know of a job beside its changes of state.
+    fn log(&self, event: &JobEvent) {
+        let job = self.keeper.record.id;
+        match event {
+            JobEvent::PartFailed { part, attempt, problem } => {
+                tracing::warn!(%job, part, attempt, %problem, "an attempt at a part failed");
+            }
+            JobEvent::PartStarted { part, attempt, reason } => {
+                tracing::debug!(%job, part, attempt, reason, "a part begins");
+            }
+            JobEvent::PartWaits { part, dimension } => tracing::debug!(%job, part, dimension, "a part waits"),
+            JobEvent::Warning(note) => tracing::info!(%job, code = note.code, "{}", note.message),
+            JobEvent::Log { level, track, text } => tracing::debug!(%job, level, track, "{text}"),
+            _ => {}
         }
     }
 
