@@ -43,8 +43,13 @@ pub struct AllBuckets {
 impl AllBuckets {
     /// Prepares connections; none is made yet.
     pub fn new(options: BucketOptions) -> Self {
-        let alias =
-            |(name, bucket, settings): (String, String, Settings)| (name, Store::connect(settings).bucket(&bucket));
+        let mut stores = Vec::new();
+        let alias = |(name, bucket, settings): (String, String, Settings)| {
+            let store = Store::connect(settings);
+            stores.push(store.clone());
+            (name, store.bucket(&bucket))
+        };
+        let aliases = options.aliases.into_iter().map(alias).collect();
         Self {
             store: Store::connect(options.store),
             stores: Arc::new(stores),
