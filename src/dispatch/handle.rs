@@ -7,7 +7,7 @@ use super::job::first_of;
 use super::keeper::Keeper;
 use super::settings::Settings;
 use super::{now_unix_ms, probe};
-use crate::model::state::{InputEvent, JobEvent as On, OutputEvent, OutputState};
+use crate::model::state::{InputEvent, JobEvent as On, JobState, OutputEvent, OutputState};
 use crate::model::{Fault, JobId, JobRecord, JobSpec, Locator, MediaFacts, Problem};
 use crate::plan::{Node, plan_job};
 use crate::report::{JobEvent, JobProgress};
@@ -47,7 +47,11 @@ impl Engine {
         }
         let (settings, shown) = (Arc::new(settings), Arc::new(Shown::default()));
         let (to_loop, inbox) = mpsc::unbounded_channel();
-        for job in settings.store.unfinished().await? {
+        for mut job in settings.store.unfinished().await? {
+            // A stop waits for no time of day.
+            if job.state == JobState::Stopping {
+                job.not_before_unix_ms = 0;
+            }
             // Cannot fail: the receiver is here.
             let _ = to_loop.send(ToEngine::Waits(job));
         }
@@ -176,11 +180,7 @@ impl Engine {
         self.tell(ToEngine::Waits(Waiting {
             id: record.id,
             priority: record.spec.priority,
-            not_before_unix_ms: if record.state() == crate::model::state::JobState::Stopping {
-                0
-            } else {
-                record.not_before_unix_ms
-            },
+            not_before_unix_ms: if record.state() == JobState::Stopping { 0 } else { record.not_before_unix_ms },
             state: record.state(),
         }));
     }

@@ -22,20 +22,11 @@ pub(super) struct Figures {
     head_start: BTreeMap<usize, i64>,
     /// Attempts at parts that failed and were made up for.
     pub(super) retries: u32,
-    /// Whether the first output could be played, and after how long.
-    pub(super) playable_after_ms: Option<u64>,
 }
 
 impl Figures {
     pub(super) fn new(shows: watch::Sender<Arc<JobProgress>>) -> Self {
-        Self {
-            shows,
-            trackers: Vec::new(),
-            published: BTreeMap::new(),
-            head_start: BTreeMap::new(),
-            retries: 0,
-            playable_after_ms: None,
-        }
+        Self { shows, trackers: Vec::new(), published: BTreeMap::new(), head_start: BTreeMap::new(), retries: 0 }
     }
 
     /// The plan is known.

@@ -116,7 +116,6 @@ impl Job {
             }
             Told::Playable => {
                 let elapsed_ms = self.elapsed_ms();
-                self.figures.playable_after_ms.get_or_insert(elapsed_ms);
                 self.keeper.record.playable(output, now_unix_ms());
                 self.keeper.save().await?;
                 let manifests = self.masters(output);

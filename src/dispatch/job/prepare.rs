@@ -9,7 +9,10 @@ use crate::model::spec::OutputSpec;
 use crate::model::state::{InputEvent, JobEvent as On, OutputEvent, OutputState};
 use crate::model::{Fault, MediaFacts, Problem};
 use crate::plan::{Node, plan_job};
-use crate::publish::sink::Claim;
+use crate::publish::{
+    self,
+    sink::{Claim, Leave},
+};
 use crate::report::JobEvent;
 use crate::store::Waiting;
 use std::collections::BTreeSet;
@@ -56,6 +59,7 @@ impl Job {
         let now = now_unix_ms();
         let record = &mut self.keeper.record;
         record.job(On::Prepared, now, None);
+        record.setbacks = 0;
         for index in 0..record.outputs.len() {
             record.output(index, OutputEvent::Begin, now, None);
         }
@@ -198,13 +202,22 @@ impl Job {
                     continue;
                 }
             };
+            let retry = self.settings.upload_retry;
             let visited = async move {
                 match visit {
-                    Visit::Look => sink.check(if_exists, resuming).await,
-                    Visit::Claim => sink.claim(if_exists, resuming).await,
+                    Visit::Look => publish::check(&*sink, if_exists, resuming, retry).await,
+                    Visit::Claim => {
+                        let claimed = publish::claim(&*sink, if_exists, resuming, retry).await;
+                        if claimed.is_err() {
+                            // What it may hold of a claim; what the ledger names stays. Best effort, as the claim failed.
+                            let leave = if resuming { Leave::Everything } else { Leave::Nothing };
+                            let _ = sink.abandon(leave).await;
+                        }
+                        claimed
+                    }
                 }
             };
-            let claimed = self.while_serving(visited).await?.map(|claim| claim.map_err(|error| error.problem));
+            let claimed = self.while_serving(visited).await?;
             if self.keeper.record.outputs[index].state() != OutputState::Pending {
                 continue;
             }

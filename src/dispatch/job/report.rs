@@ -40,7 +40,7 @@ impl Job {
             output: spec.destination.to_string(),
             request: spec.request.clone(),
             elapsed_ms: 0,
-            playable_after_ms: self.figures.playable_after_ms,
+            playable_after_ms: None,
             retries: self.figures.retries,
             decode_errors: self.figures.decode_errors(),
             warnings: record.warnings.iter().filter(about_it).map(|warning| warning.note.clone()).collect(),
@@ -55,6 +55,8 @@ impl Job {
         Box::new(move |summary: &Summary| {
             let manifests =
                 summary.files.iter().filter(|file| matches!(file.role, FileRole::HlsMaster | FileRole::DashManifest));
+            let playable = summary.playable.map(|at| at.saturating_duration_since(began).as_millis() as u64);
+            report.playable_after_ms = playable;
             report.elapsed_ms = began.elapsed().as_millis() as u64;
             report.manifests = manifests.map(|file| file.path.clone()).collect();
             report.progressive.clone_from(&summary.progressive);

@@ -11,6 +11,7 @@ use crate::model::{Ledger, Problem};
 use crate::package::{MASTER, MPD, verify};
 use crate::publish::retry::put_patiently;
 use crate::publish::sink::{Body, Kind, REPORT};
+use tokio::time::Instant;
 
 /// Brings an output to its end. Everything that a final manifest names is durable before it is put; the report comes last.
 ///
@@ -33,12 +34,13 @@ pub(super) async fn finish(
     }
     let progressive = if progressive { progressive::make(context, &ledger).await? } else { Vec::new() };
     settle(context).await?;
-    let manifests = manifests.finish(&ledger).await?;
-    let mut files: Vec<_> = manifests.into_iter().filter_map(|(path, bytes)| playable(path, bytes)).collect();
+    let named = manifests.finish(&ledger).await?;
+    let mut files: Vec<_> = named.into_iter().filter_map(|(path, bytes)| playable(path, bytes)).collect();
     let role = FileRole::ProgressiveMp4;
     files.extend(progressive.iter().map(|file| FileSummary { role, path: file.path.clone(), bytes: file.bytes }));
     let tracks = ledger.tracks.iter().map(summary).collect();
-    let mut summary = Summary { tracks, files, ledger, progressive };
+    let playable = manifests.playable().map(Instant::into_std);
+    let mut summary = Summary { tracks, files, ledger, progressive, playable };
     let report = report(&summary)?;
     let bytes = report.len() as u64;
     put(context, REPORT, Body::Bytes(report.into()), Kind::Report).await?;

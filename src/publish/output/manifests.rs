@@ -32,7 +32,8 @@ pub(super) struct Manifests {
     rendering: Option<Rendering>,
     refreshed: Option<Instant>,
     dirty: bool,
-    playable: bool,
+    /// When there were manifests for the first time.
+    playable: Option<Instant>,
 }
 
 impl Manifests {
@@ -45,8 +46,13 @@ impl Manifests {
             rendering: None,
             refreshed: None,
             dirty: false,
-            playable: false,
+            playable: None,
         }
+    }
+
+    /// Since when the output can be played.
+    pub(super) const fn playable(&self) -> Option<Instant> {
+        self.playable
     }
 
     /// The ledger has grown.
@@ -73,8 +79,10 @@ impl Manifests {
                 let put = rendering.await;
                 self.rendering = None;
                 let put = put?;
-                let first = !self.playable && !put.is_empty();
-                self.playable |= first;
+                let first = self.playable.is_none() && !put.is_empty();
+                if first {
+                    self.playable = Some(Instant::now());
+                }
                 self.put.extend(put);
                 Ok(first)
             }
@@ -90,7 +98,7 @@ impl Manifests {
 
     /// Puts the final manifests, after a growing rendering that is on its way; gives each one's path and size.
     pub(super) async fn finish(&mut self, ledger: &Ledger) -> Result<Vec<(String, u64)>, Problem> {
-        let mut first = !self.playable;
+        let mut first = self.playable.is_none();
         if self.rendering.is_some() && self.next().await? {
             self.context.tell(Told::Playable).await;
             first = false;
@@ -98,6 +106,7 @@ impl Manifests {
         self.put.clear();
         self.render(ledger, Kind::FinalManifest).await?;
         if first {
+            self.playable = Some(Instant::now());
             self.context.tell(Told::Playable).await;
         }
         let files = package::manifests(ledger, &self.packagings, self.clock());

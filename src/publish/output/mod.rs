@@ -81,6 +81,8 @@ pub struct Summary {
     pub ledger: Ledger,
     /// Progressive MP4 files, where asked for.
     pub progressive: Vec<ProgressiveFile>,
+    /// Since when it can be played; in this attempt, so later than at first where it was resumed.
+    pub playable: Option<std::time::Instant>,
 }
 
 /// What happens to an output.
