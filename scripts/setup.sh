@@ -72,4 +72,5 @@ rust
 if [ "${1:-}" != --no-tests ]; then
     nextest
     deny
+    scripts/python-client.sh
 fi
