@@ -140,7 +140,7 @@ impl Patience {
         if !may_pass(&status) || self.failures == FAILURES_MAX {
             return Err(status);
         }
-        eprintln!("{}; trying again", status.message());
+        eprintln!("{:?}: {}; trying again", status.code(), status.message());
         tokio::time::sleep(PAUSE_FIRST * 2_u32.pow(self.failures)).await;
         self.failures += 1;
         Ok(())

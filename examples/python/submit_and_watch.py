@@ -54,7 +54,7 @@ class Patience:
         too_large = Details(error).info.reason == "request.message_size"
         if error.code() not in MAY_PASS or too_large or self.failures == FAILURES_MAX:
             raise error
-        print(f"{error.details()}; trying again", file=sys.stderr)
+        print(f"{error.code().name}: {error.details()}; trying again", file=sys.stderr)
         time.sleep(PAUSE_FIRST * 2**self.failures)
         self.failures += 1
 

@@ -34,9 +34,11 @@ impl NodeService for Node {
             let message = "draining concerns the jobs of all owners: use the token of an administrator";
             return Err(status(&Problem::input("auth.not_allowed", message)));
         }
-        self.0.appliance.drain(request.get_ref().drain);
-        let node = self.0.appliance.status();
-        Ok(Response::new(v1::DrainNodeResponse { draining: node.draining, jobs_active: node.jobs_active }))
+        // What is asked for is what holds from now on; the node's own figures follow a moment later.
+        let draining = request.get_ref().drain;
+        self.0.appliance.drain(draining);
+        let jobs_active = self.0.appliance.status().jobs_active;
+        Ok(Response::new(v1::DrainNodeResponse { draining, jobs_active }))
     }
 }
 

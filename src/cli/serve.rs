@@ -6,7 +6,7 @@ use crate::model::Problem;
 use crate::report::text::table;
 use crate::serve;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 
@@ -119,6 +119,8 @@ pub(super) fn config(args: &ConfigArgs) -> Result<Ended, Vec<Problem>> {
 fn start_log(config: &Config) {
     let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Colours are for terminals; a journal or a file gets text.
+    let log = log.with_ansi(io::stderr().is_terminal());
     // Fails only when there is a log already.
     let _ = match config.log_format {
         LogFormat::Text => log.try_init(),

@@ -74,12 +74,11 @@ pub(super) fn per_second(rate: Ratio) -> String {
 pub(super) fn plan(plan: &Plan) -> String {
     let duration = plan.duration_us.map_or("unknown".to_owned(), |us| clock(us.max(0) as u64 / 1000));
     let packagings: Vec<_> = plan.packagings.iter().map(|packaging| packaging.name()).collect();
-    let spans = plan.spans.len();
     let mut text = format!(
-        "{duration} in segments of {} ms, {}, {spans} {}\n",
+        "{duration} in segments of {} ms, {}, {}\n",
         plan.grid.segment_ms,
         packagings.join(" and "),
-        if spans == 1 { "span" } else { "spans" },
+        counted(plan.spans.len() as u64, "span"),
     );
     let rungs = plan.video.iter().flat_map(|video| video.renditions.iter().map(rung));
     text += &table(&rungs.chain(plan.audio.iter().map(audio)).collect::<Vec<_>>());
@@ -130,8 +129,13 @@ fn track(track: &TrackReport) -> Vec<String> {
         let (mean, peak) = (bit_rate(files.mean_bit_rate), bit_rate(files.peak_bit_rate));
         format!("{} {} ({mean}, peak {peak})", files.packaging.name(), bytes(files.bytes))
     });
-    let segments = format!("{} segments", track.segments);
+    let segments = counted(track.segments as u64, "segment");
     vec![track.track.clone(), size, track.codecs.clone(), segments, files.collect::<Vec<_>>().join("  ")]
+}
+
+/// `1 segment`, `2 segments`.
+pub(super) fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Text from a source, without what could steer a terminal.

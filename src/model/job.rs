@@ -208,8 +208,8 @@ pub enum Subject {
     Input(usize, InputState),
     /// An output, by index, and its new state.
     Output(usize, OutputState),
-    /// An output, by index, can be played from now on.
-    Playable(usize),
+    /// An output, by index, can be played from now on; its state, which did not change.
+    Playable(usize, OutputState),
 }
 
 /// One change of state.
@@ -306,7 +306,8 @@ impl JobRecord {
             return;
         };
         output.playable_unix_ms = Some(now_unix_ms);
-        self.note(now_unix_ms, Subject::Playable(index), None);
+        let state = output.state();
+        self.note(now_unix_ms, Subject::Playable(index, state), None);
     }
 
     /// Changes that are not stored yet.

@@ -34,13 +34,13 @@ fn follows_a_job_over_a_broken_connection(example: Example) {
     let wire = Wire::to(daemon.address);
     let (input, output) = (daemon.path("in.mp4"), daemon.path("out"));
     let arguments = [input.to_str().unwrap(), output.to_str().unwrap(), "order-4711"];
-    daemon.cli(&["drain"]);
+    assert!(daemon.cli(&["drain"]).starts_with("no job is started any more"));
     let mut command = example.command(&format!("http://{}", wire.address), daemon.media.path());
     command.args(arguments);
     let mut client = Running::start(command);
     client.until("job queued");
     assert!(wire.cut() > 0, "it is connected");
-    daemon.cli(&["drain", "--off"]);
+    assert!(daemon.cli(&["drain", "--off"]).starts_with("jobs are started"));
     assert_eq!(client.end(), 0, "{:?}", client.told);
 
     let id = client.told[0].split(' ').nth(1).unwrap();

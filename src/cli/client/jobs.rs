@@ -13,7 +13,7 @@ use crate::report::text::table;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Largest job that is read, bytes: the API takes no message of more than 4 MiB.
+/// Largest job that is read, bytes: the API takes no message of more than 1 MiB, which as JSON is several times as long.
 const JOB_BYTES_MAX: u64 = 8 << 20;
 /// Jobs that `list` shows unless it is told otherwise: a screen.
 const LIST_DEFAULT: u32 = 50;

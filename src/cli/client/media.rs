@@ -6,7 +6,7 @@ use super::show::ms;
 use super::{json, spec};
 use crate::api::v1;
 use crate::cli::options::PlanOptions;
-use crate::cli::tables::{per_second, plain};
+use crate::cli::tables::{counted, per_second, plain};
 use crate::cli::{Ended, print, print_json};
 use crate::model::{Problem, Ratio};
 use crate::report::text::{bit_rate, bytes, clock, seconds, table};
@@ -127,7 +127,7 @@ fn shown_plan(plan: &v1::PlanJobResponse) -> String {
 
 fn track(track: &v1::PlannedTrack) -> Vec<String> {
     let (size, rate) = if track.width == 0 {
-        (track.language.clone(), format!("{} channels", track.channels))
+        (track.language.clone(), counted(track.channels.into(), "channel"))
     } else {
         (format!("{}x{}", track.width, track.height), per_second(ratio(track.frame_rate.as_ref())))
     };

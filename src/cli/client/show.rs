@@ -3,7 +3,7 @@
 use super::json::name_of;
 use super::problem::of_message;
 use crate::api::v1;
-use crate::cli::tables::plain;
+use crate::cli::tables::{counted, plain};
 use crate::report::text::{bytes, clock, table};
 use prost_types::{Duration, Timestamp};
 
@@ -122,7 +122,7 @@ fn track(track: &v1::Track) -> Vec<String> {
         track.id.clone(),
         size,
         track.codecs.clone(),
-        format!("{} segments", track.segments),
+        counted(track.segments, "segment"),
         clock(ms(track.duration.as_ref())),
         bytes(track.bytes),
     ];

@@ -53,6 +53,8 @@ struct Lines {
 impl Show for Lines {
     fn show(&mut self, message: &v1::WatchJobResponse) {
         let line = match &message.event {
+            // Sources are looked at: nothing is being made yet.
+            Some(Event::Progress(progress)) if progress.outputs.is_empty() => None,
             Some(Event::Progress(progress)) => {
                 let now = ms(progress.elapsed.as_ref());
                 let due = self.shown_ms.is_none_or(|shown| now < shown || now >= shown + LINE_EVERY_MS);
