@@ -194,10 +194,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     ),
     row(
         "spool.bytes_max",
-        Bytes(GIB, 1 << 50),
+        Bytes(16 * MIB, 1 << 50),
         "32 GiB",
         "Disk for encoded segments that are not stored yet. When it is full, encoders wait for uploads. One worker \
-         may hold 1 GiB of it.",
+         may hold a quarter of it, and no more than 1 GiB.",
     ),
     row(
         "jobs.active_max",

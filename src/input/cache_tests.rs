@@ -6,6 +6,13 @@ fn block(byte: u8) -> Bytes {
     vec![byte; BLOCK_BYTES].into()
 }
 
+#[test]
+fn its_directory_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    BlockCache::new(&directory.path().join("state/cache"), CACHE_BYTES_MIN).unwrap();
+    assert!(directory.path().join("state/cache").is_dir());
+}
+
 #[tokio::test]
 async fn the_limit_is_kept_and_what_is_kept_is_right() {
     let directory = tempfile::tempdir().unwrap();
@@ -42,7 +49,9 @@ async fn a_block_of_a_source_that_has_left_is_not_kept() {
 #[test]
 fn a_cache_that_cannot_work_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    for (path, bytes) in [(directory.path().join("absent"), CACHE_BYTES_MIN), (directory.path().to_owned(), 1)] {
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for (path, bytes) in [(file, CACHE_BYTES_MIN), (directory.path().to_owned(), 1)] {
         assert_eq!(BlockCache::new(&path, bytes).unwrap_err().code, "source.cache");
     }
 }

@@ -158,7 +158,7 @@ pub struct TrackSummary {
     pub size: Option<(u32, u32)>,
     /// Segments.
     pub segments: u64,
-    /// Bytes over all packagings.
+    /// Bytes over all packagings: segments, initialisation segment, playlists of its own.
     pub bytes: u64,
     /// Media, µs.
     pub duration_us: i64,

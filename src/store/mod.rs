@@ -123,6 +123,8 @@ pub struct TrackHeader {
     pub codec_string: String,
     /// SHA-256 of the CMAF initialisation segment, hexadecimal; `None` where there is no CMAF.
     pub init_sha256: Option<String>,
+    /// Size of that segment; 0 where there is none.
+    pub init_bytes: u64,
     /// Encoder identity.
     pub encoder: String,
 }

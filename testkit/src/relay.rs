@@ -173,7 +173,7 @@ impl Body {
             }
             Trouble::Slow(rate) => {
                 for piece in bytes.chunks(usize::try_from(rate / 20).unwrap_or(usize::MAX).max(1)) {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    tokio::time::sleep(Duration::from_micros(piece.len() as u64 * 1_000_000 / rate.max(1))).await;
                     put(to, piece).await?;
                 }
             }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 pub(crate) fn header(output: usize, track: &str, encoder: &str) -> LedgerRow {
     let init_sha256 = (output != 1).then(|| "0".repeat(64));
-    let header = TrackHeader { codec_string: "avc1.640028".into(), init_sha256, encoder: encoder.into() };
+    let header =
+        TrackHeader { codec_string: "avc1.640028".into(), init_sha256, init_bytes: 700, encoder: encoder.into() };
     LedgerRow { output, track: track.into(), entry: LedgerEntry::Track(header) }
 }
 

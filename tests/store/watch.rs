@@ -131,7 +131,7 @@ pub(crate) async fn the_end_is_marked_and_a_retry_goes_on(store: Arc<dyn Store>)
         job(JobState::Queued, false),
         job(JobState::Stopping, false),
         job(JobState::Stopped, false),
-        (Subject::Playable(0, OutputState::Running), true),
+        (Subject::Playable(0, OutputState::Pending), true),
     ];
     assert_eq!(told(&mut receiver), wanted);
 }

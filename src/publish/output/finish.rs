@@ -35,10 +35,10 @@ pub(super) async fn finish(
     let progressive = if progressive { progressive::make(context, &ledger).await? } else { Vec::new() };
     settle(context).await?;
     let named = manifests.finish(&ledger).await?;
+    let tracks = ledger.tracks.iter().zip(lanes).map(|(track, lane)| summary(track, lane, &named)).collect();
     let mut files: Vec<_> = named.into_iter().filter_map(|(path, bytes)| playable(path, bytes)).collect();
     let role = FileRole::ProgressiveMp4;
     files.extend(progressive.iter().map(|file| FileSummary { role, path: file.path.clone(), bytes: file.bytes }));
-    let tracks = ledger.tracks.iter().map(summary).collect();
     let playable = manifests.playable().map(Instant::into_std);
     let mut summary = Summary { tracks, files, ledger, progressive, playable };
     let report = report(&summary)?;
@@ -78,9 +78,11 @@ fn playable(path: String, bytes: u64) -> Option<FileSummary> {
     Some(FileSummary { role, path, bytes })
 }
 
-fn summary(track: &TrackRecord) -> TrackSummary {
+fn summary(track: &TrackRecord, lane: &Lane, manifests: &[(String, u64)]) -> TrackSummary {
     let start = track.segments.first().map_or(0, |segment| segment.start);
-    let files = track.segments.iter().flat_map(|segment| &segment.files);
+    let segments = track.segments.iter().flat_map(|segment| &segment.files).map(|file| file.bytes);
+    let own = |path: &str| path.rsplit('/').nth(1) == Some(track.id.as_str());
+    let playlists = manifests.iter().filter(|(path, _)| own(path)).map(|(_, bytes)| *bytes);
     TrackSummary {
         id: track.id.clone(),
         codecs: track.codec_string.clone(),
@@ -90,7 +92,7 @@ fn summary(track: &TrackRecord) -> TrackSummary {
             TrackKind::Audio { .. } => None,
         },
         segments: track.segments.len() as u64,
-        bytes: files.map(|file| file.bytes).sum(),
+        bytes: segments.chain(playlists).sum::<u64>() + lane.init_bytes(),
         duration_us: scale_round(track.end() - start, 1_000_000, i64::from(track.timescale.max(1))),
     }
 }

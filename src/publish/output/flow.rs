@@ -211,6 +211,7 @@ impl Flow {
         let header = TrackHeader {
             codec_string: init.codec_string.clone(),
             init_sha256: in_cmaf.then(|| sha256(&init.init_segment)),
+            init_bytes: if in_cmaf { init.init_segment.len() as u64 } else { 0 },
             encoder: init.encoder.clone(),
         };
         if !lane.identify(&id, header)? {

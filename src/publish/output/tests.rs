@@ -66,9 +66,14 @@ async fn a_whole_output_is_recorded_in_order_and_declared_final_last() {
         assert_eq!(objects.body(&format!("o/{}", file.path)).unwrap().len() as u64, file.bytes, "{}", file.path);
     }
     assert_eq!((summary.tracks[0].segments, summary.tracks[0].duration_us), (6, 24_000_000));
-    let stored: u64 = summary.tracks.iter().map(|track| track.bytes).sum();
-    assert_eq!(bench.released.load(Ordering::Relaxed), stored, "all room is given back");
-    assert!(output.task.uploaded_bytes() > stored);
+    let segments = summary.ledger.tracks.iter().flat_map(|track| &track.segments).flat_map(|segment| &segment.files);
+    let segments: u64 = segments.map(|file| file.bytes).sum();
+    assert_eq!(bench.released.load(Ordering::Relaxed), segments, "all room is given back");
+    assert!(output.task.uploaded_bytes() > segments);
+    let told = summary.tracks.iter().map(|track| track.bytes).chain(summary.files.iter().map(|file| file.bytes));
+    let mine = objects.keys().into_iter().filter(|key| !key.ends_with(".reelmill-job"));
+    let stored: usize = mine.map(|key| objects.body(&key).unwrap().len()).sum();
+    assert_eq!(told.sum::<u64>(), stored as u64, "what is told of is what is stored");
     assert_eq!(output.end(Ending::Keep).await, [Told::Ended]);
     assert!(!objects.keys().contains(&"o/.reelmill-job".to_owned()));
     assert_eq!(bench.spooled_files(), 0);

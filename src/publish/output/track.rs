@@ -122,6 +122,11 @@ impl Lane {
         self.work == work && !self.is_video && self.seen.is_empty()
     }
 
+    /// Bytes of its initialisation segment.
+    pub(super) fn init_bytes(&self) -> u64 {
+        self.header.as_ref().map_or(0, |header| header.init_bytes)
+    }
+
     pub(super) const fn work(&self) -> usize {
         self.work
     }

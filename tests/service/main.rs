@@ -1,0 +1,15 @@
+//! Whole-system tests of the service: a real daemon, real workers, real encodes, asked over the network.
+
+#![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
+
+mod bucket;
+mod daemon;
+mod faults;
+mod heavy;
+mod http;
+mod interrupted;
+mod keys;
+mod media;
+mod ready;
+mod s3;
+mod stores;
