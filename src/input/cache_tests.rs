@@ -50,7 +50,7 @@ async fn a_block_of_a_source_that_has_left_is_not_kept() {
 fn a_cache_that_cannot_work_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
-    std::fs::write(&file, "").unwrap();
+    fs::write(&file, "").unwrap();
     for (path, bytes) in [(file, CACHE_BYTES_MIN), (directory.path().to_owned(), 1)] {
         assert_eq!(BlockCache::new(&path, bytes).unwrap_err().code, "source.cache");
     }
