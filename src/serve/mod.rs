@@ -41,6 +41,8 @@ pub async fn run(config: Config) -> Result<(), Vec<Problem>> {
 async fn serve(config: Config, settings: api::ApiSettings, stop: watch::Receiver<bool>) -> Result<(), Problem> {
     let grpc = bind("grpc.listen", config.grpc.listen).await?;
     let web = bind("http.listen", config.http.listen).await?;
+    // As they are, not as they were asked for: the system chooses where a port of 0 was.
+    let addresses = (local(&grpc, config.grpc.listen), local(&web, config.http.listen));
     let node = wiring::node(&config).await?;
     let (store, sinks, effects) = (Arc::clone(&node.store), node.sinks.clone(), Arc::clone(&node.effects));
     let (engine, ended) = Engine::start(node, None).await?;
@@ -50,7 +52,7 @@ async fn serve(config: Config, settings: api::ApiSettings, stop: watch::Receiver
     let expiry = tokio::spawn(expire(engine.clone(), quitting.clone()));
     let appliance: Arc<dyn Appliance> = Arc::new(engine.clone());
     let served = tokio::spawn(http::serve(web, Arc::clone(&appliance), told(stop.clone())));
-    tracing::info!(grpc = %config.grpc.listen, http = %config.http.listen, "ready");
+    tracing::info!(grpc = %addresses.0, http = %addresses.1, "ready");
     let api = api::serve(grpc, appliance, settings, told(stop)).await;
     wind_up(&engine, ended, config.shutdown.grace).await;
     // The one receiver that may be gone is that of a task that has ended by itself.
@@ -105,6 +107,10 @@ async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Problem
         let message = format!("{setting} {address} cannot be listened on: {error}; choose a free one");
         Problem::new(Fault::Input, "serve.listen", message)
     })
+}
+
+fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(asked)
 }
 
 /// Turns true at the first signal that asks the process to end. A second one ends it at once: nothing is lost by that.

@@ -1,0 +1,7 @@
+//! Whole-system tests of the service: a real daemon, real workers, real encodes, asked over the network.
+
+#![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
+
+mod daemon;
+mod media;
+mod ready;
