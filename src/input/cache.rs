@@ -29,7 +29,7 @@ pub struct BlockCache {
 }
 
 impl BlockCache {
-    /// A cache of at most `bytes_max` bytes in a directory. Waits for the file system.
+    /// A cache of at most `bytes_max` bytes in a directory, which is made where it is not there. Waits for the file system.
     ///
     /// # Errors
     /// `source.cache` when the directory cannot be written to, or the limit is below [`CACHE_BYTES_MIN`].
@@ -38,7 +38,7 @@ impl BlockCache {
             let message = format!("a cache of {bytes_max} bytes is too small; give it at least {CACHE_BYTES_MIN}");
             return Err(Problem::sink("source.cache", message));
         }
-        let file = nameless(directory).map_err(|error| {
+        let file = fs::create_dir_all(directory).and_then(|()| nameless(directory)).map_err(|error| {
             let what = format!("{} cannot be written to: {error}", directory.display());
             Problem::sink("source.cache", format!("{what}; name a writable directory for remote sources"))
         })?;

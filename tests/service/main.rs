@@ -3,5 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
 
 mod daemon;
+mod kills;
 mod media;
 mod ready;
+mod retries;
+mod slow;
+mod states;
+mod stops;

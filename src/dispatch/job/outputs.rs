@@ -153,10 +153,13 @@ impl Job {
         if !self.keeper.record.output(output, OutputEvent::Fail, now_unix_ms(), Some(problem)) {
             return Ok(());
         }
-        let ending = if self.settings.keep_failed { Ending::Fail } else { Ending::Remove };
-        if self.outputs[output].is_none() && self.keeper.record.outputs[output].checked {
+        let begun = self.outputs[output].is_some();
+        if !begun && self.keeper.record.outputs[output].checked {
             self.begin_removal(output).await?;
         }
+        // What a retry can go on from is kept; a mere claim is nothing of the kind.
+        let is_kept = self.settings.keep_failed && (begun || !self.rows_of(output).is_empty());
+        let ending = if is_kept { Ending::Fail } else { Ending::Remove };
         self.end_output(output, ending);
         if self.keeper.record.spec.stop_on_failure {
             let message = format!("another output failed, and the job says to stop then: {output}");
@@ -189,21 +192,16 @@ impl Job {
         Ok(())
     }
 
-    /// Starts a task for an output of which nothing runs, only to have what it left removed.
+    /// Starts a task for an output of which nothing runs, only to have what it left removed. Nothing is claimed for that:
+    /// what is this job's is, and nothing else is touched.
     async fn begin_removal(&mut self, output: usize) -> Result<(), Broken> {
         let rows = self.rows_of(output);
-        let resuming = !rows.is_empty();
         if self.plan.outputs.is_empty()
             && let Some(plan) = self.stored_plan().await?
         {
             self.plan = Arc::new(plan);
         }
-        let if_exists = self.keeper.record.spec.outputs[output].if_exists;
-        let adopted = match self.sink(output) {
-            Ok(sink) => sink.claim(if_exists, resuming).await.map(|_| ()).map_err(|e| e.problem),
-            Err(problem) => Err(problem),
-        };
-        if let Err(problem) = adopted.and_then(|()| self.start_output(output, rows)) {
+        if let Err(problem) = self.start_output(output, rows) {
             tracing::error!(job = %self.keeper.record.id, output, %problem, "what the output had published could not be removed");
         }
         Ok(())
