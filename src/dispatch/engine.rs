@@ -11,6 +11,7 @@ use super::queue::Queue;
 use super::settings::Settings;
 use crate::model::JobId;
 use crate::model::spec::Priority;
+use crate::model::state::JobState;
 use crate::report::{JobEvent, JobProgress};
 use crate::store::Waiting;
 use reelmill_scheduler::{Action, CPU_THREADS, Event, JobId as Number, Scheduler, SpanId, Vector};
@@ -97,6 +98,8 @@ pub(super) struct Engine {
     numbers: u64,
     spans: BTreeMap<Number, mpsc::UnboundedSender<Action>>,
     running: HashMap<JobId, Number>,
+    /// Active jobs that somebody wants taken up again: they were changed before their attempt had read them.
+    again: HashMap<JobId, Waiting>,
     draining: bool,
     ending: bool,
     began: Instant,
@@ -120,6 +123,7 @@ impl Engine {
             numbers: 0,
             spans: BTreeMap::new(),
             running: HashMap::new(),
+            again: HashMap::new(),
             draining: false,
             ending: false,
             began: Instant::now(),
@@ -141,14 +145,22 @@ impl Engine {
                 },
                 () = tokio::time::sleep(wake) => self.schedule(Event::Tick),
             }
+            // All that is known by now comes first, so that class decides among jobs that were told of together, as after a
+            // start. Ends, since whoever tells something waits for an answer to something else now and then.
+            while let Ok(told) = inbox.try_recv() {
+                self.told(told).await;
+            }
             self.take_up();
         }
     }
 
     async fn told(&mut self, told: ToEngine) {
         match told {
-            ToEngine::Waits(job) => self.queue.add(job.id, job.priority, job.not_before_unix_ms),
-            ToEngine::Gone(id) => self.queue.remove(id),
+            ToEngine::Waits(job) => self.waits(job),
+            ToEngine::Gone(id) => {
+                self.queue.remove(id);
+                self.again.remove(&id);
+            }
             ToEngine::Spans { number, priority, demands, actions } => {
                 self.spans.insert(number, actions);
                 let priority = match priority {
@@ -174,6 +186,19 @@ impl Engine {
                     let _ = job.commands.send(Command::Suspend).await;
                 }
             }
+        }
+    }
+
+    /// A job is to be taken up. One attempt at a time: who is active still is so afterwards.
+    fn waits(&mut self, job: Waiting) {
+        if self.running.contains_key(&job.id) {
+            self.again.insert(job.id, job);
+        } else if job.state == JobState::Stopping && !self.ending {
+            // It only has things taken away, so it needs no room, and nobody is to wait for it.
+            self.queue.remove(job.id);
+            self.begin(job.id);
+        } else {
+            self.queue.add(job.id, job.priority, job.not_before_unix_ms);
         }
     }
 
@@ -226,12 +251,15 @@ impl Engine {
         let active = ActiveJob { priority: Priority::High, commands, progress };
         self.shown.active.lock().unwrap_or_else(PoisonError::into_inner).insert(id, active);
         let (engine, shown) = (self.to_self.clone(), Arc::clone(&self.shown));
+        let nudge = self.to_self.clone();
         tokio::spawn(async move {
             let set_class = move |priority| {
                 let mut active = shown.active.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(job) = active.get_mut(&id) {
                     job.priority = priority;
                 }
+                // There may be room for a higher class now.
+                let _ = nudge.send(ToEngine::Happened(Event::Tick));
             };
             // In a task of its own, so that a panic in it is an end like any other.
             let ended = tokio::spawn(job::run(start, set_class)).await;
@@ -251,8 +279,13 @@ impl Engine {
             self.spans.remove(&number);
             self.schedule(Event::JobLost { job: number });
         }
+        let again = self.again.remove(&id);
         match ended {
-            Ended::Over | Ended::Fenced => {}
+            Ended::Over | Ended::Fenced => {
+                if let Some(waiting) = again {
+                    self.waits(waiting);
+                }
+            }
             Ended::Again(waiting) => self.queue.add(waiting.id, waiting.priority, waiting.not_before_unix_ms),
             Ended::Lost => {
                 let priority = job.map_or(Priority::Normal, |job| job.priority);

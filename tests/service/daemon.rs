@@ -136,6 +136,22 @@ impl Daemon {
         child.wait().unwrap();
     }
 
+    /// Writes a program that is run instead of the worker: a shell script in which `$part` is what the worker is to do, with
+    /// the attempt (`video-0-1`), and `$DIR` a directory of the test's. After the script comes the worker, unless it ends
+    /// before. To be given as `REELMILL_WORKER`.
+    pub(crate) fn wrapper(directory: &Path, script: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = directory.join("worker.sh");
+        let worker = env!("CARGO_BIN_EXE_reelmill-worker");
+        let directory = directory.display();
+        let text = format!(
+            "#!/bin/sh\nDIR='{directory}'\nWORKER='{worker}'\npart=${{2##*/}}\n{script}\nexec \"$WORKER\" \"$@\"\n"
+        );
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
     /// Asks the process to end, and waits until it has.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         self.signal(libc::SIGTERM);
@@ -287,8 +303,13 @@ pub(crate) fn everything_below(root: &Path) -> Vec<PathBuf> {
 
 /// A job of one local source and one output, small and fast.
 pub(crate) fn job(source: &Path, destination: &Path) -> v1::JobSpec {
+    job_of(source.to_str().unwrap(), destination)
+}
+
+/// A job of one source from anywhere and one output, small and fast.
+pub(crate) fn job_of(source: &str, destination: &Path) -> v1::JobSpec {
     v1::JobSpec {
-        sources: vec![v1::SourceSpec { uri: source.to_str().unwrap().into(), ..v1::SourceSpec::default() }],
+        sources: vec![v1::SourceSpec { uri: source.into(), ..v1::SourceSpec::default() }],
         outputs: vec![output(destination.to_str().unwrap(), &["180p", "90p"])],
         ..v1::JobSpec::default()
     }
@@ -338,6 +359,27 @@ pub(crate) async fn job_that(
 /// Waits for a job's end.
 pub(crate) async fn end_of(client: &mut JobServiceClient<Channel>, id: &str) -> v1::Job {
     job_that(client, id, |job| is_over(job.state())).await
+}
+
+/// Asks for the stop of jobs, and gives what is said of each.
+pub(crate) async fn stop(client: &mut JobServiceClient<Channel>, ids: &[&str]) -> Vec<v1::stop_result::Outcome> {
+    let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+    let results = client.stop_jobs(v1::StopJobsRequest { ids }).await.unwrap().into_inner().results;
+    results.iter().map(v1::StopResult::outcome).collect()
+}
+
+/// Every change of a job so far.
+pub(crate) async fn changes(client: &mut JobServiceClient<Channel>, id: &str) -> Vec<v1::Change> {
+    let mut all: Vec<v1::Change> = Vec::new();
+    loop {
+        let after_revision = all.last().map_or(0, |change| change.revision);
+        let request = v1::ListChangesRequest { id: id.into(), after_revision };
+        let page = client.list_changes(request).await.unwrap().into_inner().changes;
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
 }
 
 /// Whether a job in this state is over.

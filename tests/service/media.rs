@@ -5,6 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// How long a heavy clip is; and the part of it that a test lets a job have that is to stand still in the middle. A probe
+/// wants 12 s.
+pub(crate) const HEAVY_SECONDS: usize = 20;
+pub(crate) const HALF: u64 = 68;
 /// Pictures a second of every clip.
 pub(crate) const RATE: usize = 25;
 
@@ -15,6 +19,18 @@ pub(crate) fn clip(path: &Path, seconds: usize) {
     let codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-pix_fmt", "yuv420p", "-c:a", "aac"];
     let inputs = ["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound];
     let end = ["-movflags", "+faststart", path.to_str().unwrap()];
+    ffmpeg(&[&inputs[..], &codecs, &end].concat());
+}
+
+/// Makes a clip whose every picture is a key frame, of about a MiB a second: a job that reads it comes no further than it
+/// is given bytes.
+pub(crate) fn heavy_clip(path: &Path) {
+    let seconds = HEAVY_SECONDS;
+    let picture = format!("testsrc2=size=320x180:rate={RATE}:duration={seconds},noise=alls=40:allf=t");
+    let sound = format!("sine=frequency=440:duration={seconds}");
+    let codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "1", "-qp", "26", "-pix_fmt", "yuv420p"];
+    let inputs = ["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound];
+    let end = ["-c:a", "aac", "-movflags", "+faststart", path.to_str().unwrap()];
     ffmpeg(&[&inputs[..], &codecs, &end].concat());
 }
 

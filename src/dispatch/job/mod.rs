@@ -12,6 +12,7 @@ mod outputs;
 mod parts;
 mod prepare;
 mod report;
+mod reports;
 
 pub(super) use prepare::first_of;
 

@@ -156,13 +156,14 @@ impl Job {
         if !self.keeper.record.output(output, OutputEvent::Fail, now_unix_ms(), Some(problem)) {
             return Ok(());
         }
-        let (ending, leave) = match self.settings.keep_failed {
-            true => (Ending::Fail, Leave::Segments),
-            false => (Ending::Remove, Leave::Nothing),
-        };
-        if self.outputs[output].is_none() && self.keeper.record.outputs[output].checked {
+        let begun = self.outputs[output].is_some();
+        // What a retry can go on from is kept; a mere claim is nothing of the kind.
+        let is_kept = self.settings.keep_failed && (begun || self.rows.iter().any(|row| row.output == output));
+        if !begun && self.keeper.record.outputs[output].checked {
+            let leave = if is_kept { Leave::Segments } else { Leave::Nothing };
             self.take_away(output, leave).await?;
         }
+        let ending = if is_kept { Ending::Fail } else { Ending::Remove };
         self.end_output(output, ending);
         if self.keeper.record.spec.stop_on_failure {
             let message = format!("another output failed, and the job says to stop then: {output}");

@@ -6,11 +6,11 @@ use crate::dispatch::blocking;
 use crate::dispatch::engine::ToEngine;
 use crate::model::plan::{JobPlan, OutputPlan, SpanRange};
 use crate::model::{Fault, Problem};
-use crate::publish::{Part, Spooled};
+use crate::publish::Part;
 use crate::report::JobEvent;
 use crate::store::{LedgerEntry, LedgerRow};
-use crate::supervise::{self, Exit, Launch, Report, Worker};
-use crate::wire::v1::{self, from_worker::Message, order::Work};
+use crate::supervise::{self, Launch, Worker};
+use crate::wire::v1::{self, order::Work};
 use reelmill_scheduler::{Action, Event, SpanId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -18,14 +18,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 
-/// A worker that dies so often without having got any further dies of the media or of the code, not of the device.
-const CRASHES_MAX: u32 = 2;
 /// A part for whose segments the disk has no room is looked at again after so long, ms.
 const ROOM_AGAIN_MS: u64 = 500;
 /// Workers that run side by side share the spool's quota as if there were so many.
 const SPOOL_SHARES: u64 = 4;
 /// The document that says where finished parts end.
-const PARTS: &str = "parts";
+pub(super) const PARTS: &str = "parts";
 
 /// Which attempt at which part a report is about.
 pub(super) type Tag = (SpanId, u32);
@@ -38,18 +36,33 @@ pub(super) struct PartState {
     /// Made, or no longer wanted.
     pub(super) done: bool,
     /// For each rendition, one past the last segment that came, from this attempt or an earlier one.
-    next: BTreeMap<String, u32>,
-    attempts: u32,
+    pub(super) next: BTreeMap<String, u32>,
+    /// Attempts begun.
+    pub(super) attempts: u32,
+    /// Attempts that failed.
+    pub(super) failures: u32,
     /// Attempts that failed since the part last got further, and where it stood then.
-    stuck: (u32, u32),
+    pub(super) stuck: (u32, u32),
+}
+
+impl PartState {
+    /// Whether both are pictures of one work, and the other's come first: then what this one makes is published after it.
+    fn is_behind(&self, other: &Self) -> bool {
+        match (self.part, other.part) {
+            (Part::Video(ours), Part::Video(theirs)) => self.work == other.work && ours > theirs,
+            _ => false,
+        }
+    }
 }
 
 /// An attempt that runs.
 pub(super) struct Running {
-    worker: Worker,
-    spool: PathBuf,
-    attempt: u32,
-    dropped: BTreeSet<String>,
+    pub(super) worker: Worker,
+    pub(super) spool: PathBuf,
+    pub(super) attempt: u32,
+    pub(super) dropped: BTreeSet<String>,
+    /// It was stopped to let an earlier part run, and goes on later.
+    pub(super) yields: bool,
 }
 
 impl Running {
@@ -85,6 +98,7 @@ impl Job {
                     done: false,
                     next: BTreeMap::new(),
                     attempts: 0,
+                    failures: 0,
                     stuck: (0, 0),
                 });
                 let index = self.parts.len() - 1;
@@ -195,7 +209,7 @@ impl Job {
 
     /// Whether everything of a part is stored that outputs want of it.
     fn is_complete(&self, index: usize, ends: &Ends) -> bool {
-        let Some(ends) = ends.get(&self.part_name(index)) else { return false };
+        let Some(ends) = ends.get(&self.part_key(index)) else { return false };
         let wanted = self.wanted_of(index);
         wanted.iter().all(|id| ends.get(id).is_some_and(|end| self.parts[index].next.get(id).unwrap_or(&0) >= end))
     }
@@ -207,6 +221,7 @@ impl Job {
             Action::Wait { span, dimension, .. } => {
                 let part = self.part_name(span.0 as usize);
                 self.tell_listener(JobEvent::PartWaits { part, dimension: dimension.to_string() }).await;
+                self.make_way(span.0 as usize);
                 Ok(())
             }
             Action::Stop { span, .. } => {
@@ -227,9 +242,29 @@ impl Job {
         }
     }
 
+    /// A part that waits for capacity gets that of the last one behind it: what those make is published only after it, so
+    /// with their spools full they would wait for it while it waits for them. What was stopped goes on from where it was.
+    fn make_way(&mut self, index: usize) {
+        let (parts, ours) = (&self.parts, &self.parts[index]);
+        let is_behind = |span: &SpanId| parts.get(span.0 as usize).is_some_and(|theirs| theirs.is_behind(ours));
+        let behind = self.running.iter_mut().rev().find(|(span, running)| is_behind(span) && !running.yields);
+        if let Some((_, running)) = behind {
+            running.yields = true;
+            running.worker.stop();
+        }
+    }
+
+    /// Whether parts behind this one have begun, whose segments can leave the spool only after its own.
+    fn holds_up_others(&self, index: usize) -> bool {
+        let ours = &self.parts[index];
+        let is_first = !self.parts.iter().any(|other| ours.is_behind(other) && !other.done);
+        is_first && self.parts.iter().any(|other| other.is_behind(ours) && other.attempts > 0)
+    }
+
     async fn start_part(&mut self, span: SpanId, reason: String) -> Result<(), Broken> {
         let index = span.0 as usize;
-        if self.spooled.load(Ordering::Relaxed) >= self.settings.spool_bytes_max {
+        let is_full = self.spooled.load(Ordering::Relaxed) >= self.settings.spool_bytes_max;
+        if is_full && !self.holds_up_others(index) {
             let part = self.part_name(index);
             self.tell_listener(JobEvent::PartWaits { part, dimension: "spool.bytes".to_owned() }).await;
             let _ = self.engine.send(ToEngine::SpanFailed { number: self.number, span, wait_ms: ROOM_AGAIN_MS });
@@ -238,7 +273,6 @@ impl Job {
         self.parts[index].attempts += 1;
         let attempt = self.parts[index].attempts;
         let part = self.part_name(index);
-        self.figures.retries += u32::from(attempt > 1);
         self.tell_listener(JobEvent::PartStarted { part, attempt, reason }).await;
         match self.launch(index, attempt).await {
             Ok(mut running) => {
@@ -273,161 +307,22 @@ impl Job {
         let mut launch = Launch::new(&settings.worker, &spool, source, settings.transport, order);
         launch.spool_bytes_max = (settings.spool_bytes_max / SPOOL_SHARES).max(1);
         let worker = supervise::start(launch, (SpanId(index as u32), attempt), self.reports.clone())?;
-        Ok(Running { worker, spool, attempt, dropped: BTreeSet::new() })
+        Ok(Running { worker, spool, attempt, dropped: BTreeSet::new(), yields: false })
     }
 
     /// Where an attempt at a video part begins: at the first segment that some output still wants and has not got.
-    fn resume_point(&self, index: usize) -> u32 {
+    pub(super) fn resume_point(&self, index: usize) -> u32 {
         let wanted = self.wanted_of(index);
         let next = self.parts[index].next.iter().filter(|(id, _)| wanted.contains(*id)).map(|(_, next)| *next);
         next.min().or(self.range(index).map(|range| range.first)).unwrap_or(0)
     }
 
-    pub(super) async fn reported(&mut self, (span, attempt): Tag, report: Report) -> Result<(), Broken> {
-        let index = span.0 as usize;
-        // A report of an attempt that is over; its exit has been told already.
-        if self.running.get(&span).is_none_or(|running| running.attempt != attempt) {
-            return Ok(());
-        }
-        match report {
-            Report::Exited(exit) => self.exited(index, exit).await,
-            Report::Stderr(text) => {
-                self.tell_listener(JobEvent::Log { level: "error".into(), track: String::new(), text }).await;
-                Ok(())
-            }
-            Report::Message(Message::Log(line)) => {
-                self.tell_listener(JobEvent::Log { level: line.level, track: line.track, text: line.text }).await;
-                Ok(())
-            }
-            Report::Message(message) => match self.made(index, message).await {
-                Ok(()) => Ok(()),
-                Err(problem) => self.fail_outputs_of(index, &problem).await,
-            },
-        }
-    }
-
-    /// Acts on what a worker made.
-    async fn made(&mut self, index: usize, message: Message) -> Result<(), Problem> {
-        let (work, part) = (self.parts[index].work, self.parts[index].part);
-        match message {
-            Message::Init(init) => {
-                let init = Arc::new(init);
-                for output in self.outputs_with(work, &init.track) {
-                    output.init(work, Arc::clone(&init));
-                }
-                Ok(())
-            }
-            Message::Segment(segment) => {
-                let span = SpanId(index as u32);
-                let Some(running) = self.running.get(&span) else { return Ok(()) };
-                let packagings = self.packagings_of(index, &segment.track)?;
-                let (rendition, number) = (segment.track.clone(), segment.index);
-                let (from, into) = (running.spool.clone(), self.spool.clone());
-                let (room, waiting) = (running.worker.releaser(), Arc::clone(&self.spooled));
-                let bytes = segment.files.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
-                waiting.fetch_add(bytes, Ordering::Relaxed);
-                let undo = Arc::clone(&waiting);
-                let release = Box::new(move |released| {
-                    waiting.fetch_sub(bytes, Ordering::Relaxed);
-                    room(released);
-                });
-                let taken = blocking(move || Spooled::take(&from, &into, segment, &packagings, release)).await;
-                let taken = taken.inspect_err(|_| {
-                    undo.fetch_sub(bytes, Ordering::Relaxed);
-                })?;
-                let taken = Arc::new(taken);
-                for output in self.outputs_with(work, &rendition) {
-                    output.segment(work, part, Arc::clone(&taken));
-                }
-                let next = self.parts[index].next.entry(rendition).or_default();
-                *next = (*next).max(number.saturating_add(1));
-                Ok(())
-            }
-            Message::Progress(progress) => {
-                let first = self.range(index).map_or(0, |range| range.first);
-                let from_us = i64::from(first) * i64::from(self.plan.works[work].plan.grid.segment_ms) * 1000;
-                self.figures.heard(work, part, from_us, &progress);
-                Ok(())
-            }
-            _ => Err(Problem::bug("worker.protocol", "a worker answered what it was not asked; report this source")),
-        }
-    }
-
-    /// A worker is gone.
-    async fn exited(&mut self, index: usize, exit: Exit) -> Result<(), Broken> {
-        let span = SpanId(index as u32);
-        let Some(running) = self.running.remove(&span) else { return Ok(()) };
-        // Nothing in it is of use: what was announced has left it. It is inside the job's spool, which goes anyway.
-        let _ = blocking(move || Ok(std::fs::remove_dir_all(running.spool))).await;
-        self.end_what_waited();
-        if let Some(problem) = exit.problem() {
-            return self.part_failed(index, problem).await;
-        }
-        if let Exit::Finished(stats) = exit {
-            self.figures.finished(self.parts[index].work, self.parts[index].part, stats.decode_errors);
-        }
-        self.store_end(index).await?;
-        self.parts[index].done = true;
-        let part = self.part_name(index);
-        self.tell_listener(JobEvent::PartFinished { part }).await;
-        self.part_is_done(index).await?;
-        self.happened(Event::SpanFinished { job: self.number, span });
-        Ok(())
-    }
-
-    /// Stores where a finished part ends, so that a later attempt knows whether anything of it is missing.
-    async fn store_end(&mut self, index: usize) -> Result<(), Broken> {
-        let id = self.keeper.record.id;
-        let stored = self.settings.store.document(id, PARTS).await?;
-        let mut ends: Ends = stored.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
-        ends.insert(self.part_name(index), self.parts[index].next.clone());
-        let json = serde_json::to_vec(&ends).unwrap_or_default();
-        Ok(self.settings.store.put_document(id, self.keeper.record.attempt, PARTS, json).await?)
-    }
-
-    /// An attempt at a part failed: it is tried again where that may help, else its outputs fail.
-    async fn part_failed(&mut self, index: usize, problem: Problem) -> Result<(), Broken> {
-        let span = SpanId(index as u32);
-        let at = self.resume_point(index);
-        let part = &mut self.parts[index];
-        part.stuck = if part.stuck.0 > 0 && part.stuck.1 == at { (part.stuck.0 + 1, at) } else { (1, at) };
-        let (attempts, stuck, done) = (part.attempts, part.stuck.0, part.done || self.suspended);
-        if !done && problem.fault != Fault::Cancelled {
-            let part = self.part_name(index);
-            self.tell_listener(JobEvent::PartFailed { part, attempt: attempts, problem: problem.clone() }).await;
-        }
-        let again = match problem.fault {
-            Fault::Device if stuck < CRASHES_MAX => self.keeper.record.spec.retry.delay_ms(attempts, fastrand::u64(..)),
-            Fault::Sink | Fault::Capacity => self.keeper.record.spec.retry.delay_ms(attempts, fastrand::u64(..)),
-            _ => None,
-        };
-        let again = again.filter(|_| !done);
-        let wait_ms = again.unwrap_or(0);
-        if again.is_none() && !done {
-            self.fail_outputs_of(index, &problem).await?;
-            self.parts[index].done = true;
-            self.happened(Event::SpanDropped { job: self.number, span });
-        }
-        let _ = self.engine.send(ToEngine::SpanFailed { number: self.number, span, wait_ms });
-        Ok(())
-    }
-
-    /// Fails every output that consists of a part.
-    async fn fail_outputs_of(&mut self, index: usize, problem: &Problem) -> Result<(), Broken> {
-        let wanted = self.wanted_of(index);
-        let work = self.parts[index].work;
-        let plan = Arc::clone(&self.plan);
-        for (output, planned) in plan.outputs.iter().enumerate() {
-            let tracks = planned.iter().flat_map(|planned| &planned.tracks);
-            if tracks.clone().any(|track| track.work == work && wanted.contains(&track.rendition)) {
-                self.fail_output(output, problem.clone()).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// The wanted outputs that have a rendition of a work.
-    fn outputs_with(&self, work: usize, rendition: &str) -> impl Iterator<Item = &crate::publish::OutputTask> {
+    pub(super) fn outputs_with(
+        &self,
+        work: usize,
+        rendition: &str,
+    ) -> impl Iterator<Item = &crate::publish::OutputTask> {
         let has = move |output: usize| {
             let planned = self.plan.outputs.get(output).and_then(Option::as_ref);
             planned.is_some_and(|planned| {
@@ -438,7 +333,7 @@ impl Job {
         live.filter(move |(index, _)| has(*index)).map(|(_, task)| task).collect::<Vec<_>>().into_iter()
     }
 
-    fn packagings_of(&self, index: usize, rendition: &str) -> Result<Vec<crate::model::Packaging>, Problem> {
+    pub(super) fn packagings_of(&self, index: usize, rendition: &str) -> Result<Vec<crate::model::Packaging>, Problem> {
         let plan = &self.plan.works[self.parts[index].work].plan;
         let rungs = plan.video.iter().flat_map(|video| &video.renditions).map(|rung| (&rung.id, &rung.packagings));
         let all = rungs.chain(plan.audio.iter().map(|audio| (&audio.id, &audio.packagings)));
@@ -458,15 +353,24 @@ impl Job {
     }
 
     /// The stretch of the grid that a video part makes.
-    fn range(&self, index: usize) -> Option<SpanRange> {
+    pub(super) fn range(&self, index: usize) -> Option<SpanRange> {
         match self.parts[index].part {
             Part::Video(span) => self.plan.works[self.parts[index].work].plan.spans.get(span).copied(),
             Part::Audio => None,
         }
     }
 
+    /// What a part is called where finished ones are listed; the same whatever is added to the plan later.
+    pub(super) fn part_key(&self, index: usize) -> String {
+        let state = &self.parts[index];
+        match state.part {
+            Part::Video(number) => format!("{}-video-{number}", state.work),
+            Part::Audio => format!("{}-audio", state.work),
+        }
+    }
+
     /// What people and spool directories call a part.
-    fn part_name(&self, index: usize) -> String {
+    pub(super) fn part_name(&self, index: usize) -> String {
         let state = &self.parts[index];
         let name = match state.part {
             Part::Video(number) => format!("video-{number}"),
@@ -477,7 +381,7 @@ impl Job {
 }
 
 /// For each part, by name, where each of its renditions ends.
-type Ends = BTreeMap<String, BTreeMap<String, u32>>;
+pub(super) type Ends = BTreeMap<String, BTreeMap<String, u32>>;
 
 /// Ticks a second of a track of an output.
 fn timescale_of(plan: &JobPlan, output: &OutputPlan, track: &str) -> u32 {

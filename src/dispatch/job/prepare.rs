@@ -8,7 +8,7 @@ use crate::model::plan::{JobPlan, Note};
 use crate::model::spec::OutputSpec;
 use crate::model::state::{InputEvent, JobEvent as On, OutputEvent, OutputState};
 use crate::model::{Fault, MediaFacts, Problem};
-use crate::plan::{Node, plan_job};
+use crate::plan::{JobPlanning, Node, plan_job};
 use crate::publish::{
     self,
     sink::{Claim, Leave},
@@ -108,13 +108,14 @@ impl Job {
     async fn look_at_sources(&mut self) -> Result<Result<Vec<Option<MediaFacts>>, Problem>, Broken> {
         let needed = self.needed_sources();
         let mut facts: Vec<Option<MediaFacts>> = self.sources.iter().map(|_| None).collect();
-        let planned = self.stored_plan().await?.is_some();
+        let unplanned = self.unplanned(self.stored_plan().await?.as_ref());
         let (keep, cancelled) = watch::channel(false);
         let mut looks = JoinSet::new();
         for index in needed {
             let now = now_unix_ms();
             self.keeper.record.input(index, InputEvent::Check, now, None);
-            let known = planned.then(|| self.keeper.record.inputs[index].size_bytes).flatten();
+            let is_planned = !unplanned.iter().any(|output| self.uses(*output, index));
+            let known = is_planned.then(|| self.keeper.record.inputs[index].size_bytes).flatten();
             let (settings, cancelled) = (Arc::clone(&self.settings), cancelled.clone());
             let locator = self.keeper.record.spec.sources[index].locator.clone();
             let look = async move {
@@ -122,7 +123,15 @@ impl Job {
                 if let Some(size) = known {
                     return if size == source.size_bytes() { Ok((source, None)) } else { Err(changed(&source)) };
                 }
-                let facts = probe(&settings.worker, &source, settings.transport, cancelled).await?;
+                let looked = probe(&settings.worker, &source, settings.transport, cancelled.clone()).await;
+                // Once more where its worker died, as with every other part: it may not have been the source's fault.
+                let facts = match looked {
+                    Err(problem) if problem.fault == Fault::Device && !*cancelled.borrow() => {
+                        tracing::warn!(%problem, "a probe is made again");
+                        probe(&settings.worker, &source, settings.transport, cancelled).await?
+                    }
+                    looked => looked?,
+                };
                 Ok((source, Some(facts)))
             };
             looks.spawn(async move { (index, look.await) });
@@ -183,8 +192,19 @@ impl Job {
     }
 
     fn outputs_that_use(&self, source: usize) -> Vec<usize> {
-        let outputs = self.keeper.record.spec.outputs.iter().enumerate();
-        outputs.filter(|(_, spec)| sources_of(spec).contains(&source)).map(|(index, _)| index).collect()
+        (0..self.outputs.len()).filter(|output| self.uses(*output, source)).collect()
+    }
+
+    fn uses(&self, output: usize, source: usize) -> bool {
+        sources_of(&self.keeper.record.spec.outputs[output]).contains(&source)
+    }
+
+    /// The outputs that are to be made and have no place in a plan: all of them, or those that an earlier attempt could not
+    /// plan because their sources were not to be had.
+    fn unplanned(&self, plan: Option<&JobPlan>) -> BTreeSet<usize> {
+        let outputs = self.keeper.record.outputs.iter().enumerate();
+        let pending = outputs.filter(|(_, output)| output.state() == OutputState::Pending).map(|(index, _)| index);
+        pending.filter(|index| plan.and_then(|plan| plan.outputs.get(*index)).is_none_or(Option::is_none)).collect()
     }
 
     /// Looks at each destination, or claims it, so that nothing is encoded for nowhere. The problem may pass.
@@ -223,7 +243,8 @@ impl Job {
             }
             match claimed {
                 None => return Ok(None),
-                Some(Ok(Claim::Free)) => self.keeper.record.outputs[index].checked |= visit == Visit::Claim,
+                // Stored before anything is claimed: from then on something of this job may lie there.
+                Some(Ok(Claim::Free)) => self.keeper.record.outputs[index].checked = true,
                 Some(Ok(Claim::Skip)) => {
                     self.keeper.record.output(index, OutputEvent::Skip, now_unix_ms(), None);
                 }
@@ -241,23 +262,31 @@ impl Job {
     }
 
     async fn make_plan(&mut self, facts: &[Option<MediaFacts>]) -> Result<(), Broken> {
-        if let Some(plan) = self.stored_plan().await? {
-            self.plan = Arc::new(plan);
-            return Ok(());
-        }
-        let planning = plan_job(facts, &self.keeper.record.spec, &Node { threads: self.settings.threads });
-        for (output, problems) in planning.problems {
+        let stored = self.stored_plan().await?;
+        let unplanned = self.unplanned(stored.as_ref());
+        let planning = match stored {
+            Some(plan) if unplanned.is_empty() => {
+                self.plan = Arc::new(plan);
+                return Ok(());
+            }
+            stored => {
+                let node = Node { threads: self.settings.threads };
+                let planning = plan_job(facts, &self.keeper.record.spec, &node);
+                JobPlanning { plan: joined(stored, planning.plan, &unplanned), ..planning }
+            }
+        };
+        self.plan = Arc::new(planning.plan);
+        for (output, problems) in planning.problems.into_iter().filter(|(output, _)| unplanned.contains(output)) {
             self.fail_output(output, first_of(problems)).await?;
         }
-        let json = serde_json::to_vec(&planning.plan).unwrap_or_default();
+        let json = serde_json::to_vec(self.plan.as_ref()).unwrap_or_default();
         let record = &self.keeper.record;
         self.settings.store.put_document(record.id, record.attempt, PLAN, json).await?;
-        self.plan = Arc::new(planning.plan);
         for work in &self.plan.works {
             self.tell_listener(JobEvent::Planned { plan: Box::new(work.plan.clone()) }).await;
         }
         let plan = Arc::clone(&self.plan);
-        for (index, output) in plan.outputs.iter().enumerate() {
+        for (index, output) in plan.outputs.iter().enumerate().filter(|(index, _)| unplanned.contains(index)) {
             for note in output.iter().flat_map(|output| &output.notes) {
                 self.warn(index, note.clone()).await;
             }
@@ -271,6 +300,25 @@ impl Job {
         self.keeper.record.warnings.push(Warning { output: id, note: note.clone() });
         self.tell_listener(JobEvent::Warning(note)).await;
     }
+}
+
+/// A plan that was begun, with the outputs that it lacked as a later one has them. What was planned stays as it is, so that
+/// encoder identities do; the others get works of their own.
+fn joined(begun: Option<JobPlan>, later: JobPlan, lacking: &BTreeSet<usize>) -> JobPlan {
+    let Some(mut plan) = begun else { return later };
+    let shift = plan.works.len();
+    let outputs = plan.outputs.iter_mut().zip(later.outputs).enumerate();
+    let mut taken = false;
+    for (_, (place, output)) in outputs.filter(|(index, _)| lacking.contains(index)) {
+        let Some(mut output) = output else { continue };
+        output.tracks.iter_mut().for_each(|track| track.work += shift);
+        taken = true;
+        *place = Some(output);
+    }
+    if taken {
+        plan.works.extend(later.works);
+    }
+    plan
 }
 
 fn sources_of(spec: &OutputSpec) -> BTreeSet<usize> {

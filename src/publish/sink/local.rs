@@ -94,9 +94,13 @@ impl Sink for LocalSink {
     }
 
     fn claim(&self, if_exists: IfExists, resuming: bool) -> Answer<'_, Claim> {
+        self.0.closing.store(false, Ordering::Relaxed);
         self.blocking(move |shared| {
             let mut claimed = shared.claimed.write().unwrap_or_else(PoisonError::into_inner);
-            shared.closing.store(false, Ordering::Relaxed);
+            // Given up before it came to it, by somebody who did not wait for the answer: he must not get it behind his back.
+            if shared.closing.load(Ordering::Relaxed) {
+                return Err(Problem::cancelled().into());
+            }
             *claimed = shared.directory()?.claim(if_exists, resuming)?;
             Ok(if claimed.is_some() { Claim::Free } else { Claim::Skip })
         })

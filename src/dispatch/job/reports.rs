@@ -1,0 +1,172 @@
+//! What workers tell of their parts, and what follows when one is gone.
+
+use super::parts::{Ends, PARTS, Running, Tag};
+use super::{Broken, Job};
+use crate::dispatch::blocking;
+use crate::dispatch::engine::ToEngine;
+use crate::model::{Fault, Problem};
+use crate::publish::Spooled;
+use crate::report::JobEvent;
+use crate::supervise::{Exit, Report};
+use crate::wire::v1::from_worker::Message;
+use reelmill_scheduler::{Event, SpanId};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A worker that dies so often without having got any further dies of the media or of the code, not of the device.
+const CRASHES_MAX: u32 = 2;
+impl Job {
+    pub(super) async fn reported(&mut self, (span, attempt): Tag, report: Report) -> Result<(), Broken> {
+        let index = span.0 as usize;
+        // A report of an attempt that is over; its exit has been told already.
+        if self.running.get(&span).is_none_or(|running| running.attempt != attempt) {
+            return Ok(());
+        }
+        match report {
+            Report::Exited(exit) => self.exited(index, exit).await,
+            Report::Stderr(text) => {
+                self.tell_listener(JobEvent::Log { level: "error".into(), track: String::new(), text }).await;
+                Ok(())
+            }
+            Report::Message(Message::Log(line)) => {
+                self.tell_listener(JobEvent::Log { level: line.level, track: line.track, text: line.text }).await;
+                Ok(())
+            }
+            Report::Message(message) => match self.made(index, message).await {
+                Ok(()) => Ok(()),
+                Err(problem) => self.fail_outputs_of(index, &problem).await,
+            },
+        }
+    }
+
+    /// Acts on what a worker made.
+    async fn made(&mut self, index: usize, message: Message) -> Result<(), Problem> {
+        let (work, part) = (self.parts[index].work, self.parts[index].part);
+        match message {
+            Message::Init(init) => {
+                let init = Arc::new(init);
+                for output in self.outputs_with(work, &init.track) {
+                    output.init(work, Arc::clone(&init));
+                }
+                Ok(())
+            }
+            Message::Segment(segment) => {
+                let span = SpanId(index as u32);
+                let Some(running) = self.running.get(&span) else { return Ok(()) };
+                let packagings = self.packagings_of(index, &segment.track)?;
+                let (rendition, number) = (segment.track.clone(), segment.index);
+                let (from, into) = (running.spool.clone(), self.spool.clone());
+                let (room, waiting) = (running.worker.releaser(), Arc::clone(&self.spooled));
+                let bytes = segment.files.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
+                waiting.fetch_add(bytes, Ordering::Relaxed);
+                let undo = Arc::clone(&waiting);
+                let release = Box::new(move |released| {
+                    waiting.fetch_sub(bytes, Ordering::Relaxed);
+                    room(released);
+                });
+                let taken = blocking(move || Spooled::take(&from, &into, segment, &packagings, release)).await;
+                let taken = taken.inspect_err(|_| {
+                    undo.fetch_sub(bytes, Ordering::Relaxed);
+                })?;
+                let taken = Arc::new(taken);
+                for output in self.outputs_with(work, &rendition) {
+                    output.segment(work, part, Arc::clone(&taken));
+                }
+                let next = self.parts[index].next.entry(rendition).or_default();
+                *next = (*next).max(number.saturating_add(1));
+                Ok(())
+            }
+            Message::Progress(progress) => {
+                let first = self.range(index).map_or(0, |range| range.first);
+                let from_us = i64::from(first) * i64::from(self.plan.works[work].plan.grid.segment_ms) * 1000;
+                self.figures.heard(work, part, from_us, &progress);
+                Ok(())
+            }
+            _ => Err(Problem::bug("worker.protocol", "a worker answered what it was not asked; report this source")),
+        }
+    }
+
+    /// A worker is gone.
+    async fn exited(&mut self, index: usize, exit: Exit) -> Result<(), Broken> {
+        let span = SpanId(index as u32);
+        let Some(Running { spool, dropped, yields, .. }) = self.running.remove(&span) else { return Ok(()) };
+        // Nothing in it is of use: what was announced has left it. It is inside the job's spool, which goes anyway.
+        let _ = blocking(move || Ok(std::fs::remove_dir_all(spool))).await;
+        self.end_what_waited();
+        if yields && exit == Exit::Stopped {
+            let _ = self.engine.send(ToEngine::SpanFailed { number: self.number, span, wait_ms: 0 });
+            return Ok(());
+        }
+        if let Some(problem) = exit.problem() {
+            return self.part_failed(index, problem).await;
+        }
+        if let Exit::Finished(stats) = exit {
+            self.figures.finished(self.parts[index].work, self.parts[index].part, stats.decode_errors);
+        }
+        self.store_end(index, &dropped).await?;
+        self.parts[index].done = true;
+        let part = self.part_name(index);
+        self.tell_listener(JobEvent::PartFinished { part }).await;
+        self.part_is_done(index).await?;
+        self.happened(Event::SpanFinished { job: self.number, span });
+        Ok(())
+    }
+
+    /// Stores where a finished part ends, so that a later attempt knows whether anything of it is missing.
+    async fn store_end(&mut self, index: usize, dropped: &BTreeSet<String>) -> Result<(), Broken> {
+        let id = self.keeper.record.id;
+        let stored = self.settings.store.document(id, PARTS).await?;
+        let mut ends: Ends = stored.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        // Of what was dropped on the way nobody knows where it would have ended.
+        let made = self.parts[index].next.iter().filter(|(id, _)| !dropped.contains(*id));
+        let made: Vec<_> = made.map(|(id, end)| (id.clone(), *end)).collect();
+        ends.entry(self.part_key(index)).or_default().extend(made);
+        let json = serde_json::to_vec(&ends).unwrap_or_default();
+        Ok(self.settings.store.put_document(id, self.keeper.record.attempt, PARTS, json).await?)
+    }
+
+    /// An attempt at a part failed: it is tried again where that may help, else its outputs fail.
+    pub(super) async fn part_failed(&mut self, index: usize, problem: Problem) -> Result<(), Broken> {
+        let span = SpanId(index as u32);
+        let at = self.resume_point(index);
+        let part = &mut self.parts[index];
+        part.stuck = if part.stuck.0 > 0 && part.stuck.1 == at { (part.stuck.0 + 1, at) } else { (1, at) };
+        part.failures += 1;
+        let (attempts, failures) = (part.attempts, part.failures);
+        let (stuck, done) = (part.stuck.0, part.done || self.suspended);
+        if !done && problem.fault != Fault::Cancelled {
+            let part = self.part_name(index);
+            self.tell_listener(JobEvent::PartFailed { part, attempt: attempts, problem: problem.clone() }).await;
+        }
+        let again = match problem.fault {
+            Fault::Device if stuck < CRASHES_MAX => self.keeper.record.spec.retry.delay_ms(failures, fastrand::u64(..)),
+            Fault::Sink | Fault::Capacity => self.keeper.record.spec.retry.delay_ms(failures, fastrand::u64(..)),
+            _ => None,
+        };
+        let again = again.filter(|_| !done);
+        self.figures.retries += u32::from(again.is_some());
+        let wait_ms = again.unwrap_or(0);
+        if again.is_none() && !done {
+            self.fail_outputs_of(index, &problem).await?;
+            self.parts[index].done = true;
+            self.happened(Event::SpanDropped { job: self.number, span });
+        }
+        let _ = self.engine.send(ToEngine::SpanFailed { number: self.number, span, wait_ms });
+        Ok(())
+    }
+
+    /// Fails every output that consists of a part.
+    async fn fail_outputs_of(&mut self, index: usize, problem: &Problem) -> Result<(), Broken> {
+        let wanted = self.wanted_of(index);
+        let work = self.parts[index].work;
+        let plan = Arc::clone(&self.plan);
+        for (output, planned) in plan.outputs.iter().enumerate() {
+            let tracks = planned.iter().flat_map(|planned| &planned.tracks);
+            if tracks.clone().any(|track| track.work == work && wanted.contains(&track.rendition)) {
+                self.fail_output(output, problem.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+}
