@@ -199,7 +199,7 @@ async fn put(bucket: &Bucket, key: &str, path: &Path) -> Result<(), S3Error> {
 async fn assert_nothing_left(target: &Target, prefix: &str) {
     let bucket = bucket(target);
     match (&target.embedded, bucket.abort_uploads(prefix).await) {
-        (Some(store), Err(S3Error::Unsupported(_))) => {
+        (Some(store), Ok(0)) => {
             // It removes the file of a request that breaks off some time after it has noticed.
             let began = Instant::now();
             while !store.unfinished_uploads().is_empty() {
