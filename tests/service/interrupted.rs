@@ -35,11 +35,12 @@ async fn sending_parts(place: &Place) {
     place.proxy.until(|seen| seen.iter().filter(|request| request.target.contains("partNumber=")).count() >= 3).await;
 }
 
-/// Waits until the embedded store holds nothing of any upload.
+/// Waits until the store holds nothing of any upload.
 async fn aborted(place: &Place) {
     if let Some(store) = &place.target.embedded {
         until("uploads to be aborted", || store.unfinished_uploads().is_empty().then_some(())).await;
     }
+    assert_eq!(place.bucket.abort_uploads(&place.prefix).await, Ok(0), "nothing was left to abort");
 }
 
 async fn check_large(daemon: &Daemon, place: &Place) {
@@ -97,6 +98,30 @@ async fn a_stop_at_any_moment_leaves_nothing_below_the_prefix() {
     }
     // Nor does anything come later.
     assert_eq!(place.below("out").await, []);
+    place.clear().await;
+}
+
+#[tokio::test]
+async fn objects_that_are_on_their_way_when_a_job_is_stopped_do_not_stay() {
+    let Some(place) = Place::open() else { return };
+    let daemon = place.setup().start().await;
+    let source = daemon.path("in.mp4");
+    clip(&source, 20);
+    // As far away as other continents are.
+    place.proxy.fail(Rule::new(Fault::Late(300)).method("PUT").always());
+    let mut client = daemon.jobs().await;
+    for (name, last) in [("out-1", ".reelmill-job"), ("out-2", "90p/00003.ts"), ("out-3", "cmaf/master.m3u8")] {
+        let id = submit(&mut client, job(source.to_str().unwrap(), &place.uri(name))).await;
+        let seen = |path: &str| path.contains(name) && path.ends_with(last);
+        place.proxy.until(|all| all.iter().any(|request| request.method == "PUT" && seen(&request.path()))).await;
+        let began = Instant::now();
+        client.stop_jobs(StopJobsRequest { ids: vec![id.clone()] }).await.unwrap();
+        let ended = end_of(&mut client, &id).await;
+        assert!(began.elapsed() < STOPPED_WITHIN, "{:?}", began.elapsed());
+        assert_eq!(ended.state(), JobState::Stopped, "{ended:?}");
+        until("everything to arrive", || (place.proxy.open_connections() == 0).then_some(())).await;
+        assert_eq!(place.below(name).await, [], "stopped at {last}");
+    }
     place.clear().await;
 }
 

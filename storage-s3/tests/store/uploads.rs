@@ -212,3 +212,20 @@ async fn assert_nothing_left(target: &Target, prefix: &str) {
     }
     assert!(!bucket.any_under(prefix).await.unwrap());
 }
+
+#[tokio::test]
+async fn an_object_that_has_left_is_waited_for_when_nobody_wants_it_any_more() {
+    let target = Target::start();
+    let Some((proxy, store, bucket)) = behind_proxy(&target) else { return };
+    let key = format!("{}late", target.prefix());
+    proxy.fail(Rule::new(Fault::Late(200)).method("PUT"));
+    let options = ObjectOptions::default();
+    tokio::select! {
+        ended = bucket.put(&key, bytes::Bytes::from_static(b"late"), &options) => panic!("it should not have ended: {ended:?}"),
+        () = proxy.until(|seen| !seen.is_empty()) => {}
+    }
+    assert!(!bucket.any_under(&key).await.unwrap(), "it arrives later");
+    timeout(PATIENCE, store.settled()).await.unwrap();
+    assert!(bucket.any_under(&key).await.unwrap(), "it has arrived");
+    bucket.delete(&[&key]).await.unwrap();
+}
