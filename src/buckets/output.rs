@@ -10,6 +10,10 @@ use std::time::Duration;
 /// Most keys that are listed of one output: ten renditions of ten days.
 const KEYS_MAX: usize = 2_000_000;
 
+/// How long requests that were given up are waited for: longer than a round trip to the other side of the world, and half
+/// of the time in which a stop is done.
+const SETTLED_WITHIN: Duration = Duration::from_secs(1);
+
 /// A bucket.
 #[derive(Clone, Debug)]
 pub(super) struct Objects {
@@ -79,6 +83,14 @@ impl ObjectStore for Objects {
         Box::pin(async move {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             self.bucket.delete(&keys).await.map_err(told)
+        })
+    }
+
+    fn settled(&self) -> ObjectAnswer<'_, ()> {
+        Box::pin(async {
+            // Whoever waits longer than that does not learn more by it.
+            let _ = tokio::time::timeout(SETTLED_WITHIN, self.bucket.settled()).await;
+            Ok(())
         })
     }
 

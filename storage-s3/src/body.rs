@@ -92,6 +92,11 @@ impl Meter {
         ended
     }
 
+    /// Bytes that the connection has taken.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
     fn add(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
         if let Some(total) = &self.total {

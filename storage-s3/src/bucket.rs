@@ -123,13 +123,21 @@ impl Bucket {
         self.collect(answer.body, length).await
     }
 
-    /// Stores an object in one request. When the future is dropped, the object is there whole or not at all.
+    /// Stores an object in one request. When the future is dropped, the object is there whole or not at all, once
+    /// [`crate::Store::settled`] answers.
     ///
     /// # Errors
     /// [`S3Error::Invalid`] for options that no store accepts, or any failure of the request.
     pub async fn put(&self, key: &str, bytes: Bytes, options: &ObjectOptions) -> Result<(), S3Error> {
         options.check()?;
-        send_object(self, check_key(key)?, ByteStream::from(bytes), options, &Arc::new(Meter::new(None))).await
+        let length = bytes.len() as u64;
+        let body = (ByteStream::from(bytes), length);
+        send_object(self, check_key(key)?, body, options, &Arc::new(Meter::new(None))).await
+    }
+
+    /// [`crate::Store::settled`] of its store.
+    pub async fn settled(&self) {
+        self.store.settled().await;
     }
 
     pub(crate) fn client(&self) -> &Client {

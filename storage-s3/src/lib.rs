@@ -5,7 +5,8 @@
 //!
 //! - Nothing is tried again in here but the parts of one file, by the rule the caller gives: back-off is the caller's.
 //! - Dropping a future stops its transfer. An upload in parts that does not end well is aborted on the server by a task
-//!   of its own; [`Store::settled`] waits for those.
+//!   of its own, and a request of which everything has left is one that the store carries out: [`Store::settled`] waits
+//!   for those.
 //! - A transfer may take as long as it needs, but is given up when no byte has moved for
 //!   [`Settings::read_timeout`].
 //! - Keys are sent exactly as they are given.
@@ -18,6 +19,7 @@ mod options;
 mod parts;
 mod settings;
 mod store;
+mod unsettled;
 mod upload;
 
 pub use bucket::{Bucket, ObjectInfo};

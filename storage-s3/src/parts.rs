@@ -4,6 +4,7 @@ use crate::body::{Meter, Metered, Total};
 use crate::bucket::Bucket;
 use crate::error::S3Error;
 use crate::options::{Multipart, ObjectOptions};
+use crate::unsettled::Unsettled;
 use crate::upload::{LocalFile, Retry, Tries};
 use aws_sdk_s3::operation::create_multipart_upload::CreateMultipartUploadOutput;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ObjectCannedAcl};
@@ -209,20 +210,4 @@ pub(crate) async fn abort(bucket: &Bucket, key: &str, id: &str) -> Result<(), S3
         pause *= 2;
     }
     ended
-}
-
-/// A task more that [`crate::Store::settled`] waits for, while this lives.
-struct Unsettled(Bucket);
-
-impl Unsettled {
-    fn begin(bucket: &Bucket) -> Unsettled {
-        bucket.store.shared.unsettled.send_modify(|count| *count += 1);
-        Unsettled(bucket.clone())
-    }
-}
-
-impl Drop for Unsettled {
-    fn drop(&mut self) {
-        self.0.store.shared.unsettled.send_modify(|count| *count -= 1);
-    }
 }

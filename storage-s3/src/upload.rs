@@ -5,6 +5,7 @@ use crate::bucket::{Bucket, check_key};
 use crate::error::S3Error;
 use crate::options::{Multipart, ObjectOptions};
 use crate::parts;
+use crate::unsettled::Sending;
 use aws_sdk_s3::primitives::{ByteStream, Length};
 use aws_sdk_s3::types::ObjectCannedAcl;
 use std::fs::File;
@@ -50,7 +51,8 @@ impl Bucket {
         let mut tries = Tries::new(&retry);
         loop {
             let body = file.read(0, file.bytes).await?;
-            match send_object(self, key, body, options, &Arc::new(Meter::new(Some(Arc::clone(&total))))).await {
+            let meter = Arc::new(Meter::new(Some(Arc::clone(&total))));
+            match send_object(self, key, (body, file.bytes), options, &meter).await {
                 Ok(()) => return Ok(()),
                 Err(error) => tries.pause(error).await?,
             }
@@ -58,11 +60,11 @@ impl Bucket {
     }
 }
 
-/// PutObject.
+/// PutObject, of a body with its length.
 pub(crate) async fn send_object(
     bucket: &Bucket,
     key: &str,
-    body: ByteStream,
+    (body, length): (ByteStream, u64),
     options: &ObjectOptions,
     meter: &Arc<Meter>,
 ) -> Result<(), S3Error> {
@@ -77,11 +79,15 @@ pub(crate) async fn send_object(
         .set_cache_control(options.cache_control.clone())
         .set_acl(options.acl.as_deref().map(ObjectCannedAcl::from))
         .set_metadata(Some(metadata));
-    let send = async {
-        let sent = request.customize().interceptor(Metered(Arc::clone(meter))).send().await;
-        sent.map(drop).map_err(S3Error::from_sdk)
+    let (counted, silence) = (Arc::clone(meter), bucket.store.shared.read_timeout);
+    let send = async move {
+        let sent = async {
+            let sent = request.customize().interceptor(Metered(Arc::clone(&counted))).send().await;
+            sent.map(drop).map_err(S3Error::from_sdk)
+        };
+        counted.watch(silence, sent).await
     };
-    meter.watch(bucket.store.shared.read_timeout, send).await
+    Sending::start(bucket, meter, length, send).answer().await
 }
 
 /// One request that may be made several times, by the caller's rule.

@@ -6,6 +6,7 @@
 
 mod background;
 mod http;
+mod listing;
 mod proxy;
 mod relay;
 mod store;

@@ -32,6 +32,9 @@ pub enum Fault {
     ResetResponse(u64),
     /// The server does all it was asked to, and the client gets no answer.
     LoseResponse,
+    /// The whole request reaches the server only after so many milliseconds, whether the client is still there or not: a
+    /// long way, on which things are when their sender gives up.
+    Late(u64),
     /// No more of the request's body is read after so many bytes, and nothing is answered.
     StallRequest(u64),
     /// Nothing more comes after so many bytes of the answer's body.

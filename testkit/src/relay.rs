@@ -27,6 +27,7 @@ pub(crate) async fn serve(
     let fault = decide(&request);
     match &fault {
         Some(Fault::Refuse) => return Ok(()),
+        Some(Fault::Late(ms)) => return late(&mut client, upstream, (&head, began), &request, *ms).await,
         Some(Fault::Answer { status, code, retry_after }) => {
             drain(&mut client, request.body_bytes().saturating_sub(began.len() as u64)).await?;
             return client.write_all(answer(*status, code, *retry_after).as_bytes()).await;
@@ -40,6 +41,25 @@ pub(crate) async fn serve(
         client.set_zero_linger()?;
     }
     ended
+}
+
+/// Takes the whole request, and lets some time pass before the server gets it.
+async fn late(
+    client: &mut TcpStream,
+    upstream: &str,
+    (head, mut body): (&[u8], Vec<u8>),
+    request: &Request,
+    ms: u64,
+) -> io::Result<()> {
+    let missing = request.body_bytes().saturating_sub(body.len() as u64);
+    client.take(missing).read_to_end(&mut body).await?;
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    let mut server = TcpStream::connect(upstream).await?;
+    server.write_all(&with_header(head, "connection", "close")).await?;
+    server.write_all(&body).await?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer).await?;
+    client.write_all(&answer).await
 }
 
 /// Both directions at once. It ends with the answer, or with the fault.

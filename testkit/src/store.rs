@@ -1,6 +1,7 @@
 //! An S3-compatible store that keeps objects in a temporary directory and checks signatures (s3s-fs, embedded).
 
 use crate::background::{Background, listen};
+use crate::listing::Listing;
 use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -12,8 +13,7 @@ use tokio::net::TcpListener;
 
 /// A store on 127.0.0.1; it ends and its directory goes when this is dropped.
 ///
-/// What it lacks: `ListMultipartUploads` (answers 501), ACLs (ignored), `If-Match` on reads (ignored), `//` in a key
-/// (a key is a path in the file system).
+/// What it lacks: ACLs (ignored), `If-Match` on reads (ignored), `//` in a key (a key is a path in the file system).
 #[derive(Debug)]
 pub struct S3Server {
     // Before the directory, so that nothing writes there any more when it is removed.
@@ -33,7 +33,7 @@ impl S3Server {
     /// Starts a store without buckets. It answers when this returns.
     pub fn start() -> S3Server {
         let directory = tempfile::tempdir().unwrap();
-        let mut builder = S3ServiceBuilder::new(FileSystem::new(directory.path()).unwrap());
+        let mut builder = S3ServiceBuilder::new(Listing::of(FileSystem::new(directory.path()).unwrap()));
         builder.set_auth(SimpleAuth::from_single(Self::ACCESS_KEY_ID, Self::SECRET_ACCESS_KEY));
         let service = builder.build();
         let (listener, address) = listen();

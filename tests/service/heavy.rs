@@ -2,19 +2,16 @@
 
 use crate::bucket::{Place, job};
 use crate::daemon::{end_of, everything_below, job_that, submit};
-use crate::media::{RATE, check_whole, ffmpeg, frames};
-use reelmill::api::v1::{self, JobState, ProbeMediaRequest, StopJobsRequest};
+use crate::media::{RATE, check_whole, ffmpeg};
+use reelmill::api::v1::{self, JobState, ProbeMediaRequest};
 use reelmill_testkit::{Fault, Request, Rule};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 const MIB: u64 = 1 << 20;
 /// Seconds of a noisy clip; 2 MB each.
 const SECONDS: usize = 12;
 /// Pictures a second of a clip of which a probe needs little.
 pub(crate) const QUICK: usize = 200;
-/// A stop is done within this.
-const STOPPED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Makes a clip that does not compress, 320x180 at 16 Mb/s, a key frame each second, its index behind it. A probe looks at
 /// the first 300 pictures, so of one with many pictures a second it needs little.
@@ -29,7 +26,7 @@ pub(crate) fn noisy(path: &Path, pictures: usize) {
 }
 
 /// A job that takes the pictures over as they are, so that much is sent and nothing computed.
-fn copied(source: &str, destination: &str) -> v1::JobSpec {
+pub(crate) fn copied(source: &str, destination: &str) -> v1::JobSpec {
     let mut spec = job(source, destination);
     let rung = v1::RenditionSpec { size: "320x180".into(), bit_rate: 20_000_000, ..v1::RenditionSpec::default() };
     spec.outputs[0].renditions = vec![rung];
@@ -104,39 +101,6 @@ async fn an_object_that_is_replaced_while_it_is_read_fails_the_job_with_that_rea
     let ended = end_of(&mut client, &id).await;
     assert_eq!(ended.state(), JobState::Failed, "{ended:?}");
     assert_eq!(ended.problem.unwrap().code, "source.changed");
-    place.clear().await;
-}
-
-#[tokio::test]
-async fn a_stop_in_the_middle_of_an_upload_in_parts_leaves_nothing() {
-    let Some(place) = Place::open() else { return };
-    let daemon = place.setup().set("upload.threshold_bytes=5MiB").set("upload.part_bytes=5MiB").start().await;
-    let source = daemon.path("in.mp4");
-    noisy(&source, RATE);
-    let mut spec = copied(source.to_str().unwrap(), &place.uri("out"));
-    spec.outputs[0].progressive_mp4 = Some(true);
-    place.proxy.fail(Rule::new(Fault::Slow(8 * MIB)).method("PUT").target("partNumber=").always());
-    let mut client = daemon.jobs().await;
-    let id = submit(&mut client, spec.clone()).await;
-    place.proxy.until(|seen| seen.iter().filter(|request| request.target.contains("partNumber=")).count() >= 3).await;
-    let began = Instant::now();
-    client.stop_jobs(StopJobsRequest { ids: vec![id.clone()] }).await.unwrap();
-    let ended = end_of(&mut client, &id).await;
-    assert_eq!(ended.state(), JobState::Stopped, "{ended:?}");
-    assert_eq!(place.below("out").await, []);
-    if let Some(store) = &place.target.embedded {
-        crate::daemon::until("uploads to be aborted", || store.unfinished_uploads().is_empty().then_some(())).await;
-    }
-    assert!(began.elapsed() < STOPPED_WITHIN, "{:?}", began.elapsed());
-    assert!(daemon.spooled().is_empty() && daemon.workers().is_empty());
-    // The same, let through, is one file in the right pieces.
-    place.proxy.clear();
-    let id = submit(&mut client, spec).await;
-    let ended = end_of(&mut client, &id).await;
-    assert_eq!(ended.state(), JobState::Succeeded, "{ended:?}");
-    let copy = daemon.path("copy");
-    place.download("out/", &copy).await;
-    assert_eq!(frames(&copy.join("mp4/320x180.mp4")), SECONDS * RATE);
     place.clear().await;
 }
 

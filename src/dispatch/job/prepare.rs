@@ -11,18 +11,25 @@ use crate::model::{Fault, MediaFacts, Problem};
 use crate::plan::{JobPlanning, Node, plan_job};
 use crate::publish::{
     self,
-    sink::{Claim, Leave},
+    sink::{Claim, Leave, SinkError},
 };
 use crate::report::JobEvent;
 use crate::store::Waiting;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// The document that holds the plan: an attempt goes on with the plan of the first, so that encoder identities stay.
 const PLAN: &str = "plan";
+
+/// How long a claim that is no longer wanted may take to end: most of the 2 s in which a stop is done are for what follows.
+const CLAIM_ENDS_WITHIN: Duration = Duration::from_millis(800);
+/// Longest time that taking a claim back may take.
+const TAKE_BACK_MAX: Duration = Duration::from_secs(60);
 
 /// How a destination is visited.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,6 +108,42 @@ impl Job {
                 }
                 done = &mut work => return Ok(Some(done)),
             }
+        }
+    }
+
+    /// As [`Job::while_serving`], for the claim of an output, which gets a moment to end when nobody wants it any more: a
+    /// request that was sent is carried out, whoever still waits for the answer.
+    async fn while_claiming<T>(&mut self, output: usize, work: impl Future<Output = T>) -> Result<Option<T>, Broken> {
+        tokio::pin!(work);
+        let mut end = None;
+        loop {
+            let over = async {
+                match end {
+                    Some(end) => tokio::time::sleep_until(end).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(Some(done)),
+                Some(command) = self.commands.recv() => {
+                    self.command(command).await?;
+                    let wanted = self.keeper.record.outputs[output].state() == OutputState::Pending;
+                    if !wanted || self.nothing_left() {
+                        end.get_or_insert(Instant::now() + CLAIM_ENDS_WITHIN);
+                    }
+                }
+                () = over => return Ok(None),
+            }
+        }
+    }
+
+    /// Takes back the claim of an output that was stopped while it was claimed.
+    async fn take_back(&mut self, output: usize) {
+        let Ok(sink) = self.sink(output) else { return };
+        let taken = tokio::time::timeout(TAKE_BACK_MAX, sink.abandon(Leave::Nothing)).await;
+        if let Ok(Err(SinkError { problem, .. })) = taken {
+            tracing::error!(job = %self.keeper.record.id, output, %problem, "the output's claim could not be taken back");
         }
     }
 
@@ -237,8 +280,14 @@ impl Job {
                     }
                 }
             };
-            let claimed = self.while_serving(visited).await?;
+            let claimed = match visit {
+                Visit::Look => self.while_serving(visited).await?,
+                Visit::Claim => self.while_claiming(index, visited).await?,
+            };
             if self.keeper.record.outputs[index].state() != OutputState::Pending {
+                if visit == Visit::Claim {
+                    self.take_back(index).await;
+                }
                 continue;
             }
             match claimed {

@@ -212,6 +212,10 @@ impl ObjectStore for MemoryObjects {
         })
     }
 
+    fn settled(&self) -> ObjectAnswer<'_, ()> {
+        self.request("settled".to_owned(), |_| Ok(()))
+    }
+
     fn abort_uploads(&self, prefix: String) -> ObjectAnswer<'_, ()> {
         self.request(format!("abort {prefix}"), |_| Ok(()))
     }

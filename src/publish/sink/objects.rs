@@ -50,6 +50,10 @@ pub trait ObjectStore: Send + Sync + fmt::Debug + 'static {
     /// Deletes objects; those that are not there are fine.
     fn delete(&self, keys: Vec<String>) -> ObjectAnswer<'_, ()>;
 
+    /// Answers when requests that were given up are over at the store, or after a moment: an object that has left may
+    /// still arrive after those that follow it.
+    fn settled(&self) -> ObjectAnswer<'_, ()>;
+
     /// Aborts uploads in parts of keys that begin with `prefix`. A store that cannot list them has nothing to abort.
     fn abort_uploads(&self, prefix: String) -> ObjectAnswer<'_, ()>;
 }

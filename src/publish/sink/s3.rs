@@ -256,6 +256,10 @@ impl Sink for S3Sink {
 
     fn abandon(&self, leave: Leave) -> Answer<'_, ()> {
         Box::pin(async move {
+            if leave != Leave::Everything {
+                // What is on its way would otherwise arrive after everything else was removed.
+                self.store.settled().await.map_err(|error| self.told(error))?;
+            }
             let marker = self.small(MARKER).await?.and_then(|body| Marker::read(&body));
             if marker.is_none_or(|marker| marker.job != self.job) {
                 return Ok(());
