@@ -1,9 +1,9 @@
 //! What breaks on the way to a store and back is tried again, and costs neither bytes nor more than its own output.
 
 use crate::bucket::{Place, is_segment, job};
-use crate::daemon::{end_of, output, submit};
+use crate::daemon::{PATIENCE, end_of, output, submit};
 use crate::media::{check_whole, clip, identities};
-use reelmill::api::v1::{JobState, OutputState, RetryJobRequest};
+use reelmill::api::v1::{DeleteJobRequest, IfExists, JobState, OutputState, RetryJobRequest};
 use reelmill_testkit::{Fault, Rule};
 use std::collections::BTreeMap;
 
@@ -101,5 +101,32 @@ async fn a_store_that_stays_away_costs_its_own_output_and_a_retry_makes_only_wha
     assert!(again.iter().all(|(path, _)| is_missing(path)), "{again:?}");
     assert!((3..SECONDS).all(|index| second[&format!("ts/90p/0000{index}.ts")]
         == first.get(&format!("ts/90p/0000{index}.ts")).unwrap_or(&0) + 1));
+    place.clear().await;
+}
+
+#[tokio::test]
+async fn a_place_is_free_again_when_the_job_that_failed_there_is_deleted() {
+    let Some(place) = Place::open() else { return };
+    let daemon = place.setup().start().await;
+    let source = daemon.path("in.mp4");
+    clip(&source, 2);
+    let mut spec = job(source.to_str().unwrap(), &place.uri("out"));
+    spec.outputs[0].if_exists = IfExists::Replace.into();
+    place.proxy.fail(Rule::new(busy(None)).method("PUT").target("ts/90p/00001.ts").always());
+    let mut client = daemon.jobs().await;
+    let failed = submit(&mut client, spec.clone()).await;
+    assert_eq!(end_of(&mut client, &failed).await.state(), JobState::Failed);
+    place.proxy.clear();
+    let id = submit(&mut client, spec.clone()).await;
+    let refused = end_of(&mut client, &id).await.problem.unwrap();
+    assert!(refused.code == "output.exists" && refused.message.contains(&failed), "{refused:?}");
+    client.delete_job(DeleteJobRequest { id: failed }).await.unwrap();
+    let began = std::time::Instant::now();
+    while !place.below("out").await.is_empty() {
+        assert!(began.elapsed() < PATIENCE, "{:?}", place.below("out").await);
+    }
+    let id = submit(&mut client, spec).await;
+    let ended = end_of(&mut client, &id).await;
+    assert_eq!(ended.state(), JobState::Succeeded, "{ended:?}");
     place.clear().await;
 }

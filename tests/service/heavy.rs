@@ -1,7 +1,7 @@
 //! Sources and files that are large enough to be read and sent piece by piece.
 
 use crate::bucket::{Place, job};
-use crate::daemon::{end_of, everything_below, job_that, submit};
+use crate::daemon::{Daemon, end_of, job_that, submit, until};
 use crate::media::{RATE, check_whole, ffmpeg};
 use reelmill::api::v1::{self, JobState, ProbeMediaRequest};
 use reelmill_testkit::{Fault, Request, Rule};
@@ -116,8 +116,7 @@ async fn encoders_wait_for_uploads_rather_than_fill_the_disk() {
     let id = submit(&mut client, copied(source.to_str().unwrap(), &place.uri("out"))).await;
     let mut most = 0;
     let ended = job_that(&mut client, &id, |job| {
-        let sizes = everything_below(&daemon.state_dir().join("spool")).into_iter();
-        most = most.max(sizes.filter_map(|path| path.metadata().ok()).filter(|m| m.is_file()).map(|m| m.len()).sum());
+        most = most.max(spooled_bytes(&daemon));
         crate::daemon::is_over(job.state())
     });
     let ended = ended.await;
@@ -128,4 +127,39 @@ async fn encoders_wait_for_uploads_rather_than_fill_the_disk() {
     place.download("out/", &copy).await;
     check_whole(&copy, &["320x180"], &["cmaf", "ts"], SECONDS);
     place.clear().await;
+}
+
+#[tokio::test]
+async fn a_part_that_all_others_wait_for_is_begun_again_however_full_the_spool_is() {
+    const QUOTA: u64 = 16 * MIB;
+    let Some(place) = Place::open() else { return };
+    let daemon = place.setup().set(format!("spool.bytes_max={QUOTA}")).set("threads=8").start().await;
+    let source = daemon.path("in.mp4");
+    noisy(&source, RATE);
+    let mut spec = copied(source.to_str().unwrap(), &place.uri("out"));
+    spec.outputs[0].copy = Some(false);
+    // Transport streams are numbered through, so they are stored in their order.
+    spec.outputs[0].packagings = vec![v1::Packaging::Ts.into()];
+    spec.outputs[0].spans = 6;
+    spec.outputs[0].segment_duration = Some(prost_types::Duration { seconds: 0, nanos: 500_000_000 });
+    let mut client = daemon.jobs().await;
+    let id = submit(&mut client, spec).await;
+    let first = daemon.worker_on(&id, "video-0").await;
+    first.signal(libc::SIGSTOP);
+    let mut most = 0;
+    until("the spool to be full", || {
+        most = most.max(spooled_bytes(&daemon));
+        (most >= QUOTA).then_some(())
+    })
+    .await;
+    first.signal(libc::SIGKILL);
+    let ended = end_of(&mut client, &id).await;
+    assert_eq!(ended.state(), JobState::Succeeded, "{ended:?}");
+    place.clear().await;
+}
+
+/// Bytes of all files in the spool.
+fn spooled_bytes(daemon: &Daemon) -> u64 {
+    let files = daemon.spooled().into_iter().filter_map(|path| path.metadata().ok()).filter(|found| found.is_file());
+    files.map(|file| file.len()).sum()
 }
