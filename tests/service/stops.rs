@@ -82,8 +82,13 @@ async fn stopped_while_it_uploads() {
     let id = submit(&mut client, spec).await;
     until("uploads that stand still", || (proxy.count("PUT", "/180p/") > 5).then_some(())).await;
     check_stopped(&daemon, &mut client, &id, &daemon.path("nowhere"), "while it uploads").await;
-    assert!(everything_below(&store.directory().join("published")).is_empty(), "the bucket is empty again");
-    assert!(store.unfinished_uploads().is_empty());
+    // The store's directories stay; there are none in a bucket.
+    let left = everything_below(&store.directory().join("published"));
+    let left: Vec<_> = left.iter().filter(|path| path.is_file()).collect();
+    assert!(left.is_empty(), "the bucket is not empty again: {left:?}");
+    // Bodies that the proxy holds back are the store's own matter until the connection ends.
+    let uploads = store.unfinished_uploads().into_iter().filter(|name| name.starts_with(".upload"));
+    assert_eq!(uploads.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
 #[tokio::test]
