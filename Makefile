@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build player demo clean-demo test check tests test-corpus check-trixie bench release-api
+.PHONY: help setup build player demo clean-demo test check tests test-corpus check-trixie bench bench-api release-api
 
 # rustup's directory may not be in PATH in the shell that has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -64,3 +64,8 @@ release-api: ## write the API of this version down as released: from then on a t
 bench: build ## compare with one ffmpeg command and write docs/BENCHMARKS.md (a quarter of an hour; BENCH_QUICK=1 tries it)
 	@command -v python3 >/dev/null || { echo "bench: this needs python3"; exit 1; }
 	python3 -B bench/run.py
+
+bench-api: build ## load the API of a daemon and write its figures to docs/BENCHMARKS.md (five minutes; BENCH_QUICK=1 tries it)
+	@command -v ffmpeg >/dev/null || { echo "bench-api: this needs ffmpeg, which \`make setup\` installs"; exit 1; }
+	cargo build --release --locked -p reelmill-bench-api
+	$(TARGET)/release/bench-api

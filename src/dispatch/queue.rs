@@ -39,7 +39,10 @@ impl Queue {
             self.later.remove(&(from, rank));
             self.ready.insert(rank);
         }
-        let (_, id) = self.ready.iter().copied().find(|(priority, _)| allowed(*priority))?;
+        // One look for each class: this is asked at every turn of the loop, and a class without room may be long.
+        let first = |class: Priority| self.ready.range((class, JobId::from_number(0))..).next().copied();
+        let of_class = |class: Priority| first(class).filter(|(priority, _)| *priority == class);
+        let (_, id) = Priority::ALL.into_iter().filter(|class| allowed(*class)).find_map(of_class)?;
         self.remove(id);
         Some(id)
     }
@@ -79,6 +82,20 @@ mod tests {
         assert_eq!((queue.wake_unix_ms(), queue.len()), (Some(500), 1));
         assert_eq!(drain(&mut queue, 500), [4]);
         assert_eq!((queue.wake_unix_ms(), queue.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_long_class_without_room_is_passed_over_at_once() {
+        let mut queue = Queue::default();
+        (1..=1000).for_each(|number| queue.add(id(number), Priority::High, 0));
+        queue.add(id(1001), Priority::Batch, 0);
+        let asked = std::cell::Cell::new(0);
+        let allowed = |priority| {
+            asked.set(asked.get() + 1);
+            priority == Priority::Batch
+        };
+        assert_eq!((queue.take(0, allowed), asked.get()), (Some(id(1001)), 3));
+        assert_eq!(queue.take(0, |_| false), None);
     }
 
     #[test]

@@ -48,6 +48,11 @@ pub enum Priority {
     Batch,
 }
 
+impl Priority {
+    /// All classes, in the order in which they are served.
+    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Batch];
+}
+
 /// One source.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SourceSpec {
