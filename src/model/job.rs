@@ -208,8 +208,8 @@ pub enum Subject {
     Input(usize, InputState),
     /// An output, by index, and its new state.
     Output(usize, OutputState),
-    /// An output, by index, can be played from now on.
-    Playable(usize),
+    /// An output, by index, can be played from now on; its state, which did not change.
+    Playable(usize, OutputState),
 }
 
 /// One change of state.
@@ -291,6 +291,8 @@ impl JobRecord {
         output.state = next;
         match event {
             OutputEvent::Begin => output.attempts += 1,
+            // What could be played was taken away when it failed or was stopped.
+            OutputEvent::Retry => (output.problem, output.playable_unix_ms) = (None, None),
             // Why it was stopped is told when the stop is asked for, and stays.
             OutputEvent::EndStopped => {}
             _ => output.problem.clone_from(&problem),
@@ -306,7 +308,8 @@ impl JobRecord {
             return;
         };
         output.playable_unix_ms = Some(now_unix_ms);
-        self.note(now_unix_ms, Subject::Playable(index), None);
+        let state = output.state();
+        self.note(now_unix_ms, Subject::Playable(index, state), None);
     }
 
     /// Changes that are not stored yet.

@@ -46,11 +46,6 @@ impl Finished {
         let v1::Segment { track, index, start, duration, frames, .. } = message;
         Ok(Self { track, index, start, duration, frames, files })
     }
-
-    /// The hash of each file.
-    pub(super) fn hashes(&self) -> impl Iterator<Item = (Packaging, &str)> {
-        self.files.iter().map(|file| (file.packaging, file.sha256.as_str()))
-    }
 }
 
 fn spooled(file: v1::SpoolFile) -> Result<SpooledFile, Problem> {

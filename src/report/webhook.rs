@@ -43,7 +43,7 @@ fn occurrences(change: &Change) -> Vec<(WebhookEvent, String, Option<usize>)> {
         Subject::Output(index, state) if state.is_over() => {
             vec![(WebhookEvent::OutputEnded, of_output(state.as_str()), Some(*index))]
         }
-        Subject::Playable(index) => vec![(WebhookEvent::OutputPlayable, of_output("playable"), Some(*index))],
+        Subject::Playable(index, _) => vec![(WebhookEvent::OutputPlayable, of_output("playable"), Some(*index))],
         Subject::Output(..) | Subject::Input(..) => Vec::new(),
     }
 }

@@ -3,10 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
 
 mod daemon;
+mod forgets;
+mod hooks;
 mod kills;
 mod media;
+mod order;
 mod ready;
 mod retries;
+mod shapes;
 mod slow;
+mod spans;
 mod states;
 mod stops;
+mod watches;

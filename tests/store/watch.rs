@@ -3,7 +3,7 @@
 use crate::fixture::{CREATED, change, create, events, get, history, in_state, job, problem, way_to};
 use reelmill::model::JobId;
 use reelmill::model::job::{Change, Subject};
-use reelmill::model::state::{JobEvent, JobState};
+use reelmill::model::state::{JobEvent, JobState, OutputState};
 use reelmill::store::{CHANGES_IN_FLIGHT, Store, Told};
 use std::sync::Arc;
 use tokio::sync::broadcast::Receiver;
@@ -131,7 +131,7 @@ pub(crate) async fn the_end_is_marked_and_a_retry_goes_on(store: Arc<dyn Store>)
         job(JobState::Queued, false),
         job(JobState::Stopping, false),
         job(JobState::Stopped, false),
-        (Subject::Playable(0), true),
+        (Subject::Playable(0, OutputState::Pending), true),
     ];
     assert_eq!(told(&mut receiver), wanted);
 }

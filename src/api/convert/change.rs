@@ -45,9 +45,9 @@ pub(in crate::api) fn change(change: &Change, names: &Names) -> v1::Change {
             state: state.proto().into(),
             playable: false,
         }),
-        Subject::Playable(index) => Told::Output(v1::OutputChange {
+        Subject::Playable(index, state) => Told::Output(v1::OutputChange {
             output_id: names.output(*index),
-            state: v1::OutputState::Running.into(),
+            state: state.proto().into(),
             playable: true,
         }),
     };
