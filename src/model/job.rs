@@ -291,6 +291,8 @@ impl JobRecord {
         output.state = next;
         match event {
             OutputEvent::Begin => output.attempts += 1,
+            // What could be played was taken away when it failed or was stopped.
+            OutputEvent::Retry => (output.problem, output.playable_unix_ms) = (None, None),
             // Why it was stopped is told when the stop is asked for, and stays.
             OutputEvent::EndStopped => {}
             _ => output.problem.clone_from(&problem),

@@ -6,6 +6,7 @@
 use reelmill::api::v1;
 use reelmill::api::v1::job_service_client::JobServiceClient;
 use reelmill::api::v1::media_service_client::MediaServiceClient;
+use reelmill::api::v1::node_service_client::NodeServiceClient;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -75,6 +76,14 @@ impl WorkerProcess {
         let name = self.spool.file_name()?.to_str()?;
         let (part, _attempt) = name.rsplit_once('-').filter(|_| !name.starts_with("reelmill-probe"))?;
         Some(part.to_owned())
+    }
+
+    /// CPU time that it has used, in the system's ticks.
+    pub(crate) fn cpu_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        // After the name, which may hold anything, come state and 11 fields, then user and system time (proc(5)).
+        let after = stat.rsplit_once(')').map(|(_, after)| after).unwrap_or_default();
+        after.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }
 
     pub(crate) fn signal(&self, signal: i32) {
@@ -174,9 +183,18 @@ impl Daemon {
         MediaServiceClient::new(self.channel().await)
     }
 
+    pub(crate) async fn node(&self) -> NodeServiceClient<Channel> {
+        NodeServiceClient::new(self.channel().await)
+    }
+
     /// The value of `--endpoint`.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.grpc.unwrap())
+    }
+
+    /// Where metrics and health are answered.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.http.unwrap()
     }
 
     /// Runs a client command against it and gives what it printed; `Err` with what it complained of.

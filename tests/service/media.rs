@@ -34,6 +34,12 @@ pub(crate) fn heavy_clip(path: &Path) {
     ffmpeg(&[&inputs[..], &codecs, &end].concat());
 }
 
+/// Makes a tone alone.
+pub(crate) fn tone(path: &Path, seconds: usize) {
+    let sound = format!("sine=frequency=880:duration={seconds}");
+    ffmpeg(&["-f", "lavfi", "-i", &sound, "-c:a", "aac", path.to_str().unwrap()]);
+}
+
 /// Runs FFmpeg and expects success without a word; gives what it printed.
 pub(crate) fn ffmpeg(arguments: &[&str]) -> String {
     let ran = Command::new("ffmpeg").args(["-nostdin", "-v", "error", "-y"]).args(arguments).output().unwrap();

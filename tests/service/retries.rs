@@ -191,9 +191,8 @@ async fn a_retry_uploads_what_is_missing_and_no_more() {
     spec.outputs.push(output("s3://published/film", &["90p"]));
     let mut client = daemon.jobs().await;
     let id = submit(&mut client, spec).await;
-    let puts = |what: &str| proxy.requests().iter().filter(|r| r.method == "PUT" && r.path().ends_with(what)).count();
     job_that(&mut client, &id, |job| job.outputs[1].playable_time.is_some()).await;
-    until("the reader to be held", || (puts(".ts") >= 3).then_some(())).await;
+    until("the reader to be held", || (proxy.count("PUT", "/ts/90p/") >= 10).then_some(())).await;
     // Manifests are refused from now on, so the output fails; its segments so far are all recorded.
     let denied = Fault::Answer { status: 403, code: "AccessDenied", retry_after: None };
     proxy.fail(Rule::new(denied).method("PUT").target("m3u8").always());

@@ -114,6 +114,8 @@ impl Job {
                 self.figures.published(output, &track, end_us);
                 self.tell_listener(JobEvent::Segment { track, index, bytes, end_us }).await;
             }
+            // Told before it heard that it is to end, and taken away by now.
+            Told::Playable if self.outputs[output].as_ref().is_none_or(|live| live.ending.is_some()) => {}
             Told::Playable => {
                 let elapsed_ms = self.elapsed_ms();
                 self.keeper.record.playable(output, now_unix_ms());

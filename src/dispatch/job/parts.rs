@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 /// A part for whose segments the disk has no room is looked at again after so long, ms.
 const ROOM_AGAIN_MS: u64 = 500;
-/// Workers that run side by side share the spool's quota as if there were so many.
+/// Workers that run side by side share the spool's quota as if there were so many, or more where there are.
 const SPOOL_SHARES: u64 = 4;
 /// The document that says where finished parts end.
 pub(super) const PARTS: &str = "parts";
@@ -305,7 +305,8 @@ impl Job {
             .await?;
         let settings = &self.settings;
         let mut launch = Launch::new(&settings.worker, &spool, source, settings.transport, order);
-        launch.spool_bytes_max = (settings.spool_bytes_max / SPOOL_SHARES).max(1);
+        let side_by_side = u64::from(settings.threads).min(work.plan.spans.len() as u64) + 1;
+        launch.spool_bytes_max = (settings.spool_bytes_max / SPOOL_SHARES.max(side_by_side)).max(1);
         let worker = supervise::start(launch, (SpanId(index as u32), attempt), self.reports.clone())?;
         Ok(Running { worker, spool, attempt, dropped: BTreeSet::new(), yields: false })
     }

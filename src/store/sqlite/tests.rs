@@ -1,6 +1,8 @@
 //! What cannot be brought about from outside: panics in the threads, and a store that is dropped over its work.
 
 use super::*;
+use crate::model::job::Subject;
+use crate::model::state::OutputState;
 use crate::store::hub::News;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -122,8 +124,7 @@ async fn what_is_refused_leaves_nothing_and_disturbs_nobody_in_its_batch() {
                 change.revision += 1;
                 let sql = "INSERT INTO effects (job, created_unix_ms, body, state) VALUES (x'00', ?1, '', 'done')";
                 change.prepare(sql)?.execute([number])?;
-                let subject =
-                    crate::model::job::Subject::Playable(number as usize, crate::model::state::OutputState::Running);
+                let subject = Subject::Playable(number as usize, OutputState::Running);
                 let changed = Change { revision: change.revision, unix_ms: 0, subject, problem: None };
                 change.news.push(News::Changed(Arc::new(Told { id, change: changed, last: false })));
                 if number % 2 == 0 { Ok(number) } else { Err(StoreError::Conflict) }
