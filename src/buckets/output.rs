@@ -10,8 +10,8 @@ use std::time::Duration;
 /// Most keys that are listed of one output: ten renditions of ten days.
 const KEYS_MAX: usize = 2_000_000;
 
-/// How long requests that were given up are waited for: longer than a round trip to the other side of the world, and half
-/// of the time in which a stop is done.
+/// How long requests that were given up are waited for: they end themselves before that, but for uploads in parts, which
+/// may take several requests to abort.
 const SETTLED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A bucket.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-/// How long an answer is waited for that nobody wants any more. Stores answer small objects within a second.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long an answer is waited for that nobody wants any more: longer than a round trip to the other side of the world,
+/// and half of the 2 s after which nothing of a stopped job may run.
+const ANSWER_WITHIN: Duration = Duration::from_millis(800);
 
 /// A task more that [`crate::Store::settled`] waits for, while this lives.
 pub(crate) struct Unsettled(Bucket);

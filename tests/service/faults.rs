@@ -122,7 +122,8 @@ async fn a_place_is_free_again_when_the_job_that_failed_there_is_deleted() {
     assert!(refused.code == "output.exists" && refused.message.contains(&failed), "{refused:?}");
     client.delete_job(DeleteJobRequest { id: failed }).await.unwrap();
     let began = std::time::Instant::now();
-    while !place.below("out").await.is_empty() {
+    // The embedded store fails to list what is being deleted.
+    while place.bucket.any_under(&place.key("out")).await != Ok(false) {
         assert!(began.elapsed() < PATIENCE, "{:?}", place.below("out").await);
     }
     let id = submit(&mut client, spec).await;

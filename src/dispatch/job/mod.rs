@@ -181,6 +181,8 @@ impl Job {
         if self.suspended && !self.all_over() {
             return self.suspend(None).await.map(Ended::Again);
         }
+        // First, so that nothing lies here any more of a job that is told to be over.
+        self.clean_up().await;
         self.end().await?;
         Ok(Ended::Over)
     }

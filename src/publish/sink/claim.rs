@@ -194,7 +194,7 @@ impl Directory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
         }
-        let empty = fs::read_dir(&self.root).map_err(failed)?.next().is_none();
+        let empty = !fs::read_dir(&self.root).map_err(failed)?.flatten().any(|entry| !is_prepared(&entry));
         let ours = is_report(&fs::read(self.root.join(REPORT)).unwrap_or_default());
         Ok(match (empty, ours) {
             (true, _) | (_, true) if aside => Standing::MineAside,
@@ -230,10 +230,13 @@ impl Directory {
         // Fails when another job has done the same in the meantime: a directory that holds something is not replaced.
         let hidden = self.root.join(HIDDEN);
         fs::rename(prepared, &hidden).map_err(|_| self.exists("another job has just begun to write there"))?;
-        let others = |entry: &fs::DirEntry| !entry.file_name().to_string_lossy().starts_with(HIDDEN);
-        if fs::read_dir(&self.root).map_err(failed)?.flatten().any(|entry| others(&entry)) {
-            let _ = fs::remove_dir_all(&hidden);
-            return Err(self.exists("somebody has just put something there").into());
+        for entry in fs::read_dir(&self.root).map_err(failed)?.flatten() {
+            if is_prepared(&entry) {
+                let _ = fs::remove_dir_all(entry.path());
+            } else if entry.file_name() != HIDDEN {
+                let _ = fs::remove_dir_all(&hidden);
+                return Err(self.exists("somebody has just put something there").into());
+            }
         }
         disk::sync_directory(&hidden).and_then(|()| disk::sync_directory(&self.root)).map_err(failed)?;
         Ok(lock)
@@ -306,6 +309,12 @@ impl Directory {
     fn exists(&self, why: &str) -> Problem {
         Problem::input("output.exists", format!("{} cannot be written to: {why}", self.name()))
     }
+}
+
+/// Whether this is a mark that has not been put in its place: that of a process that was killed, or of one that comes too
+/// late.
+fn is_prepared(entry: &fs::DirEntry) -> bool {
+    entry.file_name().to_string_lossy().strip_prefix(HIDDEN).is_some_and(|rest| rest.starts_with('-'))
 }
 
 const BUSY: &str = "another job is writing there";

@@ -46,6 +46,18 @@ fn code<T>(result: Result<T, SinkError>) -> String {
 }
 
 #[tokio::test]
+async fn a_claim_that_a_kill_cut_off_stands_in_nobodys_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out");
+    fs::create_dir_all(out.join(".reelmill-0123456789abcdef")).unwrap();
+    let first = sink(&out, JOB);
+    assert_eq!(first.claim(IfExists::Fail, false).await.unwrap(), Claim::Free);
+    fill(&first, b"x").await;
+    first.keep().await.unwrap();
+    assert!(tree(&out).keys().all(|path| !path.to_string_lossy().contains(".reelmill")), "{:?}", tree(&out));
+}
+
+#[tokio::test]
 async fn what_was_made_for_a_job_goes_when_it_is_removed() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("neighbour"), b"").unwrap();
