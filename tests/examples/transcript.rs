@@ -178,7 +178,8 @@ fn canonical(output: &str) -> String {
     }
     let (later, now): (Vec<String>, Vec<String>) =
         messages.into_iter().partition(|message| message.contains("\"playable\": true"));
-    now.concat() + &later.concat()
+    let later = later.iter().flat_map(|message| message.lines()).filter(|line| !line.contains("\"state\": "));
+    now.concat() + &later.map(|line| format!("{line}\n")).collect::<String>()
 }
 
 fn masked(line: &str) -> String {

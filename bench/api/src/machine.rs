@@ -31,13 +31,18 @@ impl Machine {
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let disk = output("stat", &["--file-system", "--format=%T", &work.to_string_lossy()]);
         let disk = format!("{disk}; a flush of 4 KiB takes {} (p99 {})", ms(flushes.p50()), ms(flushes.p99()));
-        Ok(Self(vec![
+        let mut all = vec![
             ("date", output("date", &["--utc", "+%Y-%m-%d %H:%M UTC"])),
             ("machine", format!("{cpu}, {cores} cores, {:.1} GiB", memory_kib / f64::from(1 << 20))),
             ("system", format!("{}, kernel {}", system.trim_matches('"'), kernel.trim())),
             ("disk of the state directory", disk),
             ("reelmill", commit()),
-        ]))
+        ];
+        match nice().as_str() {
+            "0" | "" => {}
+            nice => all.push(("priority", format!("of the daemon and the load: nice {nice}, others have 0"))),
+        }
+        Ok(Self(all))
     }
 }
 
@@ -104,6 +109,13 @@ fn flushes(work: &Path) -> Outcome<Times> {
     }
     fs::remove_file(path)?;
     Ok(Times::new(times))
+}
+
+/// The nice value of this process, which the daemon has from it (proc_pid_stat(5), field 19).
+fn nice() -> String {
+    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    fields.split_whitespace().nth(16).unwrap_or_default().to_owned()
 }
 
 fn load() -> String {

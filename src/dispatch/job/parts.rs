@@ -5,6 +5,7 @@ use super::{Broken, Job};
 use crate::dispatch::blocking;
 use crate::dispatch::engine::ToEngine;
 use crate::model::plan::{JobPlan, OutputPlan, SpanRange};
+use crate::model::state::OutputState;
 use crate::model::{Fault, Problem};
 use crate::publish::Part;
 use crate::report::JobEvent;
@@ -78,7 +79,8 @@ impl Running {
 impl Job {
     /// Starts the outputs, and hands the parts that are missing to the scheduler.
     pub(super) async fn start_parts(&mut self) -> Result<Option<mpsc::UnboundedReceiver<Action>>, Broken> {
-        if self.suspended {
+        let wanted = self.keeper.record.outputs.iter().any(|output| output.state() == OutputState::Running);
+        if self.suspended || !wanted {
             return Ok(None);
         }
         let id = self.keeper.record.id;
@@ -150,9 +152,8 @@ impl Job {
     }
 
     async fn begin_outputs(&mut self, rows: &[LedgerRow]) -> Result<(), Broken> {
-        use crate::model::state::OutputState::Running;
         for output in 0..self.outputs.len() {
-            if self.keeper.record.outputs[output].state() != Running {
+            if self.keeper.record.outputs[output].state() != OutputState::Running {
                 continue;
             }
             let own: Vec<_> = rows.iter().filter(|row| row.output == output).cloned().collect();
