@@ -73,7 +73,9 @@ mod tests {
 
     #[test]
     fn a_message_cut_short_is_an_error_not_an_end() {
-        let bytes = encode(&v1::Failed { fault: "bug".into(), code: "x".into(), message: "y".into() }).unwrap();
+        let bytes =
+            encode(&v1::Failed { fault: "bug".into(), code: "x".into(), message: "y".into(), ..v1::Failed::default() })
+                .unwrap();
         let mut from = &bytes[..bytes.len() - 1];
         assert!(read_blocking::<v1::Failed>(&mut from).is_err());
     }

@@ -1,7 +1,9 @@
 //! What the scheduler is told, and what it answers.
 
+use crate::choice::{Ability, Device, DeviceId, Group, GroupId};
 use crate::pool::LeaseId;
 use crate::vector::{Dimension, Vector};
+use std::sync::Arc;
 
 /// Names a job; chosen by the caller, never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -26,14 +28,29 @@ pub enum Priority {
 /// Something that happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// A job wants to run. `spans[i]` is the demand of span `i`.
+    /// A job wants to run.
     JobSubmitted {
+        /// What it is.
+        job: JobDemand,
+    },
+    /// A job has more to do than it was submitted with: what failed on one device is made again elsewhere. The new groups
+    /// and spans are numbered on from those that are there.
+    SpansAdded {
         /// Which job.
         job: JobId,
-        /// Its class.
-        priority: Priority,
-        /// What each of its spans needs while it runs.
-        spans: Vec<Vector>,
+        /// More groups.
+        groups: Vec<Group>,
+        /// More spans, each by the group that it belongs to.
+        spans: Vec<GroupId>,
+    },
+    /// A group may no longer run as it did. Spans that run are left alone; the next one chooses anew among these.
+    GroupChanged {
+        /// Which job.
+        job: JobId,
+        /// Which group.
+        group: GroupId,
+        /// What it may choose from now on.
+        choices: Group,
     },
     /// A span is done and its process gone.
     SpanFinished {
@@ -50,6 +67,8 @@ pub enum Event {
         span: SpanId,
         /// Not tried again before this time, ms: how long to wait is the caller's policy.
         again_ms: u64,
+        /// What of its device is to blame; `None` where the device is not.
+        blame: Option<Ability>,
     },
     /// A span is no longer wanted: what it was to make is not, or it has failed for good.
     SpanDropped {
@@ -70,11 +89,55 @@ pub enum Event {
     },
     /// Nothing but time has passed; see [`crate::Scheduler::wake_ms`].
     Tick,
-    /// There is more, or less, than before.
-    CapacityChanged {
-        /// What there is now.
+    /// The host has more, or less, than before.
+    HostChanged {
+        /// What it has now.
         capacity: Vector,
     },
+    /// A device is there, newly or again, or has more or less than before.
+    DeviceUp {
+        /// What it is. The kind of one that is known must not change.
+        device: Device,
+    },
+    /// A device is gone. What runs on it holds its leases until it is reported.
+    DeviceDown {
+        /// Which one.
+        device: DeviceId,
+    },
+    /// A driver refused one more of something that it counts, though the scheduler thought there was room: others use
+    /// it too, or there is less than was believed. The span goes on or fails by an event of its own.
+    Refused {
+        /// What was refused.
+        dimension: Dimension,
+        /// The device, where the driver counts by device; `None` where it counts over the host.
+        device: Option<DeviceId>,
+    },
+    /// The answer to [`Action::Probe`].
+    Probed {
+        /// Which device.
+        device: DeviceId,
+        /// What was tried.
+        ability: Ability,
+        /// Whether it proved itself.
+        sound: bool,
+    },
+}
+
+/// What a job asks of the scheduler.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct JobDemand {
+    /// Names it.
+    pub job: JobId,
+    /// Its class.
+    pub priority: Priority,
+    /// On whose behalf it runs; shares are fair between owners of one class.
+    pub owner: Arc<str>,
+    /// When it should be done, on the clock of `now`, ms.
+    pub deadline_ms: Option<u64>,
+    /// How its spans may run.
+    pub groups: Vec<Group>,
+    /// Its spans in order, each by the group that it belongs to.
+    pub spans: Vec<GroupId>,
 }
 
 /// Something to do.
@@ -90,6 +153,10 @@ pub enum Action {
         attempt: u32,
         /// The capacity it holds.
         lease: LeaseId,
+        /// By which of its group's choices, an index.
+        choice: u32,
+        /// On which device; `None` for one that needs none.
+        device: Option<DeviceId>,
         /// Why here and now, in one sentence.
         reason: String,
     },
@@ -99,16 +166,17 @@ pub enum Action {
         job: JobId,
         /// Its next span.
         span: SpanId,
-        /// What there is too little of.
+        /// What there is too little of for the best of its choices.
         dimension: Dimension,
     },
-    /// A span that nothing of the job runs beside needs more than there is in all; the job has been dropped.
+    /// A span needs more than there is in all by any of its choices, and nothing of the job runs beside it; the job has
+    /// been dropped.
     Refuse {
         /// Which job.
         job: JobId,
         /// The span that can never fit.
         span: SpanId,
-        /// What there is too little of.
+        /// What there is too little of for the choice that comes nearest.
         dimension: Dimension,
         /// How much the span needs.
         needed: u64,
@@ -131,5 +199,12 @@ pub enum Action {
     JobStopped {
         /// Which job.
         job: JobId,
+    },
+    /// Let a device that was set aside prove that an ability works again, then send [`Event::Probed`].
+    Probe {
+        /// Which device.
+        device: DeviceId,
+        /// What to try.
+        ability: Ability,
     },
 }

@@ -1,8 +1,8 @@
 //! One job's spans, and where each stands.
 
+use crate::choice::{Group, GroupId};
 use crate::event::{JobId, Priority, SpanId};
 use crate::pool::LeaseId;
-use crate::vector::Vector;
 
 /// Where a span stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,10 +20,24 @@ pub(crate) enum State {
 /// One span.
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
-    pub(crate) demand: Vector,
+    pub(crate) group: GroupId,
     pub(crate) state: State,
     /// Attempts started.
     pub(crate) attempts: u32,
+}
+
+/// A group, and what it has settled on.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) group: Group,
+    /// The identity that its spans keep to.
+    pub(crate) identity: Option<u32>,
+}
+
+impl From<Group> for Plan {
+    fn from(group: Group) -> Self {
+        Self { group, identity: None }
+    }
 }
 
 /// One job in the queue.
@@ -35,6 +49,7 @@ pub(crate) struct Job {
     pub(crate) submitted_ms: u64,
     /// Order of submission, which decides between equal times.
     pub(crate) number: u64,
+    pub(crate) groups: Vec<Plan>,
     pub(crate) spans: Vec<Span>,
     /// The job is being wound up: nothing of it is started any more.
     pub(crate) cancelled: bool,

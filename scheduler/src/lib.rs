@@ -15,13 +15,17 @@
 //! - a lease is returned only when the process that held it is known to be gone.
 #![forbid(unsafe_code)]
 
+mod choice;
 mod event;
 mod job;
 mod pool;
 mod scheduler;
 mod vector;
 
-pub use event::{Action, Event, JobId, Priority, SpanId};
+pub use choice::{Ability, Choice, Device, DeviceId, Group, GroupId, KindId};
+pub use event::{Action, Event, JobDemand, JobId, Priority, SpanId};
 pub use pool::{Blocked, LeaseId, Pool};
 pub use scheduler::Scheduler;
-pub use vector::{CPU_THREADS, Dimension, Vector};
+pub use vector::{
+    CPU_THREADS, DECODE_SHARE, DEVICE_MEMORY_MIB, Dimension, ENCODE_SHARE, HOST_MEMORY_MIB, NVENC_SESSIONS, Vector,
+};

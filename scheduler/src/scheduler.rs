@@ -1,8 +1,9 @@
 //! The step function.
 
-use crate::event::{Action, Event, JobId, Priority, SpanId};
-use crate::job::{Job, Span, State};
-use crate::pool::Pool;
+use crate::choice::{Choice, DeviceId, GroupId};
+use crate::event::{Action, Event, JobDemand, JobId, SpanId};
+use crate::job::{Job, Plan, Span, State};
+use crate::pool::{Blocked, Pool};
 use crate::vector::{Dimension, Vector};
 
 /// All that the scheduler knows. Deterministic: a clone that gets the same events answers the same.
@@ -37,14 +38,28 @@ impl Scheduler {
     pub fn step(&mut self, event: Event, now: u64) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::JobSubmitted { job, priority, spans } => self.submit(job, priority, spans, now),
+            Event::JobSubmitted { job } => self.submit(job, now),
+            Event::SpansAdded { job, groups, spans } => {
+                if let Some(job) = self.job_mut(job) {
+                    job.groups.extend(groups.into_iter().map(Plan::from));
+                    job.spans.extend(spans.into_iter().map(pending));
+                }
+            }
+            Event::GroupChanged { job, group, choices } => {
+                if let Some(plan) = self.job_mut(job).and_then(|job| job.groups.get_mut(group.0 as usize)) {
+                    *plan = Plan::from(choices);
+                }
+            }
             Event::SpanFinished { job, span } => self.span_ended(job, span, State::Done),
-            Event::SpanFailed { job, span, again_ms } => self.span_ended(job, span, State::Pending(again_ms)),
+            Event::SpanFailed { job, span, again_ms, blame: _ } => self.span_ended(job, span, State::Pending(again_ms)),
             Event::SpanDropped { job, span } => self.drop_span(job, span, &mut actions),
             Event::JobCancelled { job } => self.cancel(job, &mut actions),
             Event::JobLost { job } => self.forget(job),
             Event::Tick => {}
-            Event::CapacityChanged { capacity } => self.pool.set_capacity(capacity),
+            Event::HostChanged { capacity } => self.pool.set_host(capacity),
+            Event::DeviceUp { device } => self.pool.set_device(device),
+            Event::DeviceDown { device } => self.pool.remove_device(device),
+            Event::Refused { .. } | Event::Probed { .. } => {}
         }
         self.retire(&mut actions);
         self.place(now, &mut actions);
@@ -56,12 +71,19 @@ impl Scheduler {
         self.jobs.iter().filter_map(|job| job.wake_ms(now)).min()
     }
 
-    fn submit(&mut self, id: JobId, priority: Priority, spans: Vec<Vector>, now: u64) {
-        if self.jobs.iter().any(|job| job.id == id) {
+    fn submit(&mut self, job: JobDemand, now: u64) {
+        if self.jobs.iter().any(|known| known.id == job.job) {
             return;
         }
-        let spans = spans.into_iter().map(|demand| Span { demand, state: State::Pending(0), attempts: 0 }).collect();
-        self.jobs.push(Job { id, priority, submitted_ms: now, number: self.submitted, spans, cancelled: false });
+        self.jobs.push(Job {
+            id: job.job,
+            priority: job.priority,
+            submitted_ms: now,
+            number: self.submitted,
+            groups: job.groups.into_iter().map(Plan::from).collect(),
+            spans: job.spans.into_iter().map(pending).collect(),
+            cancelled: false,
+        });
         self.submitted += 1;
     }
 
@@ -114,7 +136,11 @@ impl Scheduler {
     }
 
     fn span_mut(&mut self, id: JobId, span: SpanId) -> Option<&mut Span> {
-        self.jobs.iter_mut().find(|job| job.id == id)?.span_mut(span)
+        self.job_mut(id)?.span_mut(span)
+    }
+
+    fn job_mut(&mut self, id: JobId) -> Option<&mut Job> {
+        self.jobs.iter_mut().find(|job| job.id == id)
     }
 
     /// Drops jobs of which nothing runs any more and nothing is left to do.
@@ -144,27 +170,14 @@ impl Scheduler {
                 return;
             }
             let Some(span_id) = self.jobs[index].next_span(now) else { return };
-            let demand = self.jobs[index].spans[span_id.0 as usize].demand.clone();
-            if self.jobs[index].holding().next().is_none() && self.refused(id, span_id, &demand, actions) {
+            let alone = self.jobs[index].holding().next().is_none();
+            if alone && self.refused(index, span_id, actions) {
                 self.jobs.remove(index);
                 self.admitted = None;
                 continue;
             }
-            match self.pool.commit(&demand) {
-                Ok(lease) => {
-                    let span = &mut self.jobs[index].spans[span_id.0 as usize];
-                    span.state = State::Running(lease);
-                    span.attempts += 1;
-                    let attempt = span.attempts;
-                    self.waiting = None;
-                    actions.push(Action::Start {
-                        job: id,
-                        span: span_id,
-                        attempt,
-                        lease,
-                        reason: reason(&demand, attempt),
-                    });
-                }
+            match self.choose(index, span_id) {
+                Ok((choice, device)) => self.start(index, span_id, choice, device, actions),
                 Err(blocked) => {
                     let wait = (id, span_id, blocked.dimension);
                     if self.waiting.as_ref() != Some(&wait) {
@@ -174,6 +187,57 @@ impl Scheduler {
                     return;
                 }
             }
+        }
+    }
+
+    fn start(&mut self, index: usize, id: SpanId, choice: u32, device: Option<DeviceId>, actions: &mut Vec<Action>) {
+        let job = &mut self.jobs[index];
+        let span = &mut job.spans[id.0 as usize];
+        let plan = &mut job.groups[span.group.0 as usize];
+        let taken = &plan.group.choices[choice as usize];
+        // It was found to fit, and nothing has changed since.
+        let Ok(lease) = self.pool.commit(taken, device) else { return };
+        plan.identity = Some(taken.identity);
+        span.state = State::Running(lease);
+        span.attempts += 1;
+        let (attempt, reason) = (span.attempts, reason(taken, device, span.attempts));
+        self.waiting = None;
+        actions.push(Action::Start { job: job.id, span: id, attempt, lease, choice, device, reason });
+    }
+
+    /// The choices that a span has, with their indexes: those of the identity that its group keeps to.
+    fn choices(&self, index: usize, span: SpanId) -> impl Iterator<Item = (u32, &Choice)> {
+        let job = &self.jobs[index];
+        let plan = job.groups.get(job.spans[span.0 as usize].group.0 as usize);
+        let kept = plan.and_then(|plan| plan.identity);
+        let choices = plan.into_iter().flat_map(|plan| &plan.group.choices);
+        (0_u32..).zip(choices).filter(move |(_, choice)| kept.is_none_or(|kept| kept == choice.identity))
+    }
+
+    /// The first choice that fits, and the device for it; otherwise what the first one lacks.
+    fn choose(&self, index: usize, span: SpanId) -> Result<(u32, Option<DeviceId>), Blocked> {
+        let mut lacks = None;
+        for (number, choice) in self.choices(index, span) {
+            for device in self.places(choice) {
+                match self.pool.blocked_by(choice, device) {
+                    None => return Ok((number, device)),
+                    Some(blocked) => lacks = lacks.or(Some(blocked)),
+                }
+            }
+        }
+        Err(lacks.unwrap_or(Blocked { dimension: Dimension::named("device"), needed: 1, free: 0 }))
+    }
+
+    /// Where a choice could run.
+    fn places(&self, choice: &Choice) -> Vec<Option<DeviceId>> {
+        match choice.kind {
+            None => vec![None],
+            Some(kind) => self
+                .pool
+                .devices()
+                .filter(|(device, _)| device.kind == kind)
+                .map(|(device, _)| Some(device.id))
+                .collect(),
         }
     }
 
@@ -187,19 +251,36 @@ impl Scheduler {
     }
 
     /// A job whose next span exceeds all there is would block the queue for ever.
-    fn refused(&self, job: JobId, span: SpanId, demand: &Vector, actions: &mut Vec<Action>) -> bool {
-        let Some(blocked) = self.pool.impossible(demand) else { return false };
-        let (dimension, needed, capacity) = (blocked.dimension, blocked.needed, blocked.free);
-        actions.push(Action::Refuse { job, span, dimension, needed, capacity });
+    fn refused(&self, index: usize, span: SpanId, actions: &mut Vec<Action>) -> bool {
+        let mut lacks = None;
+        for (_, choice) in self.choices(index, span) {
+            for device in self.places(choice) {
+                let share = device.and_then(|id| self.pool.device(id));
+                let on_device = share.and_then(|share| share.impossible(&choice.device));
+                match on_device.or_else(|| self.pool.host().impossible(&choice.host)) {
+                    None => return false,
+                    Some(blocked) => lacks = lacks.or(Some(blocked)),
+                }
+            }
+        }
+        let lacks = lacks.unwrap_or(Blocked { dimension: Dimension::named("device"), needed: 1, free: 0 });
+        let (dimension, needed, capacity) = (lacks.dimension, lacks.needed, lacks.free);
+        actions.push(Action::Refuse { job: self.jobs[index].id, span, dimension, needed, capacity });
         true
     }
 }
 
-fn reason(demand: &Vector, attempt: u32) -> String {
-    let held: Vec<String> = demand.iter().map(|(dimension, amount)| format!("{amount} {dimension}")).collect();
+fn pending(group: GroupId) -> Span {
+    Span { group, state: State::Pending(0), attempts: 0 }
+}
+
+fn reason(choice: &Choice, device: Option<DeviceId>, attempt: u32) -> String {
+    let all = choice.device.iter().chain(choice.host.iter());
+    let held: Vec<String> = all.map(|(dimension, amount)| format!("{amount} {dimension}")).collect();
     let held = if held.is_empty() { "nothing".to_owned() } else { held.join(", ") };
+    let place = device.map_or_else(String::new, |device| format!(" on device {}", device.0));
     match attempt {
-        1 => format!("next span of the job; holds {held}"),
-        _ => format!("attempt {attempt} after one that failed; holds {held}"),
+        1 => format!("next span of the job{place}; holds {held}"),
+        _ => format!("attempt {attempt} after one that failed{place}; holds {held}"),
     }
 }

@@ -11,6 +11,17 @@ pub struct Dimension(Cow<'static, str>);
 /// Threads that run at the same time on the CPU.
 pub const CPU_THREADS: Dimension = Dimension::named("cpu.threads");
 
+/// Memory of the host, MiB.
+pub const HOST_MEMORY_MIB: Dimension = Dimension::named("ram.mib");
+/// Encode sessions that NVIDIA's driver allows over all cards of the host that it does not license without limit.
+pub const NVENC_SESSIONS: Dimension = Dimension::named("nvenc.sessions");
+/// Time of a device's encode engines, thousandths of one engine.
+pub const ENCODE_SHARE: Dimension = Dimension::named("device.encode_share");
+/// Time of a device's decode engines, thousandths of one engine.
+pub const DECODE_SHARE: Dimension = Dimension::named("device.decode_share");
+/// Memory of a device, MiB.
+pub const DEVICE_MEMORY_MIB: Dimension = Dimension::named("device.memory_mib");
+
 impl Dimension {
     /// A dimension known at compile time.
     pub const fn named(name: &'static str) -> Self {

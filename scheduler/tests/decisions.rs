@@ -1,6 +1,9 @@
 //! One decision a test.
 
-use reelmill_scheduler::{Action, CPU_THREADS, Dimension, Event, JobId, LeaseId, Priority, Scheduler, SpanId, Vector};
+use reelmill_scheduler::{
+    Action, CPU_THREADS, Dimension, Event, Group, GroupId, JobDemand, JobId, LeaseId, Priority, Scheduler, SpanId,
+    Vector,
+};
 
 const JOB: JobId = JobId(1);
 
@@ -9,11 +12,20 @@ fn threads(amount: u64) -> Vector {
 }
 
 fn submit(job: u64, priority: Priority, spans: Vec<Vector>) -> Event {
-    Event::JobSubmitted { job: JobId(job), priority, spans }
+    let groups = (0..spans.len() as u32).map(GroupId).collect();
+    let demand = JobDemand {
+        job: JobId(job),
+        priority,
+        owner: "somebody".into(),
+        deadline_ms: None,
+        spans: groups,
+        groups: spans.into_iter().map(Group::on_host).collect(),
+    };
+    Event::JobSubmitted { job: demand }
 }
 
 fn failed(span: u32, again_ms: u64) -> Event {
-    Event::SpanFailed { job: JOB, span: SpanId(span), again_ms }
+    Event::SpanFailed { job: JOB, span: SpanId(span), again_ms, blame: None }
 }
 
 fn dropped(span: u32) -> Event {
@@ -33,6 +45,7 @@ fn short(actions: &[Action]) -> Vec<String> {
         Action::Stop { job, span } => format!("stop {}.{}", job.0, span.0),
         Action::JobDone { job } => format!("done {}", job.0),
         Action::JobStopped { job } => format!("stopped {}", job.0),
+        Action::Probe { device, ability } => format!("probe {} {ability}", device.0),
     };
     actions.iter().map(line).collect()
 }
@@ -54,7 +67,10 @@ fn a_start_says_what_it_holds_and_why() {
     let mut scheduler = Scheduler::new(threads(2));
     let actions = scheduler.step(submit(1, Priority::Normal, vec![threads(2)]), 0);
     let reason = "next span of the job; holds 2 cpu.threads".to_owned();
-    assert_eq!(actions, [Action::Start { job: JOB, span: SpanId(0), attempt: 1, lease: LeaseId(0), reason }]);
+    assert_eq!(
+        actions,
+        [Action::Start { job: JOB, span: SpanId(0), attempt: 1, lease: LeaseId(0), choice: 0, device: None, reason }]
+    );
 }
 
 #[test]
@@ -130,5 +146,5 @@ fn what_can_never_fit_is_refused_by_name_and_does_not_block_the_queue() {
 fn more_capacity_starts_what_waited() {
     let mut scheduler = Scheduler::new(threads(1));
     scheduler.step(submit(1, Priority::Normal, vec![threads(1), threads(1)]), 0);
-    assert_eq!(short(&scheduler.step(Event::CapacityChanged { capacity: threads(2) }, 1)), ["start 1.1#1"]);
+    assert_eq!(short(&scheduler.step(Event::HostChanged { capacity: threads(2) }, 1)), ["start 1.1#1"]);
 }

@@ -1,6 +1,9 @@
 //! What must hold after any sequence of events, tried on many seeded ones.
 
-use reelmill_scheduler::{Action, CPU_THREADS, Dimension, Event, JobId, LeaseId, Priority, Scheduler, SpanId, Vector};
+use reelmill_scheduler::{
+    Action, CPU_THREADS, Dimension, Event, Group, GroupId, JobDemand, JobId, LeaseId, Priority, Scheduler, SpanId,
+    Vector,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 const SEEDS: u64 = 300;
@@ -38,11 +41,11 @@ impl World {
                 let (job, span) = running[dice.roll(running.len() as u64) as usize];
                 self.running.remove(&(job, span));
                 match dice.roll(8) {
-                    wait @ 0..5 => Event::SpanFailed { job, span, again_ms: wait * 7 },
+                    wait @ 0..5 => Event::SpanFailed { job, span, again_ms: wait * 7, blame: None },
                     _ => Event::SpanFinished { job, span },
                 }
             }
-            8 => Event::CapacityChanged { capacity: capacity(dice) },
+            8 => Event::HostChanged { capacity: capacity(dice) },
             // Also for jobs that are not known, or gone.
             9 => Event::JobCancelled { job: JobId(dice.roll(self.submitted + 2)) },
             10 if self.submitted > 0 => {
@@ -65,7 +68,16 @@ impl World {
         let span = |dice: &mut Dice| Vector::of(CPU_THREADS, dice.roll(5)).with(SESSIONS, dice.roll(2));
         let spans: Vec<_> = (0..dice.roll(5)).map(|_| span(dice)).collect();
         self.demands.insert(job, spans.clone());
-        Event::JobSubmitted { job, priority, spans }
+        let groups = (0..spans.len() as u32).map(GroupId).collect();
+        let demand = JobDemand {
+            job,
+            priority,
+            owner: "somebody".into(),
+            deadline_ms: None,
+            spans: groups,
+            groups: spans.into_iter().map(Group::on_host).collect(),
+        };
+        Event::JobSubmitted { job: demand }
     }
 
     fn carry_out(&mut self, actions: &[Action]) {
@@ -83,7 +95,7 @@ impl World {
                     assert!(self.ended.insert(*job), "a job ended twice");
                     assert!(self.running.keys().all(|(running, _)| running != job), "a job ended while it ran");
                 }
-                Action::Wait { .. } => {}
+                Action::Wait { .. } | Action::Probe { .. } => {}
             }
         }
     }
@@ -111,9 +123,13 @@ fn never_oversubscribed_and_no_lease_leaked() {
             let started = actions.iter().any(|action| matches!(action, Action::Start { .. }));
             for dimension in [CPU_THREADS, SESSIONS] {
                 let used = world.used(&dimension);
-                assert_eq!(scheduler.pool().used().get(&dimension), used, "seed {seed}: books differ from the world");
+                assert_eq!(
+                    scheduler.pool().host().used().get(&dimension),
+                    used,
+                    "seed {seed}: books differ from the world"
+                );
                 // Capacity may shrink below what is held; nothing is started then.
-                let fits = used <= scheduler.pool().capacity().get(&dimension);
+                let fits = used <= scheduler.pool().host().capacity().get(&dimension);
                 assert!(
                     fits || !started || shrunk_but_free(&actions, &world, &dimension),
                     "seed {seed}: oversubscribed"
@@ -123,7 +139,7 @@ fn never_oversubscribed_and_no_lease_leaked() {
         }
         drain(&mut scheduler, &mut world);
         assert_eq!((scheduler.jobs(), scheduler.pool().leases()), (0, 0), "seed {seed}");
-        assert!(scheduler.pool().used().is_zero(), "seed {seed}");
+        assert!(scheduler.pool().host().used().is_zero(), "seed {seed}");
         assert_eq!(world.ended.len() as u64, world.submitted, "seed {seed}: every job ends exactly once");
     }
 }
@@ -141,7 +157,7 @@ fn drain(scheduler: &mut Scheduler, world: &mut World) {
     let plenty = Vector::of(CPU_THREADS, 100).with(SESSIONS, 100);
     // Late enough for every span that waits.
     let now = EVENTS as u64 + 100;
-    let actions = scheduler.step(Event::CapacityChanged { capacity: plenty }, now);
+    let actions = scheduler.step(Event::HostChanged { capacity: plenty }, now);
     world.carry_out(&actions);
     while let Some(((job, span), _)) = world.running.pop_first() {
         let actions = scheduler.step(Event::SpanFinished { job, span }, now);

@@ -14,7 +14,7 @@ use crate::model::spec::Priority;
 use crate::model::state::JobState;
 use crate::report::{JobEvent, JobProgress};
 use crate::store::Waiting;
-use reelmill_scheduler::{Action, CPU_THREADS, Event, JobId as Number, Scheduler, SpanId, Vector};
+use reelmill_scheduler::{Action, CPU_THREADS, Event, JobDemand, JobId as Number, Scheduler, SpanId, Vector};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,7 +33,7 @@ pub(super) enum ToEngine {
     /// A job that waited is no longer to be taken up.
     Gone(JobId),
     /// A job hands its spans to the scheduler; their actions go to `actions`.
-    Spans { number: Number, priority: Priority, demands: Vec<Vector>, actions: mpsc::UnboundedSender<Action> },
+    Spans { demand: JobDemand, actions: mpsc::UnboundedSender<Action> },
     /// Something happened to a job's spans.
     Happened(Event),
     /// An attempt at a span failed; it is wanted all the same, after a wait.
@@ -161,19 +161,14 @@ impl Engine {
                 self.queue.remove(id);
                 self.again.remove(&id);
             }
-            ToEngine::Spans { number, priority, demands, actions } => {
-                self.spans.insert(number, actions);
-                let priority = match priority {
-                    Priority::High => reelmill_scheduler::Priority::High,
-                    Priority::Normal => reelmill_scheduler::Priority::Normal,
-                    Priority::Batch => reelmill_scheduler::Priority::Batch,
-                };
-                self.schedule(Event::JobSubmitted { job: number, priority, spans: demands });
+            ToEngine::Spans { demand, actions } => {
+                self.spans.insert(demand.job, actions);
+                self.schedule(Event::JobSubmitted { job: demand });
             }
             ToEngine::Happened(event) => self.schedule(event),
             ToEngine::SpanFailed { number, span, wait_ms } => {
                 let again_ms = self.now_ms().saturating_add(wait_ms);
-                self.schedule(Event::SpanFailed { job: number, span, again_ms });
+                self.schedule(Event::SpanFailed { job: number, span, again_ms, blame: None });
             }
             ToEngine::Ended { id, ended } => self.ended(id, ended),
             ToEngine::Drain(drain) => self.draining = drain,
@@ -205,7 +200,7 @@ impl Engine {
     /// Tells the scheduler, and passes on what it says.
     fn schedule(&mut self, event: Event) {
         for action in self.scheduler.step(event, self.now_ms()) {
-            let number = number_of(&action);
+            let Some(number) = number_of(&action) else { continue };
             let last = matches!(action, Action::JobDone { .. } | Action::JobStopped { .. } | Action::Refuse { .. });
             let link = if last { self.spans.remove(&number) } else { self.spans.get(&number).cloned() };
             if let Some(link) = link {
@@ -295,7 +290,7 @@ impl Engine {
     }
 
     fn show(&self) {
-        let pool = self.scheduler.pool();
+        let pool = self.scheduler.pool().host();
         let capacity = pool.capacity().iter().map(|(name, total)| (name.to_string(), total, pool.used().get(name)));
         let figures =
             Figures { queued: self.queue.len() as u64, draining: self.draining, capacity: capacity.collect() };
@@ -317,13 +312,15 @@ impl Engine {
     }
 }
 
-fn number_of(action: &Action) -> Number {
+/// The job that an action concerns.
+fn number_of(action: &Action) -> Option<Number> {
     match action {
         Action::Start { job, .. }
         | Action::Wait { job, .. }
         | Action::Refuse { job, .. }
         | Action::Stop { job, .. }
         | Action::JobDone { job }
-        | Action::JobStopped { job } => *job,
+        | Action::JobStopped { job } => Some(*job),
+        Action::Probe { .. } => None,
     }
 }

@@ -5,6 +5,7 @@
 pub mod backoff;
 pub mod bitrate;
 pub mod codec;
+pub mod device;
 pub mod facts;
 pub mod fault;
 pub mod hash;

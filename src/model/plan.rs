@@ -1,6 +1,7 @@
 //! What will be done, as data: made by `plan`, carried out by workers, shown to people.
 
 use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
+use super::device::{Accelerator, Memory};
 use super::facts::{ColorTags, Hdr};
 use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
@@ -187,6 +188,12 @@ pub struct VideoPlan {
     pub color: ColorTags,
     /// Threads for the decoder.
     pub decode_threads: u32,
+    /// The device that takes part, once the plan was placed; `None`: the CPU does all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accelerator: Option<Accelerator>,
+    /// Where prepared frames lie.
+    #[serde(default, skip_serializing_if = "is_system")]
+    pub memory: Memory,
     /// The rungs; a parent always stands before its children.
     pub renditions: Vec<VideoRendition>,
 }
@@ -236,6 +243,12 @@ pub struct VideoRendition {
     pub parent: Option<usize>,
     /// Filter graph from the parent's frames to this one's. Empty when they are already right.
     pub graph: String,
+    /// Where this rung's frames lie: those that come out of `graph`, go to the encoder, and to rungs made from this one.
+    #[serde(default, skip_serializing_if = "is_system")]
+    pub memory: Memory,
+    /// The plan's accelerator encodes it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_device: bool,
     /// How bits are spent.
     pub rate: RateControl,
     /// Speed class.
@@ -252,6 +265,11 @@ pub struct VideoRendition {
     pub hdr: Option<Hdr>,
     /// Rate that growing manifests declare, bits a second.
     pub declared_peak: u64,
+}
+
+/// Whether frames lie in the host's memory, which plans leave unsaid.
+fn is_system(memory: &Memory) -> bool {
+    *memory == Memory::System
 }
 
 /// One audio rendition.

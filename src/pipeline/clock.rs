@@ -134,6 +134,7 @@ impl FrameClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::device::Memory;
     use crate::model::facts::ColorTags;
     use crate::model::time::scale_round;
 
@@ -150,6 +151,8 @@ mod tests {
             prepare: String::new(),
             color: ColorTags::default(),
             decode_threads: 1,
+            accelerator: None,
+            memory: Memory::System,
             renditions: Vec::new(),
         }
     }

@@ -14,6 +14,7 @@
 //! has enough, or that nobody wants any more (a dropped track), lets its sender go; a sender without receivers ends too.
 //! `video` and `audio` wire the stages; no stage names its neighbours.
 
+pub mod accel;
 pub mod audio;
 pub mod clock;
 pub mod control;

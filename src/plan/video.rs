@@ -4,6 +4,7 @@ use super::rungs::Made;
 use super::source::{Pictures, Source};
 use super::threads::{self, Load};
 use super::{Node, encoder, graph};
+use crate::model::device::Memory;
 use crate::model::facts::VideoFacts;
 use crate::model::plan::{Grid, VideoPlan};
 use crate::model::{Ratio, VideoCodec, VideoRendition};
@@ -37,6 +38,8 @@ pub(super) fn plan(
         prepare: graph::prepare(video),
         color: pictures.decoded.clone(),
         decode_threads: threads::decoder(node, spans, video.width, video.height),
+        accelerator: None,
+        memory: Memory::System,
         renditions: renditions(pictures, made, grid, spans, node),
     }
 }
@@ -72,6 +75,8 @@ fn renditions(pictures: &Pictures<'_>, made: &[Made], grid: Grid, spans: u32, no
             pixel_format: m.look.pixel_format.to_owned(),
             parent,
             graph,
+            memory: Memory::System,
+            on_device: false,
             rate: m.rate,
             speed: m.speed,
             encoder: m.codec.traits().encoder.to_owned(),

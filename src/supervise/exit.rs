@@ -126,7 +126,12 @@ mod tests {
     use super::*;
 
     fn said(code: &str) -> Reason {
-        Reason::SaidFailed(v1::Failed { fault: "input".into(), code: code.into(), message: "a\x1b[31m\nb".into() })
+        Reason::SaidFailed(v1::Failed {
+            fault: "input".into(),
+            code: code.into(),
+            message: "a\x1b[31m\nb".into(),
+            ..v1::Failed::default()
+        })
     }
 
     #[test]

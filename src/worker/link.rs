@@ -152,6 +152,7 @@ impl Link {
                     fault: problem.fault.name().to_owned(),
                     code: problem.code.clone(),
                     message: problem.message,
+                    ..v1::Failed::default()
                 }));
                 ExitCode::from(problem.fault.exit_code())
             }

@@ -154,7 +154,12 @@ impl Fake {
     }
 
     fn fail(&mut self, fault: &str, code: &str, message: &str) -> i32 {
-        self.say(Message::Failed(v1::Failed { fault: fault.into(), code: code.into(), message: message.into() }));
+        self.say(Message::Failed(v1::Failed {
+            fault: fault.into(),
+            code: code.into(),
+            message: message.into(),
+            ..v1::Failed::default()
+        }));
         i32::from(reelmill::model::Fault::from_name(fault).exit_code())
     }
 

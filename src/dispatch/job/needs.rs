@@ -1,7 +1,8 @@
 //! What the parts of a job need while they run, for the scheduler.
 
+use crate::model::spec;
 use crate::publish::Part;
-use reelmill_scheduler::{CPU_THREADS, Vector};
+use reelmill_scheduler::{CPU_THREADS, Priority, Vector};
 
 /// What a part needs while it runs. Video spans share the threads evenly, so that all of them run side by side where
 /// there are as many threads. The audio pass needs a small part of one, so it is let in beside them.
@@ -9,6 +10,15 @@ pub(super) fn demand(part: Part, threads: u64, spans: usize) -> Vector {
     match part {
         Part::Video(_) => Vector::of(CPU_THREADS, (threads / spans.max(1) as u64).max(1)),
         Part::Audio => Vector::default(),
+    }
+}
+
+/// The scheduler's word for a class.
+pub(super) const fn priority(class: spec::Priority) -> Priority {
+    match class {
+        spec::Priority::High => Priority::High,
+        spec::Priority::Normal => Priority::Normal,
+        spec::Priority::Batch => Priority::Batch,
     }
 }
 

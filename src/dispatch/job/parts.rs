@@ -1,6 +1,6 @@
 //! The parts of a job: which there are, starting an attempt at one, and what follows when it ends.
 
-use super::needs::demand;
+use super::needs;
 use super::{Broken, Job};
 use crate::dispatch::blocking;
 use crate::dispatch::engine::ToEngine;
@@ -12,7 +12,7 @@ use crate::report::JobEvent;
 use crate::store::{LedgerEntry, LedgerRow};
 use crate::supervise::{self, Launch, Worker};
 use crate::wire::v1::{self, order::Work};
-use reelmill_scheduler::{Action, Event, SpanId};
+use reelmill_scheduler::{Action, Event, Group, GroupId, JobDemand, SpanId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl Job {
         self.place_spool().await?;
         self.figures.planned(&self.plan);
         self.begin_outputs(&rows).await?;
-        let mut demands = Vec::new();
+        let mut groups = Vec::new();
         let plan = Arc::clone(&self.plan);
         for (work, made) in plan.works.iter().enumerate() {
             for part in Part::all(&made.plan) {
@@ -106,7 +106,8 @@ impl Job {
                 let index = self.parts.len() - 1;
                 self.parts[index].next = self.reached(index, &rows);
                 self.part_begins(index);
-                demands.push(demand(part, u64::from(self.settings.threads.max(1)), made.plan.spans.len()));
+                let threads = u64::from(self.settings.threads.max(1));
+                groups.push(Group::on_host(needs::demand(part, threads, made.plan.spans.len())));
             }
         }
         for index in 0..self.parts.len() {
@@ -116,8 +117,15 @@ impl Job {
             }
         }
         let (to_us, actions) = mpsc::unbounded_channel();
-        let priority = self.keeper.record.spec.priority;
-        let _ = self.engine.send(ToEngine::Spans { number: self.number, priority, demands, actions: to_us });
+        let demand = JobDemand {
+            job: self.number,
+            priority: needs::priority(self.keeper.record.spec.priority),
+            owner: self.keeper.record.spec.owner.as_str().into(),
+            deadline_ms: None,
+            spans: (0..groups.len() as u32).map(GroupId).collect(),
+            groups,
+        };
+        let _ = self.engine.send(ToEngine::Spans { demand, actions: to_us });
         for (index, part) in self.parts.iter().enumerate().filter(|(_, part)| part.done) {
             let _ = part;
             self.happened(Event::SpanDropped { job: self.number, span: SpanId(index as u32) });
@@ -239,7 +247,7 @@ impl Job {
                 }
                 Ok(())
             }
-            Action::JobDone { .. } | Action::JobStopped { .. } => Ok(()),
+            Action::JobDone { .. } | Action::JobStopped { .. } | Action::Probe { .. } => Ok(()),
         }
     }
 
