@@ -45,6 +45,10 @@ impl RemoteRanges for ObjectRanges {
     fn read(&self, offset: u64, length: usize) -> BoxFuture<'_, Result<Bytes, Problem>> {
         Box::pin(self.range(offset, length))
     }
+
+    fn version(&self) -> String {
+        self.etag.clone()
+    }
 }
 
 /// Tries again what may pass, as the policy and the store say.

@@ -5,7 +5,7 @@ use crate::model::Problem;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Opens `path` for reading and says how many bytes it holds.
@@ -28,6 +28,12 @@ pub(super) fn open(path: &Path) -> Result<(File, u64), Problem> {
         return Err(Problem::input("source.empty", format!("{name} has 0 bytes; was it copied whole?")));
     }
     Ok((file, metadata.len()))
+}
+
+/// When the file was last changed, ns since 1970; empty where the file system does not say.
+pub(super) fn version(file: &File) -> String {
+    let time = file.metadata().map(|found| i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec()));
+    time.map_or_else(|_| String::new(), |ns| ns.to_string())
 }
 
 /// The same, for files in one of the directories `roots` only; anywhere when there are none. Links are followed, and

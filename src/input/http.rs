@@ -116,6 +116,10 @@ impl RemoteRanges for HttpRanges {
     fn read(&self, offset: u64, length: usize) -> BoxFuture<'_, Result<Bytes, Problem>> {
         Box::pin(self.whole(offset, length))
     }
+
+    fn version(&self) -> String {
+        self.version.strong_etag().or(self.version.modified.as_deref()).unwrap_or_default().to_owned()
+    }
 }
 
 /// Sends one request; gives an answer with a good status.

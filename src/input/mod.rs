@@ -49,6 +49,7 @@ pub enum Transport {
 pub struct Source {
     name: String,
     size_bytes: u64,
+    version: String,
     kind: Kind,
 }
 
@@ -68,8 +69,9 @@ impl Source {
     }
 
     fn of_file(path: &Path, (file, size_bytes): (File, u64)) -> Result<Self, Problem> {
+        let version = file::version(&file);
         let kind = Kind::LocalFile { file: Arc::new(file), read: Arc::default() };
-        Ok(Self { name: path.display().to_string(), size_bytes, kind })
+        Ok(Self { name: path.display().to_string(), size_bytes, version, kind })
     }
 
     /// Something remote. What is fetched of it is kept in `cache` as long as the source lives.
@@ -89,8 +91,9 @@ impl Source {
             let message = format!("{name} claims to have {size_bytes} bytes; check where it is stored");
             return Err(Problem::input("source.unreadable", message));
         }
+        let version = ranges.version();
         let kind = Kind::Remote(Arc::new(Remote::new(name, size_bytes, ranges, cache)));
-        Ok(Self { name: name.to_owned(), size_bytes, kind })
+        Ok(Self { name: name.to_owned(), size_bytes, version, kind })
     }
 
     /// Gives the first block, where it is known already.
@@ -108,6 +111,12 @@ impl Source {
     /// Bytes in the source when it was opened.
     pub const fn size_bytes(&self) -> u64 {
         self.size_bytes
+    }
+
+    /// What tells this content of the source from another of the same size: an entity tag, or when it was last changed.
+    /// Empty where nothing does.
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// Bytes read so far: of a remote source those that were fetched, each once however many read it, while it stays in

@@ -30,6 +30,11 @@ pub trait RemoteRanges: Send + Sync + Debug {
     /// # Errors
     /// `source.*`: `Fault::Sink` for what may pass, `Fault::Input` for what is the client's to mend.
     fn read(&self, offset: u64, length: usize) -> BoxFuture<'_, Result<Bytes, Problem>>;
+
+    /// What tells this content from another of the same size; empty where nothing does.
+    fn version(&self) -> String {
+        String::new()
+    }
 }
 
 /// A block on its way; holds `Some` once it is there, or cannot be had.

@@ -119,6 +119,12 @@ pub struct InputRecord {
     pub problem: Option<Problem>,
     /// Its size, once opened.
     pub size_bytes: Option<u64>,
+    /// What tells this content of it from another of the same size, once opened; empty where nothing does.
+    #[serde(default)]
+    pub version: String,
+    /// Bytes fetched of it by attempts that have ended.
+    #[serde(default)]
+    pub read_bytes: u64,
     /// What it is, once probed; without its list of key frames, which is long and was for the planner.
     pub facts: Option<MediaFacts>,
 }
@@ -228,7 +234,14 @@ pub struct Change {
 impl JobRecord {
     /// A job that was just accepted.
     pub fn new(id: JobId, spec: JobSpec, now_unix_ms: i64) -> Self {
-        let input = |_| InputRecord { state: Phase::default(), problem: None, size_bytes: None, facts: None };
+        let input = |_| InputRecord {
+            state: Phase::default(),
+            problem: None,
+            size_bytes: None,
+            version: String::new(),
+            read_bytes: 0,
+            facts: None,
+        };
         let mut record = Self {
             id,
             state: Phase::default(),

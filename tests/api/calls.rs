@@ -65,6 +65,7 @@ async fn the_sums_of_a_job_hold_and_its_files_are_named_whole() {
     server.fake.change(&id, |job| {
         assert!(job.job(JobEvent::Begin, NOW_MS, None));
         assert!(job.input(0, InputEvent::Check, NOW_MS, None) && job.input(0, InputEvent::Accept, NOW_MS, None));
+        job.inputs[0].read_bytes = 2;
         job.inputs[0].facts = Some(Facts { container: "matroska".into(), size_bytes: 9, ..Facts::default() });
         job.outputs[0].checked = true;
         job.outputs[0].files =
@@ -82,8 +83,9 @@ async fn the_sums_of_a_job_hold_and_its_files_are_named_whole() {
     assert_eq!((counted, job.outputs_total), ([0, 1, 1, 1], 5));
     assert_eq!((job.checks_passed, job.checks_total), (2, 6));
     assert_eq!(job.outputs[0].files[0].uri, "s3://bkt/a/cmaf/master.m3u8");
+    assert_eq!(job.outputs[0].files[0].packaging(), Packaging::Cmaf);
     assert_eq!(job.outputs[2].problem.as_ref().unwrap().fault(), Fault::Sink);
-    assert_eq!((job.inputs[0].read_bytes, job.inputs[0].facts.as_ref().unwrap().size_bytes), (5, 9));
+    assert_eq!((job.inputs[0].read_bytes, job.inputs[0].facts.as_ref().unwrap().size_bytes), (7, 9));
     assert_eq!(job.progress.unwrap().read_bytes, 5);
 }
 

@@ -94,7 +94,7 @@ fn track() -> v1::Track {
 }
 
 fn file() -> v1::OutputFile {
-    v1::OutputFile { role: 1, uri: "s3://published/movie-7/cmaf/master.m3u8".into(), size_bytes: 700 }
+    v1::OutputFile { role: 1, uri: "s3://published/movie-7/cmaf/master.m3u8".into(), size_bytes: 700, packaging: 1 }
 }
 
 fn change(revision: u64, subject: Subject, problem: Option<v1::Problem>) -> v1::WatchJobResponse {

@@ -211,3 +211,22 @@ async fn asked_to_end_it_suspends_and_goes_on_later() {
     check_whole(&daemon.path("out"), &["180p", "90p"], &["cmaf", "ts"], HEAVY_SECONDS);
     check_kept(&before);
 }
+
+#[tokio::test]
+async fn a_source_that_was_replaced_meanwhile_is_noticed_even_where_its_size_is_the_same() {
+    let mut daemon = Daemon::start().await;
+    let source = daemon.path("in.mp4");
+    heavy_clip(&source);
+    let mut client = daemon.jobs().await;
+    let id = submit(&mut client, job(&source, &daemon.path("out"))).await;
+    job_that(&mut client, &id, |job| job.inputs[0].state() == InputState::Ready).await;
+    let worker = daemon.worker_on(&id, "video-0").await;
+    worker.signal(libc::SIGSTOP);
+    daemon.kill();
+    until("the workers to die with the daemon", || daemon.workers().is_empty().then_some(())).await;
+    // The same bytes, so that only the time tells.
+    std::fs::write(&source, std::fs::read(&source).unwrap()).unwrap();
+    daemon.restart().await;
+    let ended = end_of(&mut daemon.jobs().await, &id).await;
+    assert_eq!((ended.state(), ended.problem.unwrap().code.as_str()), (JobState::Failed, "source.changed"));
+}

@@ -4,7 +4,8 @@ use super::time::{micros, timestamp};
 use super::{Wire, change, facts, problem, shown, spec};
 use crate::api::v1;
 use crate::model::JobRecord;
-use crate::model::job::{FileSummary, InputRecord, OutputRecord, TrackSummary};
+use crate::model::Packaging;
+use crate::model::job::{FileRole, FileSummary, InputRecord, OutputRecord, TrackSummary};
 use crate::model::spec::{OutputSpec, SourceSpec};
 use crate::model::state::{InputState, OutputState};
 use crate::report::JobProgress;
@@ -17,7 +18,9 @@ pub(in crate::api) fn job(stored: &Stored, progress: Option<&JobProgress>) -> v1
     job.spec = Some(spec::spec(&record.spec));
     for (index, (shown, known)) in job.inputs.iter_mut().zip(&record.inputs).enumerate() {
         shown.facts = known.facts.as_ref().map(facts);
-        shown.read_bytes = progress.and_then(|p| p.read_bytes.get(index)).copied().unwrap_or_default();
+        // What an attempt that is over fetched is in the record by then.
+        let live = progress.filter(|_| !record.state().is_over()).and_then(|progress| progress.read_bytes.get(index));
+        shown.read_bytes = known.read_bytes + live.copied().unwrap_or_default();
     }
     job.progress = progress.map(|progress| change::progress(progress, &change::Names::of(record)));
     job
@@ -68,7 +71,7 @@ fn input(spec: &SourceSpec, record: &InputRecord) -> v1::Input {
         state: record.state().proto().into(),
         problem: record.problem.as_ref().map(problem),
         size_bytes: record.size_bytes.unwrap_or_default(),
-        read_bytes: 0,
+        read_bytes: record.read_bytes,
         facts: None,
     }
 }
@@ -110,10 +113,13 @@ fn track(track: &TrackSummary) -> v1::Track {
 }
 
 fn file(destination: &str, file: &FileSummary) -> v1::OutputFile {
+    let is_manifest = matches!(file.role, FileRole::HlsMaster | FileRole::DashManifest);
+    let packaging = file.path.split('/').next().and_then(Packaging::from_name).filter(|_| is_manifest);
     v1::OutputFile {
         role: file.role.proto().into(),
         uri: format!("{}/{}", destination.trim_end_matches('/'), file.path),
         size_bytes: file.bytes,
+        packaging: packaging.map_or(v1::Packaging::Unspecified, Packaging::proto).into(),
     }
 }
 

@@ -221,6 +221,14 @@ impl Job {
         }
     }
 
+    /// Adds what this attempt has fetched of each source to the record.
+    fn note_read(&mut self) {
+        for (source, input) in self.sources.iter().zip(&mut self.keeper.record.inputs) {
+            let read = source.as_ref().map_or(0, Source::bytes_read);
+            input.read_bytes = input.read_bytes.saturating_add(read);
+        }
+    }
+
     /// Whether every output is over.
     fn all_over(&self) -> bool {
         self.keeper.record.outputs.iter().all(|output| output.state().is_over())
@@ -229,6 +237,7 @@ impl Job {
     /// Stores that the attempt has ended before the job did, because of a fault that may pass or because the daemon ends.
     async fn suspend(&mut self, wait_ms: Option<u64>) -> Result<Waiting, Broken> {
         let now = now_unix_ms();
+        self.note_read();
         let record = &mut self.keeper.record;
         put_back(record, now);
         if let Some(wait) = wait_ms {
@@ -247,6 +256,7 @@ impl Job {
 
     /// Every output is over: so is the job.
     async fn end(&mut self) -> Result<(), Broken> {
+        self.note_read();
         let record = &mut self.keeper.record;
         let (event, now) = (record.ending(), now_unix_ms());
         let reason = record.outputs.iter().find_map(|output| output.problem.clone());

@@ -158,13 +158,16 @@ impl Job {
             let now = now_unix_ms();
             self.keeper.record.input(index, InputEvent::Check, now, None);
             let is_planned = !unplanned.iter().any(|output| self.uses(*output, index));
-            let known = is_planned.then(|| self.keeper.record.inputs[index].size_bytes).flatten();
+            let input = &self.keeper.record.inputs[index];
+            let known = input.size_bytes.filter(|_| is_planned).map(|size| (size, input.version.clone()));
             let (settings, cancelled) = (Arc::clone(&self.settings), cancelled.clone());
             let locator = self.keeper.record.spec.sources[index].locator.clone();
             let look = async move {
                 let source = settings.opener.open(&locator).await?;
-                if let Some(size) = known {
-                    return if size == source.size_bytes() { Ok((source, None)) } else { Err(changed(&source)) };
+                if let Some((size, version)) = known {
+                    let now = source.version();
+                    let same = size == source.size_bytes() && (version.is_empty() || now.is_empty() || version == now);
+                    return if same { Ok((source, None)) } else { Err(changed(&source)) };
                 }
                 let looked = probe(&settings.worker, &source, settings.transport, cancelled.clone()).await;
                 // Once more where its worker died, as with every other part: it may not have been the source's fault.
@@ -204,6 +207,7 @@ impl Job {
                 self.keeper.record.input(index, InputEvent::Accept, now, None);
                 let input = &mut self.keeper.record.inputs[index];
                 input.size_bytes = Some(source.size_bytes());
+                input.version = source.version().to_owned();
                 if let Some(seen) = seen {
                     self.tell_listener(JobEvent::Probed { facts: seen.clone() }).await;
                     self.keeper.record.inputs[index].facts = Some(without_key_frames(seen.clone()));
