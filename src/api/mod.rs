@@ -15,6 +15,7 @@ mod validate;
 mod watch;
 
 pub use crate::dispatch::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply, StopOutcome};
+pub(crate) use convert::facts;
 pub use server::{routes, serve};
 pub use settings::{ApiSettings, CALLS_MAX, MESSAGE_BYTES_MAX, Rules, Tls, Token, UrlRule, WATCHERS_MAX, public_https};
 

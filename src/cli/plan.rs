@@ -15,7 +15,7 @@ pub(super) struct PlanArgs {
     input: PathBuf,
     #[command(flatten)]
     options: PlanOptions,
-    /// The whole plan as JSON
+    /// The whole plan as JSON: as workers get it; by a daemon, `PlanJobResponse` of the API
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]

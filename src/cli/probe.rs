@@ -14,7 +14,7 @@ pub(super) struct ProbeArgs {
     /// The file to look at; a daemon is asked about s3:// and http(s)://, or with --endpoint
     #[arg(value_name = "FILE")]
     input: PathBuf,
-    /// All facts as JSON
+    /// All facts as JSON: `MediaFacts` of the API
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub(super) async fn run(args: ProbeArgs) -> Result<Ended, Vec<Problem>> {
     }
     let facts = facts_of(&args.input, Transport::Descriptor).await.map_err(only)?;
     if args.json {
-        print_json(&facts).map_err(only)?;
+        print_json(&media::written(&facts)).map_err(only)?;
     } else {
         print(&tables::facts(&facts));
     }

@@ -10,7 +10,7 @@ use crate::model::{Ratio, time};
 const MICROS: Ratio = Ratio::new(1, 1_000_000);
 
 /// Facts about a source.
-pub(in crate::api) fn facts(facts: &MediaFacts) -> v1::MediaFacts {
+pub(crate) fn facts(facts: &MediaFacts) -> v1::MediaFacts {
     v1::MediaFacts {
         container: facts.container.clone(),
         size_bytes: facts.size_bytes,

@@ -15,7 +15,7 @@ mod time;
 pub(super) use change::{Names, change, progress};
 pub(super) use delivery::delivery;
 pub(super) use enums::Wire;
-pub(super) use facts::facts;
+pub(crate) use facts::facts;
 pub(super) use job::{job, summary};
 pub(super) use plan::planned;
 pub(super) use profile::{profile, template};

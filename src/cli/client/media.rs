@@ -4,11 +4,11 @@ use super::connect::ClientOptions;
 use super::json::name_of;
 use super::show::ms;
 use super::{json, spec};
-use crate::api::v1;
+use crate::api::{self, v1};
 use crate::cli::options::PlanOptions;
 use crate::cli::tables::{counted, per_second, plain};
 use crate::cli::{Ended, print, print_json};
-use crate::model::{Problem, Ratio};
+use crate::model::{MediaFacts, Problem, Ratio};
 use crate::report::text::{bit_rate, bytes, clock, seconds, table};
 use std::path::Path;
 
@@ -35,6 +35,11 @@ pub(in crate::cli) async fn probe(uri: String, as_json: bool, client: &ClientOpt
         print(&shown_facts(&facts));
     }
     Ok(Ended::Done)
+}
+
+/// Facts as they are written for machines, the same whoever probed.
+pub(in crate::cli) fn written(facts: &MediaFacts) -> serde_json::Value {
+    json::written("MediaFacts", &api::facts(facts))
 }
 
 /// Shows what a job would make.
