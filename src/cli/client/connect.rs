@@ -65,6 +65,11 @@ pub(super) struct Daemon {
     bearer: Bearer,
 }
 
+/// An address as `serve --grpc` takes it is one without TLS.
+fn with_scheme(endpoint: String) -> String {
+    if endpoint.is_empty() || endpoint.contains("://") { endpoint } else { format!("http://{endpoint}") }
+}
+
 impl ClientOptions {
     /// Connects.
     ///
@@ -73,7 +78,7 @@ impl ClientOptions {
     pub(super) async fn connect(&self) -> Result<Daemon, Problem> {
         let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
         let endpoint = self.endpoint.clone().or_else(|| variable("REELMILL_ENDPOINT"));
-        let endpoint = endpoint.unwrap_or_else(|| ENDPOINT_DEFAULT.to_owned());
+        let endpoint = with_scheme(endpoint.unwrap_or_else(|| ENDPOINT_DEFAULT.to_owned()));
         let bearer = self.bearer(variable("REELMILL_TOKEN"))?;
         let channel = self.way(&endpoint)?.connect().await.map_err(|error| unreachable(&endpoint, &error))?;
         Ok(Daemon { endpoint, channel, bearer })
@@ -192,13 +197,15 @@ mod tests {
 
     #[test]
     fn addresses_that_are_none_are_refused() {
-        for bad in ["", "127.0.0.1:7443", "ftp://host", "http://", "http://user:word@host:1", "s3://bucket"] {
+        for bad in ["", "ftp://host", "http://", "http://user:word@host:1", "s3://bucket"] {
             let problem = options(bad).way(bad).err().unwrap();
             assert_eq!(problem.code, "client.endpoint", "{bad}");
         }
-        for good in ["http://127.0.0.1:7443", "http://[::1]:7443/", "https://host:7443"] {
-            assert!(options(good).way(good).is_ok(), "{good}");
+        for good in ["http://127.0.0.1:7443", "http://[::1]:7443/", "https://host:7443", "127.0.0.1:7443", "[::1]:7443"]
+        {
+            assert!(options(good).way(&with_scheme(good.into())).is_ok(), "{good}");
         }
+        assert_eq!(with_scheme("box:7443".into()), "http://box:7443");
     }
 
     #[test]
