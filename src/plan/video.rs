@@ -36,6 +36,7 @@ pub(super) fn plan(
         frame_rate: clock.frame_rate,
         prepare: graph::prepare(video),
         color: pictures.decoded.clone(),
+        parts: source.joined.map(|joined| joined.video.clone()).unwrap_or_default(),
         decode_threads: threads::decoder(node, spans, video.width, video.height),
         renditions: renditions(pictures, made, grid, spans, node),
     }
