@@ -78,27 +78,28 @@ fn runs(pictures: &[Vec<u8>], x: usize) -> Vec<(char, usize)> {
     runs
 }
 
-/// Samples of a file's sound, mono.
-fn samples(path: &Path, rate: u32) -> Vec<i32> {
+/// Samples that an AAC encoder puts in front; the header takes them off again, which FFmpeg does not heed in fragments.
+const PRIMING: usize = 1024;
+
+/// Samples of a file's sound, mono, without so many in front.
+fn samples(path: &Path, rate: u32, priming: usize) -> Vec<i32> {
     let arguments = ["-nostdin", "-v", "error", "-i", path.to_str().unwrap(), "-ac", "1", "-ar", &rate.to_string()];
     let ran = Command::new("ffmpeg").args(arguments).args(["-f", "s16le", "-"]).output().unwrap();
     assert!(ran.status.success());
-    ran.stdout.chunks(2).map(|pair| i32::from(i16::from_le_bytes([pair[0], pair[1]]))).collect()
+    ran.stdout.chunks(2).skip(priming).map(|pair| i32::from(i16::from_le_bytes([pair[0], pair[1]]))).collect()
 }
 
-/// Where pulses peak.
+/// The middles of pulses.
 fn pulses(samples: &[i32]) -> Vec<usize> {
-    let loud = |at: &usize| samples[*at].abs() > 8_000;
-    let mut found: Vec<usize> = Vec::new();
-    for at in (0..samples.len()).filter(loud) {
-        match found.last_mut() {
-            Some(last) if at - *last < 1000 => {
-                if samples[at].abs() > samples[*last].abs() {
-                    *last = at;
-                }
-            }
-            _ => found.push(at),
-        }
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(more) = samples[at..].iter().position(|sample| sample.abs() > 8_000) {
+        let around = at + more - 40..at + more + 60;
+        let weight = |i: &usize| i64::from(samples[*i]);
+        let all: i64 = around.clone().map(|i| weight(&i)).sum();
+        let moment: i64 = around.clone().map(|i| weight(&i) * i as i64).sum();
+        found.push(((moment + all / 2) / all) as usize);
+        at = around.end + 1000;
     }
     found
 }
@@ -133,7 +134,7 @@ fn parts_stand_at_their_times_to_the_frame_and_to_the_sample() {
     assert_eq!(segments(&out.join("cmaf/audio-1/media.m3u8")).len(), 8);
     let sound = joined(&out.join("cmaf/audio-1"), &scratch.path().join("sound.mp4"));
     assert_eq!(ffprobe(&sound, "stream=sample_rate,channels"), ["44100,1"]);
-    let samples = samples(&sound, 44_100);
+    let samples = samples(&sound, 44_100, PRIMING);
     // Half a second into the red ones, which begin at 0 and 5.52 s, and into the blue one, which begins at 3.52 s.
     near(&pulses(&samples), &[22_050, 177_282, 265_482]);
     let quiet = samples[90_000..153_000].iter().map(|sample| sample.abs()).max().unwrap();
@@ -146,11 +147,11 @@ fn spans_of_joined_parts_play_as_one() {
     let (scratch, [red, green, blue]) = parts();
     let path = |name: &str| scratch.path().join(name);
     let files = [&*blue, &*red, &*green, &*red];
-    let options = ["--renditions", "360p", "--speed", "fast", "--segment", "500ms", "--packaging", "cmaf"];
+    let options = ["--renditions", "240p", "--speed", "fast", "--segment", "500ms", "--packaging", "cmaf"];
     transcode_all(&files, &path("one"), &options);
     for (name, more) in [("four", &["--spans", "4"][..]), ("ranges", &["--spans", "3", "--transport", "socket"])] {
         transcode_all(&files, &path(name), &[&options[..], more].concat());
-        let video = |name: &str| joined(&path(name).join("cmaf/360p"), &path("video.mp4"));
+        let video = |name: &str| joined(&path(name).join("cmaf/240p"), &path("video.mp4"));
         let (one, several) = (raw(&video("one")), raw(&video(name)));
         // 50 frames a second now: 2 s, 2 s, 1.5015 s as 75, 2 s.
         assert_eq!(runs(&one, WIDTH / 2), [('b', 100), ('r', 100), ('g', 75), ('r', 100)]);
@@ -163,14 +164,16 @@ fn spans_of_joined_parts_play_as_one() {
     }
     let sound = joined(&path("one/cmaf/audio-1"), &path("sound.mp4"));
     assert_eq!(ffprobe(&sound, "stream=sample_rate,channels"), ["48000,2"]);
-    near(&pulses(&samples(&sound, 48_000)), &[24_000, 120_000, 288_000]);
+    near(&pulses(&samples(&sound, 48_000, PRIMING)), &[24_000, 120_000, 288_000]);
 }
 
 /// Transcodes and expects a failure; gives what was said.
 fn refused(files: &[&Path], out: &Path) -> String {
     let mut command = reelmill();
     command.arg("transcode").arg(files[0]).arg(out);
-    files[1..].iter().for_each(|file| drop(command.arg("--append").arg(file)));
+    for file in &files[1..] {
+        command.arg("--append").arg(file);
+    }
     let ran = command.output().unwrap();
     assert_eq!(ran.status.code(), Some(2), "{}", String::from_utf8_lossy(&ran.stderr));
     assert!(!out.exists() || fs::read_dir(out).unwrap().next().is_none(), "nothing is left");
@@ -213,8 +216,8 @@ fn sound_alone_is_joined_to_the_sample() {
     let report = transcode_all(&[&one, &two, &one], &path("out"), &["--audio-codec", "aac,opus"]);
     // 59,256 samples, 2 s, 59,256 samples.
     assert_eq!(report["plan"]["duration_us"], 4_469_000);
-    for track in ["audio-1-aac", "audio-1-opus"] {
+    for (track, priming) in [("audio-1-aac", PRIMING), ("audio-1-opus", 0)] {
         let sound = joined(&path("out/cmaf").join(track), &path("sound.mp4"));
-        near(&pulses(&samples(&sound, 48_000)), &[24_000, 59_256 + 24_000, 59_256 + 96_000 + 24_000]);
+        near(&pulses(&samples(&sound, 48_000, priming)), &[24_000, 59_256 + 24_000, 59_256 + 96_000 + 24_000]);
     }
 }

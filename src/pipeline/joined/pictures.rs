@@ -123,9 +123,13 @@ impl<'a> Pictures<'a> {
             // A span may begin behind the last picture of a part that was thought to be longer.
             return if self.full.is_some() || self.midway { Ok(()) } else { Err(decode::undecodable().into()) };
         };
-        let own = duration.filter(|_| self.video.frame_ticks.is_none());
-        let own = own.map(|ticks| rescale(ticks, part.time_base, self.line(part).output_time_base()));
-        let end = part.end.unwrap_or_else(|| since + own.unwrap_or_else(|| self.video.nominal_ticks()).max(1));
+        let line = self.line(part);
+        let own = duration.map(|ticks| line.snap(rescale(ticks, part.time_base, line.output_time_base())));
+        // A duration at a constant rate is that of a slower part's frame, or wrong.
+        let own = own.filter(|own| self.video.frame_ticks.is_none() || *own <= i64::from(line.timescale));
+        let least = self.video.frame_ticks.map_or(1, i64::from);
+        let last = own.unwrap_or_else(|| self.video.nominal_ticks()).max(least);
+        let end = part.end.unwrap_or_else(|| since.saturating_add(last));
         if self.full.is_none() && end > self.next {
             self.show_until(end)?;
         }
