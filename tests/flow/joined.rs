@@ -221,3 +221,77 @@ fn sound_alone_is_joined_to_the_sample() {
         near(&pulses(&samples(&sound, 48_000, priming)), &[24_000, 59_256 + 24_000, 59_256 + 96_000 + 24_000]);
     }
 }
+
+/// Makes a part of one grey with these options; gives its path.
+fn grey(dir: &Path, name: &str, picture: &str, options: &[&str]) -> PathBuf {
+    let path = dir.join(name);
+    ffmpeg(&[&["-f", "lavfi", "-i", picture][..], options, &[path.to_str().unwrap()]].concat());
+    path
+}
+
+/// Mean luma and both chromas of each of a file's pictures, as they are stored.
+fn means(path: &Path) -> Vec<[i64; 3]> {
+    let filter = "signalstats,metadata=print:file=-";
+    let ran = ["-nostdin", "-v", "error", "-i", path.to_str().unwrap(), "-vf", filter, "-f", "null", "-"];
+    let ran = Command::new("ffmpeg").args(ran).output().unwrap();
+    let text = String::from_utf8(ran.stdout).unwrap();
+    let all = |key: &str| -> Vec<i64> {
+        let key = format!("lavfi.signalstats.{key}=");
+        text.lines().filter_map(|line| line.strip_prefix(&key)?.parse::<f64>().ok()).map(|mean| mean as i64).collect()
+    };
+    let (y, u, v) = (all("YAVG"), all("UAVG"), all("VAVG"));
+    (0..y.len()).map(|at| [y[at], u[at], v[at]]).collect()
+}
+
+#[test]
+fn colours_are_those_of_the_first_part() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path();
+    let x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-qp", "4"];
+    let make = |name: &str, colours: &str, tags: &[&str]| {
+        let picture = format!("color=c=0x20C040:s=320x180:r=25:d=0.4,format=rgb24,{colours}");
+        grey(dir, name, &picture, &[&x264[..], tags].concat())
+    };
+    let bt709 = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"];
+    let bt601 = ["-colorspace", "smpte170m", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"];
+    let full = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "pc"];
+    let hd = make("709.mp4", "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p", &bt709);
+    let sd = make("601.mp4", "scale=out_color_matrix=smpte170m:out_range=tv,format=yuv420p", &bt601);
+    let pc = make("full.mp4", "scale=out_color_matrix=bt709:out_range=pc,format=yuvj420p", &full);
+    let options = ["--renditions", "180p@3M", "--speed", "fast", "--packaging", "cmaf"];
+    for (name, files) in [("709", [&*hd, &*sd, &*pc]), ("601", [&*sd, &*pc, &*hd])] {
+        let out = scratch.path().join(name);
+        transcode_all(&files, &out, &options);
+        let shown = means(&joined(&out.join("cmaf/180p"), &scratch.path().join("video.mp4")));
+        assert_eq!(shown.len(), 30, "{name}");
+        let first = means(files[0])[0];
+        for (at, picture) in shown.iter().enumerate() {
+            let off = picture.iter().zip(&first).map(|(a, b)| (a - b).abs()).max().unwrap();
+            assert!(off <= 2, "{name}: picture {at} is {picture:?}, the first part is {first:?}");
+        }
+    }
+}
+
+#[test]
+fn parts_in_high_dynamic_range_stay_so_together_and_are_tone_mapped_beside_others() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path();
+    let tags =
+        ["-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc", "smpte2084", "-color_range", "tv"];
+    let x265 = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-tag:v", "hvc1"];
+    // A grey at about 100 cd/m² in PQ, and the same in BT.709.
+    let picture = "color=c=gray:s=320x180:r=25:d=0.4,format=yuv420p10le";
+    let pq = grey(dir, "pq.mp4", picture, &[&x265[..], &tags].concat());
+    let x264 = ["-c:v", "libx264", "-preset", "ultrafast"];
+    let sdr = grey(dir, "sdr.mp4", "color=c=gray:s=180x320:r=50:d=0.4,format=yuv420p", &x264);
+    let options = ["--renditions", "180p", "--codec", "hevc", "--speed", "fast", "--packaging", "cmaf"];
+    let transfer = |files: &[&Path], name: &str| {
+        let report = transcode_all(files, &dir.join(name), &options);
+        let video = joined(&dir.join(name).join("cmaf/180p"), &dir.join("video.mp4"));
+        let warned = report["warnings"].as_array().unwrap().iter().any(|note| note["code"] == "concat.tone_mapped");
+        (ffprobe(&video, "stream=pix_fmt,color_transfer").remove(0), means(&video).len(), warned)
+    };
+    assert_eq!(transfer(&[&pq, &pq], "both"), ("yuv420p10le,smpte2084".to_owned(), 20, false));
+    assert_eq!(transfer(&[&pq, &sdr, &pq], "first"), ("yuv420p,bt709".to_owned(), 30, true));
+    assert_eq!(transfer(&[&sdr, &pq], "later"), ("yuv420p,bt709".to_owned(), 40, true));
+}
