@@ -92,7 +92,7 @@ impl Canvas {
         }
         if (width, height) != self.size {
             // At even places, where the coarser planes of colour have samples.
-            let (x, y) = ((self.size.0 - width) / 2 & !1, (self.size.1 - height) / 2 & !1);
+            let (x, y) = ((self.size.0 - width) / 4 * 2, (self.size.1 - height) / 4 * 2);
             filters.push(format!("pad=w={}:h={}:x={x}:y={y}", self.size.0, self.size.1));
         }
         filters.push(format!("setsar={}/{}", self.aspect.num, self.aspect.den));
