@@ -22,6 +22,9 @@ pub(super) struct TranscodeArgs {
     /// The directory to write; new or empty
     #[arg(value_name = "OUTDIR")]
     pub(super) output: PathBuf,
+    /// A file that follows IN, in the same output; may be given again, and name a file twice
+    #[arg(long, value_name = "FILE")]
+    append: Vec<PathBuf>,
     #[command(flatten)]
     options: PlanOptions,
     /// Replace an earlier output of reelmill
@@ -39,6 +42,7 @@ pub(super) async fn run(args: TranscodeArgs) -> Result<(), Problem> {
         transport: args.options.transport()?,
         worker: find_program()?,
         source: args.input,
+        append: args.append,
         output: args.output.clone(),
         overwrite: args.overwrite,
         threads: threads(),

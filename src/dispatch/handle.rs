@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::{now_unix_ms, probe};
 use crate::model::state::{InputEvent, JobEvent as On, JobState, OutputEvent, OutputState};
 use crate::model::{Fault, JobId, JobRecord, JobSpec, Locator, MediaFacts, Problem};
-use crate::plan::{Node, plan_job};
+use crate::plan::{Node, joined_facts, plan_job};
 use crate::report::{JobEvent, JobProgress};
 use crate::store::{Created, Effect, IdempotencyKey, LedgerEntry, Store, StoreError, Stored, Waiting};
 use reelmill_scheduler::CPU_THREADS;
@@ -274,7 +274,11 @@ impl Engine {
     async fn plan_now(&self, spec: JobSpec) -> Result<Planned, Problem> {
         let mut sources = Vec::new();
         for (index, source) in spec.sources.iter().enumerate() {
-            let opened = self.settings.opener.open(&source.locator).await;
+            let Some(locator) = &source.locator else {
+                sources.push(None);
+                continue;
+            };
+            let opened = self.settings.opener.open(locator).await;
             let opened = opened.map_err(|problem| problem.at(format!("sources[{index}]")))?;
             let (_keep, cancelled) = watch::channel(false);
             let facts = probe(&self.settings.worker, &opened, self.settings.transport, cancelled).await;
@@ -282,6 +286,11 @@ impl Engine {
             sources.push(Some((facts, opened.size_bytes())));
         }
         let facts: Vec<_> = sources.iter().map(|seen| seen.as_ref().map(|(facts, _)| facts.clone())).collect();
+        for (index, place) in sources.iter_mut().enumerate().filter(|(index, _)| spec.is_joined(*index)) {
+            // Where they cannot be joined, the outputs say so.
+            let joined = joined_facts(&facts, &spec, index).and_then(Result::ok);
+            *place = joined.map(|facts| (facts.clone(), facts.size_bytes));
+        }
         let planning = plan_job(&facts, &spec, &Node { threads: self.settings.threads });
         if let Some((output, problems)) = planning.problems.into_iter().next() {
             return Err(first_of(problems).at(format!("outputs[{output}]")));

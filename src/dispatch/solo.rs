@@ -33,6 +33,8 @@ const CACHE_BYTES_MAX: u64 = 256 << 20;
 pub struct TranscodeRequest {
     /// A local file.
     pub source: PathBuf,
+    /// Local files that follow it, one after another.
+    pub append: Vec<PathBuf>,
     /// The output directory.
     pub output: PathBuf,
     /// What to make.
@@ -153,29 +155,48 @@ async fn end_of(store: &Arc<dyn Store>, id: JobId) -> Result<JobRecord, Problem>
 fn problem_of(record: &JobRecord) -> Problem {
     let output = record.outputs.iter().find_map(|output| output.problem.clone());
     let mut problem = output.or_else(|| record.problem.clone()).unwrap_or_else(Problem::cancelled);
-    // There is one source and one output, so a path says nothing.
-    problem.field = String::new();
+    // There is one source and one output, so a path says nothing; of several files it says which.
+    if record.spec.sources.len() == 1 {
+        problem.field = String::new();
+    }
     problem
 }
 
+/// The files, and behind them the one that they are joined to where there are several.
+fn sources_of(request: &TranscodeRequest) -> Vec<SourceSpec> {
+    let (mut sources, mut concat): (Vec<SourceSpec>, Vec<usize>) = (Vec::new(), Vec::new());
+    for path in std::iter::once(&request.source).chain(&request.append) {
+        let locator = Some(Locator::File(path.clone()));
+        // A file that is named twice is looked at once.
+        let known = sources.iter().position(|source| source.locator == locator);
+        concat.push(known.unwrap_or(sources.len()));
+        if known.is_none() {
+            let id = format!("source-{}", sources.len() + 1);
+            sources.push(SourceSpec { id, locator, start_us: None, end_us: None, concat: Vec::new() });
+        }
+    }
+    if !request.append.is_empty() {
+        let joined = SourceSpec { id: "joined".to_owned(), locator: None, start_us: None, end_us: None, concat };
+        sources.push(joined);
+    }
+    sources
+}
+
 fn spec_of(request: &TranscodeRequest) -> JobSpec {
+    let sources = sources_of(request);
+    let source = sources.len() - 1;
     JobSpec {
         reference_id: String::new(),
         owner: String::new(),
         profile: String::new(),
         priority: Priority::Normal,
         start_unix_ms: 0,
-        sources: vec![SourceSpec {
-            id: "source-1".to_owned(),
-            locator: Locator::File(request.source.clone()),
-            start_us: None,
-            end_us: None,
-        }],
+        sources,
         outputs: vec![OutputSpec {
             id: "output-1".to_owned(),
             destination: Locator::File(request.output.clone()),
             if_exists: if request.overwrite { IfExists::Replace } else { IfExists::Fail },
-            source: 0,
+            source,
             audio_sources: Vec::new(),
             rendition_sources: BTreeMap::new(),
             request: request.options.clone(),

@@ -133,6 +133,11 @@ impl Source {
         matches!(self.kind, Kind::Remote(_))
     }
 
+    /// Whether it is a file that can be handed to a worker.
+    pub const fn is_file(&self) -> bool {
+        matches!(self.kind, Kind::LocalFile { .. })
+    }
+
     /// A file to hand to one worker, with a read position of its own; `None` where there is no file, so that the worker
     /// must ask for ranges.
     pub fn descriptor(&self) -> io::Result<Option<File>> {

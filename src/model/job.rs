@@ -419,7 +419,8 @@ pub(crate) mod testing {
             start_unix_ms: 0,
             sources: vec![SourceSpec {
                 id: "source-1".into(),
-                locator: Locator::File("/in.mp4".into()),
+                locator: Some(Locator::File("/in.mp4".into())),
+                concat: Vec::new(),
                 start_us: None,
                 end_us: None,
             }],

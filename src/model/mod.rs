@@ -11,6 +11,7 @@ pub mod fault;
 pub mod hash;
 pub mod instant;
 pub mod job;
+pub mod joined;
 pub mod ledger;
 pub mod limits;
 pub mod locator;

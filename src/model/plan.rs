@@ -3,6 +3,7 @@
 use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 use super::device::{Accelerator, Memory};
 use super::facts::{ColorTags, Hdr};
+use super::joined::{AudioPart, VideoPart};
 use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -54,6 +55,9 @@ impl JobPlan {
 pub struct Work {
     /// Index of the source in the job.
     pub source: usize,
+    /// For a joined source, the sources that its parts lie in, each once; a part names its place in this list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<usize>,
     /// What is made of it: the union of what the outputs need. Its notes are those of the outputs, so it has none.
     pub plan: Plan,
 }
@@ -186,6 +190,9 @@ pub struct VideoPlan {
     pub prepare: String,
     /// Colour of decoded frames, with what the source leaves unsaid filled in by convention.
     pub color: ColorTags,
+    /// The parts of a joined source, in order: `prepare` is empty then, and `stream` and `origin` are the whole's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<VideoPart>,
     /// Threads for the decoder.
     pub decode_threads: u32,
     /// The device that takes part, once the plan was placed; `None`: the CPU does all.
@@ -310,6 +317,9 @@ pub struct AudioRendition {
     pub layout: String,
     /// Filter graph from decoded to encoded samples.
     pub graph: String,
+    /// The parts of a joined source, in order: each has a graph of its own then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<AudioPart>,
     /// Bits a second aimed at.
     pub bit_rate: u64,
     /// Language code, where known.

@@ -4,7 +4,7 @@ use super::backoff::BackOff;
 use super::locator::Locator;
 use super::request::Request;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A job as it was asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -58,12 +58,32 @@ impl Priority {
 pub struct SourceSpec {
     /// Unique in the job.
     pub id: String,
-    /// Where it lies.
-    pub locator: Locator,
+    /// Where it lies; `None` for a joined one.
+    pub locator: Option<Locator>,
     /// Where to begin, µs from its first picture or sound.
     pub start_us: Option<i64>,
     /// Where to end, on the same timeline.
     pub end_us: Option<i64>,
+    /// The sources that a joined one consists of, in order; indices into the job's. None of them is joined itself, and
+    /// one may stand here more than once. Empty for a source that lies somewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concat: Vec<usize>,
+}
+
+impl JobSpec {
+    /// The sources that must be opened for source `index`: itself, or the parts of a joined one, each once.
+    pub fn opened_for(&self, index: usize) -> BTreeSet<usize> {
+        match self.sources.get(index) {
+            Some(source) if !source.concat.is_empty() => source.concat.iter().copied().collect(),
+            Some(_) => BTreeSet::from([index]),
+            None => BTreeSet::new(),
+        }
+    }
+
+    /// Whether source `index` is joined of others.
+    pub fn is_joined(&self, index: usize) -> bool {
+        self.sources.get(index).is_some_and(|source| !source.concat.is_empty())
+    }
 }
 
 /// What happens when something lies at a destination.

@@ -150,6 +150,7 @@ mod tests {
             frame_rate: Ratio::new(24_000, 1001),
             prepare: String::new(),
             color: ColorTags::default(),
+            parts: Vec::new(),
             decode_threads: 1,
             accelerator: None,
             memory: Memory::System,

@@ -12,7 +12,7 @@
 //! never copied. Which frame starts a segment is decided once, in `prepare`, before the split. Ends are typed: a channel
 //! that closes without [`flow::Flow::End`] means that the sender died, and nothing after it is finalised. A receiver that
 //! has enough, or that nobody wants any more (a dropped track), lets its sender go; a sender without receivers ends too.
-//! `video` and `audio` wire the stages; no stage names its neighbours.
+//! `video` and `audio` wire the stages, `joined` those of several sources; no stage names its neighbours.
 
 pub mod accel;
 pub mod audio;
@@ -25,6 +25,7 @@ pub mod demux;
 pub mod encode;
 pub mod faults;
 pub mod flow;
+pub mod joined;
 pub mod outlet;
 pub mod prepare;
 pub mod rung;

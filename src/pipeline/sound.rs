@@ -32,7 +32,7 @@ pub fn run(
     av::log::label_thread(&spec.rendition.id);
     let outlet = TrackOutlet::new(&spec.rendition.id, outlet, control);
     let mut resampler = Resampler { spec, graph: None, expected: None };
-    let mut coder = Coder { spec, outlet, encoder: None, wrapper: None, samples: 0 };
+    let mut coder = Coder::new(spec, outlet);
     let result = resampler.receive_all(&inflow, &mut coder, control);
     inflow.settle(result)?;
     coder.finish()
@@ -143,17 +143,23 @@ fn graph_text(rendition: &AudioRendition, samples: i64) -> String {
 }
 
 /// The encoder of a rendition with all that follows it.
-struct Coder<'a> {
+pub(super) struct Coder<'a> {
     spec: &'a SoundSpec<'a>,
-    outlet: TrackOutlet<'a>,
+    pub(super) outlet: TrackOutlet<'a>,
     encoder: Option<Encoder>,
     // Made with the first packet: the priming that the header must tell is known only then.
     wrapper: Option<AudioWrapper>,
     samples: i64,
 }
 
-impl Coder<'_> {
-    fn frame_samples(&mut self) -> Result<u32, Problem> {
+impl<'a> Coder<'a> {
+    /// An encoder that opens with its first frame.
+    pub(super) const fn new(spec: &'a SoundSpec<'a>, outlet: TrackOutlet<'a>) -> Self {
+        Self { spec, outlet, encoder: None, wrapper: None, samples: 0 }
+    }
+
+    /// Samples that the encoder takes at once; 0 for any number.
+    pub(super) fn frame_samples(&mut self) -> Result<u32, Problem> {
         if let Some(encoder) = &self.encoder {
             return Ok(encoder.frame_samples());
         }
@@ -177,7 +183,8 @@ impl Coder<'_> {
         self.spec.rendition.end.is_some_and(|end| self.samples >= end)
     }
 
-    fn encode(&mut self, mut frame: Frame) -> Result<(), Stopped> {
+    /// Encodes the next samples, whatever time they say.
+    pub(super) fn encode(&mut self, mut frame: Frame) -> Result<(), Stopped> {
         if let Some(end) = self.spec.rendition.end {
             frame.keep_samples(end - self.samples);
         }
@@ -214,7 +221,8 @@ impl Coder<'_> {
         })
     }
 
-    fn finish(mut self) -> Result<(), Stopped> {
+    /// Drains the encoder and cuts the last segment.
+    pub(super) fn finish(mut self) -> Result<(), Stopped> {
         self.outlet.wanted()?;
         self.pass(None)?;
         let last = self.wrapper.as_mut().map_or(Ok(None), |wrapper| wrapper.finish(self.samples))?;
@@ -339,6 +347,7 @@ mod tests {
             channels: 2,
             layout: "stereo".to_owned(),
             graph: "aresample=48000:first_pts=0,aformat=x".to_owned(),
+            parts: Vec::new(),
             bit_rate: 128_000,
             language: None,
             title: String::new(),

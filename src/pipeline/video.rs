@@ -84,7 +84,7 @@ pub(super) fn finished<'a>(control: &Control, tracks: impl Iterator<Item = &'a s
 }
 
 /// Starts the rungs that are encoded, from the leaves up, and gives the channels that the tree's roots are fed through.
-fn spawn_rungs<'scope, 'env>(
+pub(super) fn spawn_rungs<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     video: &'env VideoPlan,
     outlet: &'env dyn Outlet,

@@ -91,6 +91,12 @@ pub(super) fn tracks(
             rendition.origin = origin;
             rendition.in_point = source.range.in_point();
             rendition.end = source.range.end_in(Ratio::new(1, i64::from(rendition.sample_rate)));
+            if let Some(joined) = source.joined {
+                rendition.parts = joined.audio(*place, &rendition);
+                if request.copy {
+                    notes.add("copy.not_possible", "sound of a joined source is encoded anew, not copied");
+                }
+            }
             rendition.packagings = outputs.fitting(codec.traits().packagings);
             made.push(Track {
                 source: source.index,
@@ -143,6 +149,7 @@ fn one(
         channels,
         layout: layout.to_owned(),
         graph: if copy { String::new() } else { graph(audio, sample_rate, traits.sample_format, layout) },
+        parts: Vec::new(),
         bit_rate: if copy { stream.bit_rate.unwrap_or(bit_rate) } else { bit_rate },
         language: language(stream),
         title: String::new(),
@@ -181,6 +188,11 @@ fn sample_rate(source: u32, rates: &[u32]) -> u32 {
 fn graph(audio: &AudioFacts, sample_rate: u32, sample_format: &str, layout: &str) -> String {
     let pick = if audio.channels > 2 && !is_known(audio) { "pan=stereo|c0=c0|c1=c1," } else { "" };
     format!("{pick}aresample={sample_rate}:{COMPENSATION},aformat=sample_fmts={sample_format}:channel_layouts={layout}")
+}
+
+/// The graph of one part of a joined track.
+pub(super) fn graph_of(audio: &AudioFacts, rendition: &AudioRendition) -> String {
+    graph(audio, rendition.sample_rate, rendition.codec.traits().sample_format, &rendition.layout)
 }
 
 fn is_known(audio: &AudioFacts) -> bool {

@@ -62,7 +62,12 @@ pub(super) fn source(facts: &MediaFacts) -> Option<Problem> {
     let sized = |s: &&StreamFacts| s.video.as_ref().is_some_and(|v| v.width > 0 && v.height > 0);
     let pictures = || facts.streams.iter().filter(|s| s.kind == StreamKind::Video && !s.attached_picture).filter(sized);
     let media = || facts.streams.iter().filter(|s| matches!(s.kind, StreamKind::Video | StreamKind::Audio));
-    if let Some((_, video)) = facts.main_video() {
+    let encrypted = || Some(Problem::input("source.encrypted", "the source is encrypted; give its decrypted original"));
+    if let Some((stream, video)) = facts.main_video() {
+        // A decoder may make pictures of anything.
+        if stream.encrypted {
+            return encrypted();
+        }
         let side = video.width.max(video.height).max(video.display_width).max(video.display_height);
         if side > SOURCE_SIDE_MAX {
             let message = format!(
@@ -77,8 +82,7 @@ pub(super) fn source(facts: &MediaFacts) -> Option<Problem> {
         return None;
     }
     if media().any(|s| s.encrypted) {
-        let message = "the source is encrypted; give its decrypted original";
-        return Some(Problem::input("source.encrypted", message));
+        return encrypted();
     }
     let stream = pictures().next().or_else(|| media().find(|s| !s.attached_picture));
     Some(match stream {

@@ -56,6 +56,13 @@ pub(super) fn look(codec: VideoCodec, video: &VideoFacts, decoded: &ColorTags) -
     Look { pixel_format, color, hdr: video.hdr.clone() }
 }
 
+/// What the pictures of a joined source look like whose first part has these: with `hdr` as they are, in 10 bits where
+/// they have more than 8; without it tone-mapped where they are HDR.
+pub(super) fn joined_look(first: &VideoFacts, decoded: &ColorTags, hdr: bool) -> Look {
+    let codec = if first.hdr.is_some() && !hdr { VideoCodec::H264 } else { VideoCodec::Hevc };
+    look(codec, first, decoded)
+}
+
 /// Whether samples are RGB; palettes are RGB too.
 pub(super) fn is_rgb(video: &VideoFacts) -> bool {
     video.rgb || video.pixel_format == "pal8"

@@ -25,6 +25,9 @@ pub(super) struct Candidate {
 pub(super) fn choose(source: &Source<'_>, spans: usize, grid: Grid, rungs: &[Candidate]) -> Result<usize, String> {
     let Some(pictures) = &source.pictures else { return Err("it has none".to_owned()) };
     let video = pictures.video;
+    if source.joined.is_some() {
+        return Err("it is joined of several".to_owned());
+    }
     if let Some(reason) = unfit(pictures.stream, video) {
         return Err(reason.to_owned());
     }

@@ -6,7 +6,7 @@ use crate::model::facts::{ColorTags, Scan, VideoFacts};
 /// From HDR to BT.709 pictures (zimg and FFmpeg's `tonemap`): linear light with SDR white at 100 cd/m², BT.709
 /// primaries, Hable's curve, then back to limited-range 4:2:0. The curve's peak comes from the stream's own mastering
 /// data, or 1000 cd/m² where there is none.
-const TONE_MAP: &str = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,\
+pub(super) const TONE_MAP: &str = "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,\
                         zscale=t=bt709:m=bt709:r=tv,format=yuv420p";
 /// Primaries and matrices that the tone mapper converts from; HDR with any other tag is read as BT.2020. `bt2020c` in
 /// particular makes zimg fail ("invalid colorspace definition"), upon which FFmpeg 5.1 and 7.1 hang for ever.
@@ -78,7 +78,7 @@ pub(super) fn prepared_size(video: &VideoFacts) -> (u32, u32) {
 
 /// The scaler also converts range (from full to limited) and RGB to YUV, by the matrix that the output is tagged with.
 /// Grey is full range to FFmpeg's scaler, whatever its tags, so there the output's range is named too.
-fn scale(video: &VideoFacts, full: bool, matrix: Option<&str>, width: u32, height: u32) -> String {
+pub(super) fn scale(video: &VideoFacts, full: bool, matrix: Option<&str>, width: u32, height: u32) -> String {
     let mut text = format!("scale=w={width}:h={height}:flags=bicubic");
     if is_rgb(video) {
         if let Some(matrix) = matrix {
@@ -93,13 +93,14 @@ fn scale(video: &VideoFacts, full: bool, matrix: Option<&str>, width: u32, heigh
     text
 }
 
-fn look_matrix<'a>(decoded: &'a ColorTags, look: &'a Look, tone_map: bool) -> Option<&'a str> {
+/// The matrix that RGB becomes YUV by.
+pub(super) fn look_matrix<'a>(decoded: &'a ColorTags, look: &'a Look, tone_map: bool) -> Option<&'a str> {
     // Between RGB HDR and the tone mapper stands YUV by the matrix that `tags_for_zimg` names.
     if tone_map { Some(among(&HDR_MATRICES, decoded.matrix.as_deref())) } else { look.color.matrix.as_deref() }
 }
 
 /// The `scale` filter's name of a matrix, by the ones that it has; it takes BT.601 for both of its kinds.
-fn scaler_matrix(matrix: &str) -> &str {
+pub(super) fn scaler_matrix(matrix: &str) -> &str {
     match matrix {
         "bt709" | "fcc" | "smpte170m" | "smpte240m" => matrix,
         "bt2020nc" | "bt2020c" => "bt2020",
@@ -109,7 +110,7 @@ fn scaler_matrix(matrix: &str) -> &str {
 
 /// Tags on every frame that zimg converts: with one of them missing it finds "no path between colorspaces", even
 /// when its own input options name them.
-fn tags_for_zimg(decoded: &ColorTags) -> String {
+pub(super) fn tags_for_zimg(decoded: &ColorTags) -> String {
     let transfer = if decoded.transfer.as_deref() == Some("arib-std-b67") { "arib-std-b67" } else { "smpte2084" };
     let primaries = among(&HDR_PRIMARIES, decoded.primaries.as_deref());
     let matrix = among(&HDR_MATRICES, decoded.matrix.as_deref());

@@ -1,15 +1,25 @@
 //! The planner's steps in order: sources, what each output needs of them, what is made once for all, who uses what.
 
+use super::joined::Joined;
 use super::output::{self, Ask, Draft, Sources};
 use super::source::Source;
 use super::works::{self, Use, Uses};
 use super::{JobPlanning, Node};
-use crate::model::MediaFacts;
 use crate::model::plan::{Grid, JobPlan, Note, OutputPlan, TrackUse, Work};
+use crate::model::{MediaFacts, Problem};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The facts of a source, and the part of it that is asked for: start and end, µs.
-pub(super) type Given<'a> = (Option<&'a MediaFacts>, (Option<i64>, Option<i64>));
+/// What is given of a source.
+pub(super) enum Given<'a> {
+    /// It failed, or is not needed.
+    Unknown,
+    /// Its facts, and the part of it that is asked for: start and end, µs.
+    File(&'a MediaFacts, (Option<i64>, Option<i64>)),
+    /// It is joined of others.
+    Joined(&'a Joined),
+    /// Those cannot be joined.
+    Refused(Problem),
+}
 
 /// Plans the outputs that can be, in the order in which they are asked for.
 pub(super) fn plan(given: Vec<Given<'_>>, asks: &[Ask<'_>], node: Node) -> JobPlanning {
@@ -31,7 +41,8 @@ pub(super) fn plan(given: Vec<Given<'_>>, asks: &[Ask<'_>], node: Node) -> JobPl
     for group in works::groups(&mut drafts) {
         if let Some(source) = &sources.known[group.source] {
             let plan = works::plan((made.len(), &group), source, &mut drafts, &mut uses, node);
-            made.push(Work { source: group.source, plan });
+            let inputs = source.joined.map(|joined| joined.inputs.clone()).unwrap_or_default();
+            made.push(Work { source: group.source, inputs, plan });
         }
     }
     let outputs = drafts.into_iter().zip(uses).map(|(draft, uses)| draft.map(|draft| one(draft, uses, &sources)));
@@ -41,15 +52,18 @@ pub(super) fn plan(given: Vec<Given<'_>>, asks: &[Ask<'_>], node: Node) -> JobPl
 
 fn sources(given: Vec<Given<'_>>) -> Sources<'_> {
     let mut sources = Sources { known: Vec::new(), refused: BTreeMap::new() };
-    for (index, (facts, part)) in given.into_iter().enumerate() {
-        let known = match facts.map(|facts| Source::new(index, facts, part)) {
-            Some(Ok(source)) => Some(source),
-            Some(Err(problem)) => {
-                sources.refused.insert(index, problem.at(format_args!("sources[{index}]")));
-                None
-            }
-            None => None,
+    for (index, given) in given.into_iter().enumerate() {
+        let here = |problem: Problem| problem.at(format_args!("sources[{index}]"));
+        let known = match given {
+            Given::Unknown => Ok(None),
+            Given::File(facts, part) => Source::new(index, facts, part).map(Some).map_err(here),
+            Given::Joined(joined) => Source::joined(index, joined).map(Some).map_err(here),
+            Given::Refused(problem) => Err(problem),
         };
+        let known = known.unwrap_or_else(|problem| {
+            sources.refused.insert(index, problem);
+            None
+        });
         sources.known.push(known);
     }
     sources
@@ -83,7 +97,8 @@ fn one(draft: Draft<'_>, uses: Uses, sources: &Sources<'_>) -> OutputPlan {
 
 /// Sources that no output asks for.
 fn unused(sources: &Sources<'_>, asks: &[Ask<'_>]) -> Vec<Note> {
-    let used: BTreeSet<usize> = asks.iter().flat_map(Ask::used).collect();
+    let mut used: BTreeSet<usize> = asks.iter().flat_map(Ask::used).collect();
+    used.extend(sources.known.iter().flatten().filter_map(|source| source.joined).flat_map(|joined| &joined.inputs));
     let left = (0..sources.known.len()).filter(|source| !used.contains(source));
     left.map(|source| Note {
         code: "source.unused".to_owned(),

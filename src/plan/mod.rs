@@ -10,6 +10,7 @@ mod copy;
 mod encoder;
 mod graph;
 mod job;
+mod joined;
 mod ladder;
 mod names;
 mod notes;
@@ -31,6 +32,8 @@ pub use crate::model::request::{Channels, RateMode, RenditionSpec, Request, Size
 
 use crate::model::plan::JobPlan;
 use crate::model::{JobSpec, MediaFacts, Plan, Problem};
+use job::Given;
+use joined::Joined;
 use output::Ask;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -86,9 +89,16 @@ pub struct JobPlanning {
 /// pictures. One output that cannot be planned stops no other. Which renditions are made does not depend on the order
 /// of outputs, unless there are more of one source than fit into one work.
 pub fn plan_job(facts: &[Option<MediaFacts>], spec: &JobSpec, node: &Node) -> JobPlanning {
-    let part = |i: usize| spec.sources.get(i).map_or((None, None), |source| (source.start_us, source.end_us));
     let count = spec.sources.len().max(facts.len());
-    let sources = (0..count).map(|i| (facts.get(i).and_then(Option::as_ref), part(i))).collect();
+    let joined: Vec<_> = (0..count).map(|i| join(spec, facts, i)).collect();
+    let source = |(i, joined)| match joined {
+        Some(Ok(joined)) => Given::Joined(joined),
+        Some(Err(problem)) => Given::Refused(problem),
+        None if spec.is_joined(i) => Given::Unknown,
+        None => facts.get(i).and_then(Option::as_ref).map_or(Given::Unknown, |facts| Given::File(facts, cut(spec, i))),
+    };
+    let sources = joined.iter().map(|one| one.as_ref().map(|one| one.as_ref().map_err(Clone::clone)));
+    let sources = sources.enumerate().map(source).collect();
     let asks = spec.outputs.iter().enumerate().map(|(index, output)| Ask {
         index,
         source: output.source,
@@ -99,11 +109,35 @@ pub fn plan_job(facts: &[Option<MediaFacts>], spec: &JobSpec, node: &Node) -> Jo
     job::plan(sources, &asks.collect::<Vec<_>>(), *node)
 }
 
+/// The facts of a joined source of a job, from those of its parts; `None` when one of these is not there, and for a source
+/// that is not joined. Pictures are stream 0, tracks of sound follow; times count from the joined beginning.
+///
+/// # Errors
+/// What keeps the parts from being joined: about one of them, or about the place of one.
+pub fn joined_facts(facts: &[Option<MediaFacts>], spec: &JobSpec, index: usize) -> Option<Result<MediaFacts, Problem>> {
+    join(spec, facts, index).map(|joined| joined.map(|joined| joined.facts))
+}
+
+fn join(spec: &JobSpec, facts: &[Option<MediaFacts>], index: usize) -> Option<Result<Joined, Problem>> {
+    let parts = spec.sources.get(index).map(|source| &source.concat).filter(|parts| !parts.is_empty())?;
+    let part = |part: &usize| Some((*part, facts.get(*part)?.as_ref()?, cut(spec, *part)));
+    let parts: Vec<_> = parts.iter().map(part).collect::<Option<_>>()?;
+    Some(joined::join(&parts).map_err(|problem| {
+        let about_part = problem.field.starts_with("concat");
+        if about_part { problem.at(format_args!("sources[{index}]")) } else { problem }
+    }))
+}
+
+/// The piece of a source that is asked for.
+fn cut(spec: &JobSpec, index: usize) -> (Option<i64>, Option<i64>) {
+    spec.sources.get(index).map_or((None, None), |source| (source.start_us, source.end_us))
+}
+
 /// Plans a job of one output and one source. On failure, everything that is wrong with the request, or else what is
 /// wrong with the source; never an empty list.
 pub fn plan(facts: &MediaFacts, request: &Request, node: &Node) -> Result<Plan, Vec<Problem>> {
     let ask = Ask { index: 0, source: 0, audio_sources: &[], rendition_sources: &BTreeMap::new(), request };
-    let JobPlanning { plan, problems } = job::plan(vec![(Some(facts), (None, None))], &[ask], *node);
+    let JobPlanning { plan, problems } = job::plan(vec![Given::File(facts, (None, None))], &[ask], *node);
     let work = plan.works.into_iter().next();
     match (work, plan.outputs.into_iter().next().flatten()) {
         (Some(work), Some(output)) => Ok(Plan { notes: output.notes, ..work.plan }),

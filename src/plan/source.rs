@@ -2,6 +2,7 @@
 
 use super::checks;
 use super::color;
+use super::joined::Joined;
 use super::notes::Notes;
 use super::timeline::{self, Clock};
 use super::trim::{self, Range};
@@ -24,6 +25,8 @@ pub(super) struct Source<'a> {
     pub longest_us: i64,
     /// What its range has that the client may not expect.
     pub notes: Notes,
+    /// Its parts, where it is joined of others; then the facts are those of the whole.
+    pub joined: Option<&'a Joined>,
 }
 
 /// The pictures of a source.
@@ -53,7 +56,17 @@ impl<'a> Source<'a> {
         let range = trim::range(facts, timed, start, part, &mut notes)?;
         let pictures =
             timed.map(|(stream, video, clock)| Pictures { stream, video, clock, decoded: color::decoded(video) });
-        Ok(Self { index, facts, pictures, sound, range, longest_us, notes })
+        Ok(Self { index, facts, pictures, sound, range, longest_us, notes, joined: None })
+    }
+
+    /// A joined source, whole: what is cut are its parts.
+    ///
+    /// # Errors
+    /// None that a part would not have had.
+    pub(super) fn joined(index: usize, joined: &'a Joined) -> Result<Self, Problem> {
+        let mut source = Self::new(index, &joined.facts, (None, None))?;
+        source.notes.extend(&joined.notes);
+        Ok(Self { joined: Some(joined), ..source })
     }
 
     /// What keeps its pictures from being made into anything, or all of it where it has none.

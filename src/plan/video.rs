@@ -37,6 +37,7 @@ pub(super) fn plan(
         frame_rate: clock.frame_rate,
         prepare: graph::prepare(video),
         color: pictures.decoded.clone(),
+        parts: source.joined.map(|joined| joined.video.clone()).unwrap_or_default(),
         decode_threads: threads::decoder(node, spans, video.width, video.height),
         accelerator: None,
         memory: Memory::System,

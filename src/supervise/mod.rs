@@ -1,7 +1,7 @@
 //! Worker processes: how they are born, spoken to, watched and ended. One process runs one span, or one probe.
 //!
 //! A worker gets an empty environment, no stdin or stdout, its end of a socket as descriptor 3, where the source is a
-//! file that file as descriptor 4, and one argument: its spool directory. Its first message is its order. Then one task
+//! file that file as descriptor 4 (those of a joined source from 4 on), and one argument: its spool directory. Its first message is its order. Then one task
 //! a worker (`watch`) reads what it says, answers its reads, and learns how it died; each way to die is a variant of
 //! [`Exit`].
 
@@ -37,6 +37,8 @@ pub struct Launch {
     pub spool: PathBuf,
     /// What it reads.
     pub source: Source,
+    /// Of a joined source the inputs behind the first.
+    pub more_sources: Vec<Source>,
     /// How it gets the bytes.
     pub transport: Transport,
     /// What it does.
@@ -56,6 +58,7 @@ impl Launch {
             program: program.to_owned(),
             spool: spool.to_owned(),
             source: source.clone(),
+            more_sources: Vec::new(),
             transport,
             work,
             silence: Duration::from_secs(WORKER_SILENCE_SECONDS_MAX),
@@ -146,14 +149,17 @@ where
 
 fn spawn_process(launch: &Launch) -> io::Result<(Child, UnixStream)> {
     let (ours, theirs) = StdUnixStream::pair()?;
-    let source = match launch.transport {
-        Transport::Descriptor => launch.source.descriptor()?,
-        Transport::Socket => None,
-    };
+    let files: Vec<std::fs::File> = match launch.transport {
+        Transport::Descriptor => {
+            sources(launch).filter_map(|source| source.descriptor().transpose()).collect::<io::Result<_>>()
+        }
+        Transport::Socket => Ok(Vec::new()),
+    }?;
+    let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
     let mut command = StdCommand::new(std::path::absolute(&launch.program)?);
     command.arg("--spool").arg(&launch.spool).current_dir("/").env_clear();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let prepared = spawn::inherit(command, theirs.as_fd(), source.as_ref().map(AsFd::as_fd));
+    let prepared = spawn::inherit(command, theirs.as_fd(), &files);
     let child = prepared.spawn(|command| {
         // A group of its own, so that Ctrl-C reaches the daemon alone, which then ends its workers in order.
         Command::from(command).process_group(0).kill_on_drop(true).spawn()
@@ -163,13 +169,22 @@ fn spawn_process(launch: &Launch) -> io::Result<(Child, UnixStream)> {
 }
 
 /// The order for a launch, as the first message says it.
-fn order(launch: &Launch) -> io::Result<v1::Order> {
-    let descriptor = match launch.transport {
-        Transport::Descriptor if launch.source.descriptor()?.is_some() => spawn::SOURCE_FD,
-        _ => -1,
-    };
-    let source = v1::Source { size_bytes: launch.source.size_bytes(), descriptor };
-    Ok(v1::Order { source: Some(source), work: Some(launch.work.clone()), spool_bytes_max: launch.spool_bytes_max })
+fn order(launch: &Launch) -> v1::Order {
+    let mut next = spawn::SOURCE_FD;
+    let mut given = sources(launch).map(|source| {
+        let handed_over = launch.transport == Transport::Descriptor && source.is_file();
+        let descriptor = if handed_over { next } else { -1 };
+        next += i32::from(handed_over);
+        v1::Source { size_bytes: source.size_bytes(), descriptor }
+    });
+    let (source, more_sources) = (given.next(), given.collect());
+    let (work, spool_bytes_max) = (Some(launch.work.clone()), launch.spool_bytes_max);
+    v1::Order { source, more_sources, work, spool_bytes_max }
+}
+
+/// Everything that a worker reads, in the order in which it counts.
+fn sources(launch: &Launch) -> impl Iterator<Item = &Source> {
+    std::iter::once(&launch.source).chain(&launch.more_sources)
 }
 
 /// The worker's program: `REELMILL_WORKER` where it is set, else `reelmill-worker` beside the running program.

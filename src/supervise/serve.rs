@@ -1,4 +1,4 @@
-//! Answers a worker's reads from its source.
+//! Answers a worker's reads from its sources.
 //!
 //! Receives: read requests, at most [`READS_WAITING_MAX`] of them waiting. Sends: one reply each, in order.
 //! Ends: when the worker's task drops its sender or ends it, or when the writer is gone. What becomes of the reads is noted in
@@ -55,22 +55,27 @@ impl Reads {
     }
 }
 
-/// Why a request cannot be meant honestly.
-pub(super) fn objection(request: v1::ReadRequest) -> Option<String> {
+/// Why a request cannot be meant honestly by a worker that has so many sources.
+pub(super) fn objection(request: v1::ReadRequest, sources: usize) -> Option<String> {
     let length = request.length as usize;
+    if request.source as usize >= sources {
+        return Some(format!("it asked for source {} of {sources}", request.source));
+    }
     (length == 0 || length > READ_BYTES_MAX).then(|| format!("it asked for {length} bytes at once"))
 }
 
 /// Answers until either side is gone.
 pub(super) async fn run(
-    source: Source,
+    sources: Vec<Source>,
     mut requests: mpsc::Receiver<v1::ReadRequest>,
     to: mpsc::Sender<v1::ToWorker>,
     reads: Reads,
 ) {
     while let Some(request) = requests.recv().await {
+        // Requests for others are objected to before they come here.
+        let Some(source) = sources.get(request.source as usize) else { return };
         reads.noted().since = Some(Instant::now());
-        let reply = reply(&source, request, &reads).await;
+        let reply = reply(source, request, &reads).await;
         if to.send(v1::ToWorker { message: Some(v1::to_worker::Message::ReadReply(reply)) }).await.is_err() {
             return;
         }
@@ -83,11 +88,11 @@ async fn reply(source: &Source, request: v1::ReadRequest, reads: &Reads) -> v1::
     let took = noted.since.take().map(|since| since.elapsed());
     noted.waited += took.unwrap_or_default();
     match read {
-        Ok(data) => v1::ReadReply { offset: request.offset, data, error: String::new() },
+        Ok(data) => v1::ReadReply { source: request.source, offset: request.offset, data, error: String::new() },
         Err(problem) => {
             let error = problem.to_string();
             noted.failure.get_or_insert(problem);
-            v1::ReadReply { offset: request.offset, data: Vec::new().into(), error }
+            v1::ReadReply { source: request.source, offset: request.offset, data: Vec::new().into(), error }
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::exit::{Exit, Reason, cleaned};
 use super::frames::{FrameReader, write_all};
-use super::{Control, Launch, Report, order, serve, stderr};
+use super::{Control, Launch, Report, order, serve, sources, stderr};
 use crate::model::limits::STOP_GRACE_MS;
 use crate::sys::spawn::signal_group;
 use crate::wire::v1::{self, from_worker::Message, to_worker};
@@ -70,12 +70,10 @@ fn outgoing(
 ) -> (mpsc::Sender<v1::ToWorker>, mpsc::Sender<v1::ReadRequest>, AbortHandle) {
     let (sender, messages) = mpsc::channel(serve::READS_WAITING_MAX);
     let (requests, waiting) = mpsc::channel(serve::READS_WAITING_MAX);
-    if let Ok(order) = order(launch) {
-        // The channel is empty, so there is room.
-        let _ = sender.try_send(v1::ToWorker { message: Some(to_worker::Message::Order(order)) });
-    }
+    // The channel is empty, so there is room.
+    let _ = sender.try_send(v1::ToWorker { message: Some(to_worker::Message::Order(order(launch))) });
     tokio::spawn(write_all(messages, to));
-    let serving = tokio::spawn(serve::run(launch.source.clone(), waiting, sender.clone(), reads));
+    let serving = tokio::spawn(serve::run(sources(launch).cloned().collect(), waiting, sender.clone(), reads));
     (sender, requests, serving.abort_handle())
 }
 
@@ -132,7 +130,7 @@ impl Watch {
                 message = self.from.next::<v1::FromWorker>() => {
                     match message {
                         Ok(Some(v1::FromWorker { message: Some(message) })) => {
-                            if let Some(reason) = self.received(message, &forward).await {
+                            if let Some(reason) = self.received(launch, message, &forward).await {
                                 return reason;
                             }
                         }
@@ -162,13 +160,18 @@ impl Watch {
         let _ = self.to.send(v1::ToWorker { message: Some(message) }).await;
     }
 
-    async fn received<F>(&mut self, message: Message, forward: &impl Fn(Message) -> F) -> Option<Reason>
+    async fn received<F>(
+        &mut self,
+        launch: &Launch,
+        message: Message,
+        forward: &impl Fn(Message) -> F,
+    ) -> Option<Reason>
     where
         F: Future<Output = Result<(), ()>>,
     {
         match message {
             Message::ReadRequest(request) => {
-                if let Some(objection) = serve::objection(request) {
+                if let Some(objection) = serve::objection(request, sources(launch).count()) {
                     return Some(Reason::Protocol(objection));
                 }
                 let full = self.requests.try_send(request).is_err();

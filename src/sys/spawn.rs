@@ -7,21 +7,26 @@ use std::process::Command;
 
 /// The worker's end of the control socket.
 pub const CONTROL_FD: RawFd = 3;
-/// The source, where it is handed over as an open file.
+/// The first source that is handed over as an open file; the others follow.
 pub const SOURCE_FD: RawFd = 4;
-/// First descriptor that a worker does not get.
-const FIRST_CLOSED_FD: RawFd = 5;
+/// Most sources that can be handed over: a joined source has as many parts at most.
+pub const SOURCES_MAX: usize = 64;
+/// Descriptors are first moved up here, behind the last one that a worker gets.
+const ASIDE_FD: RawFd = 128;
 
-/// Makes `command` start with `control` as descriptor [`CONTROL_FD`], `source` as [`SOURCE_FD`], every higher
-/// descriptor closed, and SIGKILL sent to it when the *thread* that spawns it ends. So it must be spawned from a thread
+const _: () = assert!((SOURCE_FD as usize) + SOURCES_MAX < ASIDE_FD as usize, "a worker's descriptors lie below");
+
+/// Makes `command` start with `control` as descriptor [`CONTROL_FD`], `sources` as [`SOURCE_FD`] and on (the first
+/// [`SOURCES_MAX`] of them), every higher descriptor closed, and SIGKILL sent to it when the *thread* that spawns it ends. So it must be spawned from a thread
 /// that outlives it: the main thread or a runtime's own, never one of a pool that shrinks.
-pub fn inherit<'a>(mut command: Command, control: BorrowedFd<'a>, source: Option<BorrowedFd<'a>>) -> Prepared<'a> {
+pub fn inherit<'a>(mut command: Command, control: BorrowedFd<'a>, sources: &[BorrowedFd<'a>]) -> Prepared<'a> {
     use std::os::unix::process::CommandExt;
-    let (control, source) = (control.as_raw_fd(), source.map(|fd| fd.as_raw_fd()));
+    let control = control.as_raw_fd();
+    let mut sources: Vec<RawFd> = sources.iter().take(SOURCES_MAX).map(AsRawFd::as_raw_fd).collect();
     let parent = std::process::id();
     // SAFETY: the closure runs between fork and exec and makes only async-signal-safe system calls: no allocation, no
     // lock. `Prepared` keeps both descriptors borrowed, and so open, until the command is spawned or given up.
-    unsafe { command.pre_exec(move || take_over(control, source, parent)) };
+    unsafe { command.pre_exec(move || take_over(control, &mut sources, parent)) };
     Prepared { command, descriptors: PhantomData }
 }
 
@@ -40,27 +45,31 @@ impl Prepared<'_> {
 }
 
 /// Runs in the child, between fork and exec.
-fn take_over(control: RawFd, source: Option<RawFd>, parent: u32) -> io::Result<()> {
-    // Both are first moved out of the way: either may already sit on the number that the other is to get.
+fn take_over(control: RawFd, sources: &mut [RawFd], parent: u32) -> io::Result<()> {
+    // All are first moved out of the way: each may already sit on the number that another is to get.
     let control = moved_up(control)?;
-    let source = source.map(moved_up).transpose()?;
+    for source in sources.iter_mut() {
+        *source = moved_up(*source)?;
+    }
     put(control, CONTROL_FD)?;
-    match source {
-        Some(source) => put(source, SOURCE_FD)?,
-        // SAFETY: closing a number that may not be open has no effect on memory; EBADF is the expected answer.
-        None => drop(unsafe { libc::close(SOURCE_FD) }),
+    // Of many sources one may take the number through which the library reports a failed exec: the worker then counts as
+    // one that died at once.
+    let mut next = SOURCE_FD;
+    for source in sources.iter() {
+        put(*source, next)?;
+        next += 1;
     }
     // Marked, not closed at once, since the library reports a failed exec through a descriptor up there. Kernels before
     // 5.11 refuse the flag; what Rust opened is marked anyway, so only what our own parent leaked would stay.
     let last = libc::c_uint::MAX;
     // SAFETY: changes flags of descriptors of this process only.
-    unsafe { libc::syscall(libc::SYS_close_range, FIRST_CLOSED_FD as libc::c_uint, last, libc::CLOSE_RANGE_CLOEXEC) };
+    unsafe { libc::syscall(libc::SYS_close_range, next as libc::c_uint, last, libc::CLOSE_RANGE_CLOEXEC) };
     die_with(parent)
 }
 
 fn moved_up(fd: RawFd) -> io::Result<RawFd> {
     // SAFETY: F_DUPFD_CLOEXEC takes an integer and returns a new descriptor or -1.
-    check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 16) })
+    check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, ASIDE_FD) })
 }
 
 fn put(from: RawFd, to: RawFd) -> io::Result<()> {
@@ -111,13 +120,27 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "readlink /proc/$$/fd/3; readlink /proc/$$/fd/4; ls /proc/$$/fd | sort -n | tail -1"]);
         command.stdin(Stdio::null());
-        let prepared = inherit(command, control.as_fd(), Some(source.as_fd()));
+        let prepared = inherit(command, control.as_fd(), &[source.as_fd()]);
         let output = prepared.spawn(|mut command| command.output()).unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let lines: Vec<_> = text.lines().collect();
         // dash keeps a copy of nothing; bash puts one at 255. Either way nothing between is inherited.
         assert_eq!(&lines[..2], ["/dev/null", "/dev/zero"]);
         assert!(["4", "255"].contains(&lines[2]), "{lines:?}");
+    }
+
+    #[test]
+    fn every_source_gets_its_number_wherever_it_sat() {
+        let control = std::fs::File::open("/dev/null").unwrap();
+        let sources: Vec<_> = (0..SOURCES_MAX).map(|_| std::fs::File::open("/dev/zero").unwrap()).collect();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "readlink /proc/$$/fd/3; readlink /proc/$$/fd/4; readlink /proc/$$/fd/67; ls /proc/$$/fd"]);
+        command.stdin(Stdio::null());
+        let borrowed: Vec<_> = sources.iter().map(AsFd::as_fd).collect();
+        let output = inherit(command, control.as_fd(), &borrowed).spawn(|mut command| command.output()).unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with("/dev/null\n/dev/zero\n/dev/zero\n"), "{text}");
+        assert!(text.lines().skip(3).all(|fd| fd.parse::<u32>().is_ok_and(|fd| fd < 68 || fd == 255)), "{text}");
     }
 
     #[test]

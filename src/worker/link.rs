@@ -81,17 +81,17 @@ impl Link {
         }
     }
 
-    /// Asks for a range of the source.
-    pub(super) fn ask(&self, offset: u64, length: u32) {
-        self.send(v1::from_worker::Message::ReadRequest(v1::ReadRequest { offset, length }));
+    /// Asks for a range of a source, by its place in the order.
+    pub(super) fn ask(&self, source: u32, offset: u64, length: u32) {
+        self.send(v1::from_worker::Message::ReadRequest(v1::ReadRequest { offset, length, source }));
     }
 
-    /// Waits for the range that begins at `offset`, which was asked for. Those that were asked for before and are not
+    /// Waits for the range of a source that begins at `offset`, which was asked for. Those that were asked for before and are not
     /// wanted any more are dropped.
-    pub(super) fn answer(&self, offset: u64) -> io::Result<v1::ReadReply> {
+    pub(super) fn answer(&self, source: u32, offset: u64) -> io::Result<v1::ReadReply> {
         loop {
             match self.replies.recv_timeout(Duration::from_millis(100)) {
-                Ok(reply) if reply.offset == offset => return Ok(reply),
+                Ok(reply) if reply.source == source && reply.offset == offset => return Ok(reply),
                 Ok(_) => {}
                 Err(_) if self.control.stopped() => return Err(io::Error::other("stopped")),
                 Err(_) => {}

@@ -75,10 +75,11 @@ fn refuse(sentence: &str) -> ExitCode {
 
 fn carry_out(order: v1::Order, spool: &Path, link: &Arc<Link>, control: &Arc<Control>) -> Result<(), Problem> {
     let source = order.source.ok_or_else(|| bad_order("no source"))?;
-    let bytes = source::open(&source, link)?;
+    let sources = source::Sources::of(std::iter::once(&source).chain(&order.more_sources), link)?;
+    let open = |place| sources.open(place);
     match order.work.ok_or_else(|| bad_order("no work"))? {
         Work::Probe(_) => {
-            let facts = probe::probe(bytes, source.size_bytes, control)?;
+            let facts = probe::probe(open(0)?, source.size_bytes, control)?;
             let json = serde_json::to_vec(&facts).map_err(|error| bad_order(&error.to_string()))?;
             link.send(v1::from_worker::Message::FactsJson(json));
             Ok(())
@@ -87,14 +88,21 @@ fn carry_out(order: v1::Order, spool: &Path, link: &Arc<Link>, control: &Arc<Con
             let plan = parse_plan(&video.plan_json)?;
             let span = SpanRange { first: video.first, end: (video.end > 0).then_some(video.end) };
             let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), Arc::clone(control));
-            let result = pipeline::video::run(bytes, &plan, span, &outlet, control);
+            let result = match &plan.video {
+                Some(video) if !video.parts.is_empty() => pipeline::joined::video(&open, &plan, span, &outlet, control),
+                _ => open(0).and_then(|bytes| pipeline::video::run(bytes, &plan, span, &outlet, control)),
+            };
             outlet.stop();
             result
         }
         Work::Audio(audio) => {
             let plan = parse_plan(&audio.plan_json)?;
             let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), Arc::clone(control));
-            let result = pipeline::audio::run(bytes, &plan, &outlet, control);
+            let result = if plan.audio.iter().any(|rendition| !rendition.parts.is_empty()) {
+                pipeline::joined::audio(&open, &plan, &outlet, control)
+            } else {
+                open(0).and_then(|bytes| pipeline::audio::run(bytes, &plan, &outlet, control))
+            };
             outlet.stop();
             result
         }

@@ -12,19 +12,44 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-/// Opens what the order names.
-pub(super) fn open(source: &v1::Source, link: &Arc<Link>) -> Result<Box<dyn ByteSource>, Problem> {
-    let size = source.size_bytes;
-    if source.descriptor < 0 {
-        return Ok(Box::new(Ranges { link: Arc::clone(link), size, start: 0, window: Bytes::new(), asked: None }));
+/// The sources that the order names, in its order. Each may be opened several times, one after another.
+pub(super) struct Sources {
+    link: Arc<Link>,
+    all: Vec<Given>,
+}
+
+struct Given {
+    size: u64,
+    /// Where it was handed over as an open file.
+    file: Option<Arc<File>>,
+}
+
+impl Sources {
+    /// Takes over what the order hands over.
+    pub(super) fn of<'a>(order: impl Iterator<Item = &'a v1::Source>, link: &Arc<Link>) -> Result<Self, Problem> {
+        let given = |source: &v1::Source| {
+            let missing = |error| super::bad_order(&format!("no source at descriptor {}: {error}", source.descriptor));
+            let file = (source.descriptor >= 0).then(|| lockdown::inherited_file(source.descriptor));
+            Ok(Given { size: source.size_bytes, file: file.transpose().map_err(missing)?.map(Arc::new) })
+        };
+        Ok(Self { link: Arc::clone(link), all: order.map(given).collect::<Result<_, Problem>>()? })
     }
-    let file = lockdown::inherited_file(source.descriptor)
-        .map_err(|error| super::bad_order(&format!("no source at descriptor {}: {error}", source.descriptor)))?;
-    Ok(Box::new(Descriptor { file, size }))
+
+    /// Opens the source at this place.
+    pub(super) fn open(&self, place: usize) -> Result<Box<dyn ByteSource>, Problem> {
+        let Some(Given { size, file }) = self.all.get(place) else {
+            return Err(super::bad_order(&format!("no source {place}")));
+        };
+        if let Some(file) = file {
+            return Ok(Box::new(Descriptor { file: Arc::clone(file), size: *size }));
+        }
+        let (link, number) = (Arc::clone(&self.link), u32::try_from(place).unwrap_or(u32::MAX));
+        Ok(Box::new(Ranges { link, number, size: *size, start: 0, window: Bytes::new(), asked: None }))
+    }
 }
 
 struct Descriptor {
-    file: File,
+    file: Arc<File>,
     size: u64,
 }
 
@@ -44,6 +69,8 @@ impl ByteSource for Descriptor {
 /// reads on finds the next window asked for already.
 struct Ranges {
     link: Arc<Link>,
+    /// Which of the order's sources.
+    number: u32,
     size: u64,
     start: u64,
     window: Bytes,
@@ -56,7 +83,7 @@ impl Ranges {
     fn ask(&self, offset: u64) {
         let block = READ_BYTES_MAX as u64;
         let length = (block - offset % block).min(self.size - offset);
-        self.link.ask(offset, length as u32);
+        self.link.ask(self.number, offset, length as u32);
     }
 
     /// Makes the window begin at `offset`, which lies before the end.
@@ -65,7 +92,7 @@ impl Ranges {
         if self.asked.take() != Some(offset) {
             self.ask(offset);
         }
-        let reply = self.link.answer(offset)?;
+        let reply = self.link.answer(self.number, offset)?;
         if !reply.error.is_empty() {
             return Err(io::Error::other(reply.error));
         }

@@ -234,6 +234,7 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         channels: 2,
         layout: "stereo".into(),
         graph: String::new(),
+        parts: Vec::new(),
         bit_rate: 128_000,
         language: Some("de".into()),
         title: String::new(),
@@ -268,7 +269,7 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
     let outputs = [output_of("a", vec![Wrapping::Cmaf, Wrapping::Ts]), output_of("b", vec![Wrapping::Cmaf])];
     let outputs = outputs.into_iter().map(Some).collect();
     *server.fake.planned.lock().unwrap() = Some(Planned {
-        plan: JobPlan { works: vec![Work { source: 0, plan: made }], outputs, notes: Vec::new() },
+        plan: JobPlan { works: vec![Work { source: 0, inputs: Vec::new(), plan: made }], outputs, notes: Vec::new() },
         sources: vec![None],
         placements: Vec::new(),
         demand: Vec::new(),

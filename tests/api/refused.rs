@@ -94,6 +94,63 @@ async fn sources() {
     .await;
 }
 
+/// Two more sources, and a third that is these joined.
+fn joined(job: &mut JobSpec, ids: &[&str]) {
+    job.sources.push(SourceSpec { uri: "/media/b.mp4".into(), ..SourceSpec::default() });
+    let concat_source_ids = ids.iter().map(|id| (*id).to_owned()).collect();
+    job.sources.push(SourceSpec { id: "all".into(), concat_source_ids, ..SourceSpec::default() });
+    job.outputs[0].source_id = "all".into();
+}
+
+#[tokio::test]
+async fn joined_sources() {
+    check(&[
+        Case("job.sources[2].concat_source_ids", "request.concat", "1 sources cannot be joined", |j| {
+            joined(j, &["source-1"]);
+        }),
+        Case("job.sources[2].concat_source_ids", "request.concat", "name 2 to 64", |j| joined(j, &["source-1"; 65])),
+        Case("job.sources[2].concat_source_ids[1]", "request.concat", "no source of this id", |j| {
+            joined(j, &["source-1", "source-9"]);
+        }),
+        Case("job.sources[2].concat_source_ids[0]", "request.concat", "no source of this id", |j| {
+            joined(j, &["", "source-1"]);
+        }),
+        Case("job.sources[2].concat_source_ids[1]", "request.concat", "joined of others itself", |j| {
+            joined(j, &["source-2", "all"]);
+        }),
+        Case("job.sources[0].concat_source_ids[0]", "request.concat", "joined of others itself", |j| {
+            joined(j, &["source-2", "source-2"]);
+            let concat_source_ids = vec!["all".into(), "source-2".into()];
+            j.sources[0] = SourceSpec { concat_source_ids, ..SourceSpec::default() };
+        }),
+        Case("job.sources[2].uri", "request.concat", "no uri of its own", |j| {
+            joined(j, &["source-1", "source-2"]);
+            j.sources[2].uri = "/media/c.mp4".into();
+        }),
+        Case("job.sources[2].start", "request.concat", "no start of its own", |j| {
+            joined(j, &["source-1", "source-2"]);
+            j.sources[2].start = seconds(1, 0);
+        }),
+        Case("job.sources[2].end", "request.concat", "no end of its own", |j| {
+            joined(j, &["source-1", "source-2"]);
+            j.sources[2].end = seconds(1, 0);
+        }),
+    ])
+    .await;
+    // Good ones come back as they were given, whichever stands first.
+    let server = Server::start().await;
+    let mut client = server.jobs().await;
+    let mut spec = job();
+    joined(&mut spec, &["source-3", "source-2", "source-3"]);
+    spec.sources.swap(0, 2);
+    spec.sources[2].id = "source-3".into();
+    let made = client.create_job(request(spec)).await.unwrap().into_inner().job.unwrap();
+    let source = &made.spec.unwrap().sources[0];
+    assert_eq!((source.id.as_str(), source.uri.as_str()), ("all", ""));
+    assert_eq!(source.concat_source_ids, ["source-3", "source-2", "source-3"]);
+    assert_eq!((made.inputs.len(), made.inputs[0].uri.as_str()), (3, ""));
+}
+
 #[tokio::test]
 async fn places() {
     check(&[

@@ -24,6 +24,7 @@ impl Job {
         let fake = FakeWorker::new(script);
         let request = TranscodeRequest {
             source: fake.source(),
+            append: Vec::new(),
             output: fake.home.path().join("deep/out"),
             options: plan::Request { spans, ..plan::Request::default() },
             overwrite: false,

@@ -126,7 +126,7 @@ impl Fake {
                 sleep_forever()
             }
             "greedy" => {
-                self.say(Message::ReadRequest(v1::ReadRequest { offset: 0, length: u32::MAX }));
+                self.say(Message::ReadRequest(v1::ReadRequest { offset: 0, length: u32::MAX, source: 0 }));
                 sleep_forever()
             }
             "surroundings" => self.tell_surroundings(),
@@ -183,7 +183,7 @@ impl Fake {
             file.read_to_string(&mut text).unwrap();
         } else {
             for offset in (2..source.size_bytes).step_by(3) {
-                self.say(Message::ReadRequest(v1::ReadRequest { offset, length: 3 }));
+                self.say(Message::ReadRequest(v1::ReadRequest { offset, length: 3, source: 0 }));
                 let Some(to_worker::Message::ReadReply(reply)) = self.hear() else { return 70 };
                 assert_eq!((reply.offset, reply.error.as_str()), (offset, ""));
                 text.push_str(std::str::from_utf8(&reply.data).unwrap());

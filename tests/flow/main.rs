@@ -5,6 +5,7 @@
 mod bad;
 mod dies;
 mod drops;
+mod joined;
 mod looks;
 mod spans;
 mod tools;

@@ -10,6 +10,7 @@ mod heavy;
 mod hooks;
 mod http;
 mod interrupted;
+mod joined;
 mod keys;
 mod kills;
 mod media;

@@ -64,7 +64,8 @@ fn spec(source: &Path, out: &Path, spans: u32) -> JobSpec {
         start_unix_ms: 0,
         sources: vec![SourceSpec {
             id: "source".into(),
-            locator: Locator::File(source.to_owned()),
+            locator: Some(Locator::File(source.to_owned())),
+            concat: Vec::new(),
             start_us: None,
             end_us: None,
         }],

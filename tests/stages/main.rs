@@ -4,6 +4,7 @@
 
 mod copy;
 mod drop;
+mod joined;
 mod made;
 mod sound;
 mod span;

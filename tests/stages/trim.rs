@@ -57,7 +57,7 @@ fn greys(recorder: &Recorder, track: &str) -> Vec<u8> {
     }
 }
 
-fn assert_shows(recorder: &Recorder, track: &str, expected: impl Iterator<Item = usize>) {
+pub(crate) fn assert_shows(recorder: &Recorder, track: &str, expected: impl Iterator<Item = usize>) {
     let (seen, expected): (Vec<u8>, Vec<u8>) = (greys(recorder, track), expected.map(grey).collect());
     assert_eq!(seen.len(), expected.len());
     for (at, (seen, expected)) in seen.iter().zip(expected).enumerate() {

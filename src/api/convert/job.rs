@@ -67,7 +67,7 @@ fn checks(record: &JobRecord) -> (u32, u32) {
 fn input(spec: &SourceSpec, record: &InputRecord) -> v1::Input {
     v1::Input {
         id: spec.id.clone(),
-        uri: shown::locator(&spec.locator),
+        uri: spec.locator.as_ref().map(shown::locator).unwrap_or_default(),
         state: record.state().proto().into(),
         problem: record.problem.as_ref().map(problem),
         size_bytes: record.size_bytes.unwrap_or_default(),

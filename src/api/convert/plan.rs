@@ -43,7 +43,7 @@ fn inputs(planned: &Planned, spec: &JobSpec) -> Vec<v1::Input> {
         .zip(known)
         .map(|(source, known)| v1::Input {
             id: source.id.clone(),
-            uri: shown::locator(&source.locator),
+            uri: source.locator.as_ref().map(shown::locator).unwrap_or_default(),
             state: if known.is_some() { v1::InputState::Ready } else { v1::InputState::Pending }.into(),
             problem: None,
             size_bytes: known.map_or(0, |(_, size)| *size),

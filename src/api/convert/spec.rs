@@ -20,7 +20,7 @@ pub(super) fn spec(spec: &JobSpec) -> v1::JobSpec {
         profile: spec.profile.clone(),
         priority: spec.priority.proto().into(),
         start_time: (spec.start_unix_ms != 0).then(|| timestamp(spec.start_unix_ms)),
-        sources: spec.sources.iter().map(source).collect(),
+        sources: spec.sources.iter().map(|one| source(one, &spec.sources)).collect(),
         outputs: spec.outputs.iter().map(|one| output(one, &spec.sources)).collect(),
         webhooks: spec.webhooks.iter().map(webhook).collect(),
         on_output_failure: on_failure.into(),
@@ -47,10 +47,12 @@ pub(super) fn rendition(spec: &RenditionSpec, source_id: String) -> v1::Renditio
     v1::RenditionSpec { size, bit_rate: spec.bitrate.unwrap_or_default(), source_id }
 }
 
-fn source(source: &SourceSpec) -> v1::SourceSpec {
+fn source(source: &SourceSpec, sources: &[SourceSpec]) -> v1::SourceSpec {
+    let id = |index: &usize| sources.get(*index).map(|source| source.id.clone()).unwrap_or_default();
     v1::SourceSpec {
         id: source.id.clone(),
-        uri: shown::locator(&source.locator),
+        uri: source.locator.as_ref().map(shown::locator).unwrap_or_default(),
+        concat_source_ids: source.concat.iter().map(id).collect(),
         start: source.start_us.map(micros),
         end: source.end_us.map(micros),
     }

@@ -4,6 +4,7 @@ use super::found::{self, Found};
 use super::{path, place};
 use crate::api::settings::Rules;
 use crate::api::v1;
+use crate::model::joined::CONCAT_MAX;
 use crate::model::spec::SourceSpec;
 use crate::model::{Locator, Problem};
 use url::Url;
@@ -22,6 +23,11 @@ pub(super) fn sources(asked: &[v1::SourceSpec], rules: &Rules, found: &mut Found
         let id = found::id(found, &field, &source.id, format!("source-{}", index + 1), &ids);
         ids.push(id.clone());
         let uri = format!("{field}.uri");
+        if !source.concat_source_ids.is_empty() {
+            nothing_else(&field, source, found);
+            sources.push(SourceSpec { id, locator: None, start_us: None, end_us: None, concat: Vec::new() });
+            continue;
+        }
         let located = locator(&source.uri, rules);
         let start_us = found.micros(&format!("{field}.start"), source.start.as_ref());
         let end_us = found.micros(&format!("{field}.end"), source.end.as_ref());
@@ -30,9 +36,46 @@ pub(super) fn sources(asked: &[v1::SourceSpec], rules: &Rules, found: &mut Found
             found.add(format!("{field}.end"), "request.trim", message);
         }
         let locator = found.take(&uri, located).unwrap_or_else(nowhere);
-        sources.push(SourceSpec { id, locator, start_us, end_us });
+        sources.push(SourceSpec { id, locator: Some(locator), start_us, end_us, concat: Vec::new() });
+    }
+    for (index, source) in asked.iter().enumerate().filter(|(_, source)| !source.concat_source_ids.is_empty()) {
+        sources[index].concat = parts(index, &source.concat_source_ids, &sources, found);
     }
     sources
+}
+
+/// A joined source lies nowhere, and what is cut are its parts.
+fn nothing_else(field: &str, source: &v1::SourceSpec, found: &mut Found) {
+    let given = [("uri", !source.uri.is_empty()), ("start", source.start.is_some()), ("end", source.end.is_some())];
+    for (name, _) in given.into_iter().filter(|(_, given)| *given) {
+        let message = format!("a source that is joined of others has no {name} of its own: leave it out");
+        found.add(format!("{field}.{name}"), "request.concat", message);
+    }
+}
+
+/// The sources that one is joined of.
+fn parts(index: usize, ids: &[String], sources: &[SourceSpec], found: &mut Found) -> Vec<usize> {
+    let field = path(&format!("sources[{index}].concat_source_ids"));
+    if !(2..=CONCAT_MAX).contains(&ids.len()) {
+        let message = format!("{} sources cannot be joined: name 2 to {CONCAT_MAX}", ids.len());
+        found.add(field, "request.concat", message);
+        return Vec::new();
+    }
+    let mut parts = Vec::new();
+    for (nth, id) in ids.iter().enumerate() {
+        let refusal = match sources.iter().position(|source| source.id == *id) {
+            None => "the job has no source of this id: name one of `sources`",
+            Some(part) if sources[part].locator.is_none() => {
+                "this source is joined of others itself: name those instead"
+            }
+            Some(part) => {
+                parts.push(part);
+                continue;
+            }
+        };
+        found.add(format!("{field}[{nth}]"), "request.concat", refusal);
+    }
+    parts
 }
 
 /// Where a source lies, checked against the node's rules.

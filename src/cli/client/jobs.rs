@@ -29,6 +29,9 @@ pub(in crate::cli) struct SubmitArgs {
     /// Where to write: a directory, s3://bucket/prefix
     #[arg(value_name = "OUT", required_unless_present = "job")]
     output: Option<String>,
+    /// What follows IN, in the same output; may be given again, and name a source twice
+    #[arg(long, value_name = "FILE", requires = "input")]
+    append: Vec<String>,
     /// A profile, `name` or `name@version`, that fills in what is left out
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
@@ -51,7 +54,7 @@ pub(in crate::cli) struct SubmitArgs {
     #[arg(long = "webhook", value_name = "URL")]
     webhooks: Vec<String>,
     /// The whole job as JSON, from a file or - for standard input, instead of IN, OUT and all of these
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "output", "profile", "priority", "reference",
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "output", "append", "profile", "priority", "reference",
           "if_exists", "labels", "webhooks"])]
     job: Option<PathBuf>,
     #[command(flatten)]
@@ -259,14 +262,15 @@ impl SubmitArgs {
             Some(_) => v1::Priority::Normal,
         };
         let destination = spec::located(destination).map_err(|problem| problem.at("OUT"))?;
-        let uri = spec::located(input).map_err(|problem| problem.at("IN"))?;
+        let sources = spec::sources(input, &self.append)?;
+        let source_id = spec::joined_id(&sources);
         let webhook = |url: &String| v1::WebhookSpec { url: url.clone(), ..v1::WebhookSpec::default() };
         Ok(v1::JobSpec {
             reference_id: self.reference.clone().unwrap_or_default(),
             profile: self.profile.clone().unwrap_or_default(),
             priority: priority as i32,
-            sources: vec![v1::SourceSpec { uri, ..v1::SourceSpec::default() }],
-            outputs: vec![v1::OutputSpec { destination, if_exists: if_exists as i32, ..output }],
+            sources,
+            outputs: vec![v1::OutputSpec { destination, source_id, if_exists: if_exists as i32, ..output }],
             webhooks: self.webhooks.iter().map(webhook).collect(),
             labels: spec::labels(&self.labels)?,
             ..v1::JobSpec::default()

@@ -92,6 +92,43 @@ pub(super) fn located(text: &str) -> Result<String, Problem> {
     }
 }
 
+/// The id of what several sources are joined to.
+const JOINED: &str = "joined";
+
+/// The source that is meant; with others to follow, each that is named once, and behind them the one that they are joined to.
+///
+/// # Errors
+/// As [`located`], about `IN` or `--append`.
+pub(super) fn sources(input: &str, append: &[String]) -> Result<Vec<v1::SourceSpec>, Problem> {
+    let mut uris = vec![located(input).map_err(|problem| problem.at("IN"))?];
+    for text in append {
+        uris.push(located(text).map_err(|problem| problem.at("--append"))?);
+    }
+    let mut sources: Vec<v1::SourceSpec> = Vec::new();
+    let mut concat_source_ids = Vec::new();
+    for uri in uris {
+        let known = sources.iter().position(|source| source.uri == uri);
+        let at = known.unwrap_or_else(|| {
+            let id = format!("source-{}", sources.len() + 1);
+            sources.push(v1::SourceSpec { id, uri, ..v1::SourceSpec::default() });
+            sources.len() - 1
+        });
+        concat_source_ids.push(sources[at].id.clone());
+    }
+    if append.is_empty() {
+        sources.iter_mut().for_each(|source| source.id = String::new());
+    } else {
+        sources.push(v1::SourceSpec { id: JOINED.to_owned(), concat_source_ids, ..v1::SourceSpec::default() });
+    }
+    Ok(sources)
+}
+
+/// The source of an output of these: the joined one; empty, for the only one, where nothing is joined.
+pub(super) fn joined_id(sources: &[v1::SourceSpec]) -> String {
+    let joined = sources.iter().find(|source| !source.concat_source_ids.is_empty());
+    joined.map(|source| source.id.clone()).unwrap_or_default()
+}
+
 /// Labels, each `key=value`.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 //! wrong becomes the end of outputs, so there is one way to wind a job up.
 
 mod figures;
+mod joined;
 mod live;
 mod needs;
 mod outputs;

@@ -306,14 +306,14 @@ impl Job {
             }
             None => Work::Audio(v1::AudioOrder { plan_json }),
         };
-        let source = self.sources[work.source].as_ref();
-        let source = source.ok_or_else(|| Problem::bug("internal.source", "a source was planned and not opened"))?;
+        let (source, more_sources) = self.inputs_of(work)?;
         let spool = self.spool.join(format!("{}-{attempt}", self.part_name(index)));
         let made = spool.clone();
         blocking(move || std::fs::create_dir_all(&made).map_err(|error| crate::dispatch::spool_problem(&made, &error)))
             .await?;
         let settings = &self.settings;
-        let mut launch = Launch::new(&settings.worker, &spool, source, settings.transport, order);
+        let mut launch = Launch::new(&settings.worker, &spool, &source, settings.transport, order);
+        launch.more_sources = more_sources;
         let side_by_side = u64::from(settings.threads).min(work.plan.spans.len() as u64) + 1;
         launch.spool_bytes_max = (settings.spool_bytes_max / SPOOL_SHARES.max(side_by_side)).max(1);
         let worker = supervise::start(launch, (SpanId(index as u32), attempt), self.reports.clone())?;

@@ -7,7 +7,7 @@ use crate::model::job::Warning;
 use crate::model::plan::{JobPlan, Note};
 use crate::model::spec::OutputSpec;
 use crate::model::state::{InputEvent, JobEvent as On, OutputEvent, OutputState};
-use crate::model::{Fault, MediaFacts, Problem};
+use crate::model::{Fault, JobSpec, MediaFacts, Problem};
 use crate::plan::{JobPlanning, Node, plan_job};
 use crate::publish::{
     self,
@@ -149,7 +149,9 @@ impl Job {
 
     /// Opens and probes the sources that are needed, side by side. The inner error may pass.
     async fn look_at_sources(&mut self) -> Result<Result<Vec<Option<MediaFacts>>, Problem>, Broken> {
-        let needed = self.needed_sources();
+        let (joined, needed): (Vec<usize>, Vec<usize>) =
+            self.needed_sources().into_iter().partition(|index| self.keeper.record.spec.is_joined(*index));
+        self.check_joined(&joined);
         let mut facts: Vec<Option<MediaFacts>> = self.sources.iter().map(|_| None).collect();
         let unplanned = self.unplanned(self.stored_plan().await?.as_ref());
         let (keep, cancelled) = watch::channel(false);
@@ -161,7 +163,7 @@ impl Job {
             let input = &self.keeper.record.inputs[index];
             let known = input.size_bytes.filter(|_| is_planned).map(|size| (size, input.version.clone()));
             let (settings, cancelled) = (Arc::clone(&self.settings), cancelled.clone());
-            let locator = self.keeper.record.spec.sources[index].locator.clone();
+            let Some(locator) = self.keeper.record.spec.sources[index].locator.clone() else { continue };
             let look = async move {
                 let source = settings.opener.open(&locator).await?;
                 if let Some((size, version)) = known {
@@ -189,6 +191,7 @@ impl Job {
             passing = self.looked(index, looked, &mut facts[index]).await?.or(passing);
         }
         drop(keep);
+        self.settle_joined(&joined, &facts).await?;
         match passing {
             Some(problem) if !self.nothing_left() => Ok(Err(problem)),
             _ => Ok(Ok(facts)),
@@ -235,15 +238,16 @@ impl Job {
             .iter()
             .zip(&record.spec.outputs)
             .filter(|(output, _)| output.state() == OutputState::Pending);
-        pending.flat_map(|(_, spec)| sources_of(spec)).filter(|index| *index < record.spec.sources.len()).collect()
+        pending.flat_map(|(_, output)| sources_of(&record.spec, output)).collect()
     }
 
-    fn outputs_that_use(&self, source: usize) -> Vec<usize> {
+    pub(super) fn outputs_that_use(&self, source: usize) -> Vec<usize> {
         (0..self.outputs.len()).filter(|output| self.uses(*output, source)).collect()
     }
 
     fn uses(&self, output: usize, source: usize) -> bool {
-        sources_of(&self.keeper.record.spec.outputs[output]).contains(&source)
+        let spec = &self.keeper.record.spec;
+        sources_of(spec, &spec.outputs[output]).contains(&source)
     }
 
     /// The outputs that are to be made and have no place in a plan: all of them, or those that an earlier attempt could not
@@ -374,9 +378,11 @@ fn joined(begun: Option<JobPlan>, later: JobPlan, lacking: &BTreeSet<usize>) -> 
     plan
 }
 
-fn sources_of(spec: &OutputSpec) -> BTreeSet<usize> {
-    let sound = if spec.audio_sources.is_empty() { &[][..] } else { &spec.audio_sources[..] };
-    std::iter::once(spec.source).chain(sound.iter().copied()).chain(spec.rendition_sources.values().copied()).collect()
+/// The sources that an output is made of: those that it names, and the parts of joined ones.
+fn sources_of(spec: &JobSpec, output: &OutputSpec) -> BTreeSet<usize> {
+    let sound = output.audio_sources.iter().chain(output.rendition_sources.values());
+    let named = sound.chain([&output.source]).copied().filter(|index| *index < spec.sources.len());
+    named.flat_map(|index| spec.opened_for(index).into_iter().chain([index])).collect()
 }
 
 fn changed(source: &Source) -> Problem {
@@ -385,7 +391,7 @@ fn changed(source: &Source) -> Problem {
 }
 
 /// The list is long, and was for the planner.
-fn without_key_frames(mut facts: MediaFacts) -> MediaFacts {
+pub(super) fn without_key_frames(mut facts: MediaFacts) -> MediaFacts {
     for video in facts.streams.iter_mut().filter_map(|stream| stream.video.as_mut()) {
         video.key_frames = Vec::new();
     }

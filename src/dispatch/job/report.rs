@@ -83,7 +83,7 @@ impl Job {
     fn source_of_work(&self, work: usize) -> Option<OtherSource> {
         let work = self.plan.works.get(work)?;
         let input = self.keeper.record.inputs.get(work.source)?;
-        let name = self.sources.get(work.source)?.as_ref()?.name().to_owned();
+        let name = self.name_of_source(work.source)?;
         let facts: MediaFacts = input.facts.clone()?;
         let plan: Plan = work.plan.clone();
         Some(OtherSource { source: SourceReport { name, bytes: input.size_bytes.unwrap_or(0) }, facts, plan })

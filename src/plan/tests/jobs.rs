@@ -27,7 +27,8 @@ impl Job {
 pub(super) fn job(facts: Vec<MediaFacts>, requests: Vec<Request>) -> Job {
     let source = |i| SourceSpec {
         id: format!("source{i}"),
-        locator: format!("/in/{i}.mp4").parse().unwrap(),
+        locator: Some(format!("/in/{i}.mp4").parse().unwrap()),
+        concat: Vec::new(),
         start_us: None,
         end_us: None,
     };

@@ -4,6 +4,7 @@ mod cases;
 mod copies;
 mod goldens;
 mod jobs;
+mod joined;
 mod properties;
 mod refusals;
 mod rules;

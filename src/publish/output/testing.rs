@@ -156,7 +156,7 @@ pub(super) fn plan(packagings: &[Packaging], progressive: bool) -> JobPlan {
     });
     let output: crate::model::plan::OutputPlan = serde_json::from_value(output).unwrap();
     JobPlan {
-        works: vec![crate::model::plan::Work { source: 0, plan }],
+        works: vec![crate::model::plan::Work { source: 0, inputs: Vec::new(), plan }],
         outputs: vec![Some(output.clone()), Some(output)],
         notes: Vec::new(),
     }

@@ -1,0 +1,281 @@
+//! Several sources one after another as one: its facts, for the rest of the planner, and its parts, for the worker.
+//!
+//! The first part decides what pictures look like and when they are shown; the first one with sound how many tracks there
+//! are and what each is. Where a part begins is said here, for pictures and sound alike, so nothing can drift.
+
+mod picture;
+
+use super::audio;
+use super::checks;
+use super::notes::Notes;
+use super::source::Source;
+use super::timeline::{MICROS, between};
+use crate::model::facts::{AudioFacts, MediaFacts, StreamFacts, StreamKind, VideoFacts};
+use crate::model::joined::{AudioPart, PartSound, VideoPart};
+use crate::model::time::{Timeline, rescale, scale_round};
+use crate::model::{AudioRendition, Problem, Ratio};
+use picture::Canvas;
+
+/// A part as it is given: its place among the job's sources, its facts, and the piece of it that is asked for.
+pub(super) type Given<'a> = (usize, &'a MediaFacts, (Option<i64>, Option<i64>));
+
+/// A joined source.
+#[derive(Clone, Debug)]
+pub(super) struct Joined {
+    /// What it is, as one source that begins at zero.
+    pub facts: MediaFacts,
+    /// The sources of its parts, each once, in the order of their first use.
+    pub inputs: Vec<usize>,
+    /// Its pictures, where it has any.
+    pub video: Vec<VideoPart>,
+    /// What there is to tell of its parts.
+    pub notes: Notes,
+    sound: Vec<Sound>,
+    /// Seconds a tick of the parts' places.
+    ticks: Ratio,
+}
+
+/// The sound of a part, before a rendition is made of it.
+#[derive(Clone, Debug)]
+struct Sound {
+    input: usize,
+    start: i64,
+    end: Option<i64>,
+    /// Where its pictures are known to end, whether it is cut there or not.
+    expected: Option<i64>,
+    tracks: Vec<Track>,
+}
+
+#[derive(Clone, Debug)]
+struct Track {
+    stream: u32,
+    time_base: Ratio,
+    origin: i64,
+    in_point: bool,
+    facts: AudioFacts,
+}
+
+/// Joins sources in order.
+///
+/// # Errors
+/// What is wrong with a part: `source.*` or `request.trim` about that source, `concat.no_video` and
+/// `concat.length_unknown` about its place, which is a field `concat_source_ids[n]`.
+pub(super) fn join(given: &[Given<'_>]) -> Result<Joined, Problem> {
+    let mut parts = Vec::new();
+    for (index, facts, range) in given {
+        if let Some(problem) = checks::source(facts) {
+            return Err(problem.at(format_args!("sources[{index}]")));
+        }
+        let part = Source::new(*index, facts, *range);
+        parts.push(part.map_err(|problem| problem.at(format_args!("sources[{index}]")))?);
+    }
+    let pictured = parts.iter().any(|part| part.pictures.is_some());
+    if let Some(silent) = parts.iter().position(|part| pictured && part.pictures.is_none()) {
+        let message = "this part has no pictures and others have: leave it out, or name it in audio_source_ids";
+        return Err(Problem::input("concat.no_video", message).at(place(silent)));
+    }
+    let mut notes = Notes::default();
+    for part in &parts {
+        part.tell_what_is_left_out(true, true, &mut notes);
+        notes.extend(&part.notes);
+    }
+    let inputs = parts.iter().fold(Vec::new(), |mut inputs, part| {
+        if !inputs.contains(&part.index) {
+            inputs.push(part.index);
+        }
+        inputs
+    });
+    let input = |part: &Source<'_>| inputs.iter().position(|index| *index == part.index).unwrap_or(0);
+    let canvas = canvas(&parts, &mut notes);
+    let line = line(&parts);
+    let spans = spans(&parts, line)?;
+    let video = canvas.iter().flat_map(|(canvas, _)| {
+        parts.iter().zip(&spans).filter_map(|(part, span)| video_part(part, input(part), canvas, *span))
+    });
+    let video = video.collect();
+    let sound = parts.iter().zip(&spans).map(|(part, span)| sound_of(part, input(part), *span)).collect();
+    let total = spans.last().and_then(|span| span.expected);
+    let facts = facts(&parts, canvas, line, total, &mut notes);
+    Ok(Joined { facts, video, sound, notes, ticks: line.output_time_base(), inputs })
+}
+
+impl Joined {
+    /// The parts of a rendition of track `nth`, in order.
+    pub(super) fn audio(&self, nth: usize, rendition: &AudioRendition) -> Vec<AudioPart> {
+        let samples = Ratio::new(1, i64::from(rendition.sample_rate));
+        let at = |ticks: i64| between(ticks, self.ticks, samples);
+        let part = |part: &Sound| {
+            let sound = part.tracks.get(nth).map(|track| PartSound {
+                stream: track.stream,
+                time_base: track.time_base,
+                origin: track.origin,
+                in_point: track.in_point,
+                graph: audio::graph_of(&track.facts, rendition),
+            });
+            // Without sound of its own to the end the last part is silent for as long as its pictures are expected to last.
+            let end = part.end.or(part.expected.filter(|_| sound.is_none()));
+            AudioPart { input: part.input, start: at(part.start), end: end.map(at), sound }
+        };
+        self.sound.iter().map(part).collect()
+    }
+}
+
+/// Where a part lies, ticks of the joined timeline.
+#[derive(Clone, Copy)]
+struct Span {
+    start: i64,
+    end: Option<i64>,
+    /// The end, or where it is expected.
+    expected: Option<i64>,
+}
+
+fn place(nth: usize) -> String {
+    format!("concat_source_ids[{nth}]")
+}
+
+/// What pictures become, and those of the first part.
+fn canvas<'a>(parts: &[Source<'a>], notes: &mut Notes) -> Option<(Canvas, &'a VideoFacts)> {
+    let all: Vec<&VideoFacts> = parts.iter().filter_map(|part| part.pictures.as_ref().map(|p| p.video)).collect();
+    let first = *all.first()?;
+    let kind = |video: &&VideoFacts| video.hdr.as_ref().map(|hdr| hdr.kind);
+    let hdr = all.iter().all(|video| kind(video) == kind(&first));
+    if !hdr {
+        let message = "the parts differ in dynamic range, so those in high dynamic range are tone-mapped to BT.709";
+        notes.add("concat.tone_mapped", message);
+    }
+    Some((Canvas::of(first, hdr && first.hdr.is_some()), first))
+}
+
+/// The joined timeline: that of the first part's pictures; without pictures samples of the first sound.
+fn line(parts: &[Source<'_>]) -> Timeline {
+    let pictures = parts.first().and_then(|part| part.pictures.as_ref());
+    let (timescale, frame_ticks) = match pictures {
+        Some(pictures) => (pictures.clock.timescale, pictures.clock.frame_ticks),
+        None => (parts.iter().find_map(|part| part.sound.first()).map_or(48_000, |(_, a)| a.sample_rate.max(1)), None),
+    };
+    Timeline { time_base: Ratio::new(1, i64::from(timescale)), origin: 0, timescale, frame_ticks }
+}
+
+/// One part after another; at a constant rate each lasts a whole number of frames.
+fn spans(parts: &[Source<'_>], line: Timeline) -> Result<Vec<Span>, Problem> {
+    let least = line.frame_ticks.map_or(1, i64::from);
+    let (mut spans, mut start) = (Vec::new(), 0_i64);
+    for (nth, part) in parts.iter().enumerate() {
+        let length = length(part, line.output_time_base()).map(|ticks| line.snap(ticks).max(least));
+        let expected = length.map(|length| start.saturating_add(length));
+        let last = nth + 1 == parts.len();
+        let (Some(next), false) = (expected, last) else {
+            if !last {
+                let message = "how long this part lasts is not known, so nothing can follow it: give it an end, or put \
+                               it last";
+                return Err(Problem::input("concat.length_unknown", message).at(place(nth)));
+            }
+            spans.push(Span { start, end: expected.filter(|_| is_cut(part)), expected });
+            break;
+        };
+        spans.push(Span { start, end: expected, expected });
+        start = next;
+    }
+    Ok(spans)
+}
+
+/// Whether a part ends before it is over.
+fn is_cut(part: &Source<'_>) -> bool {
+    match &part.pictures {
+        Some(pictures) => pictures.cut(part).is_some(),
+        None => part.range.end_in(MICROS).is_some(),
+    }
+}
+
+/// How long a part lasts: as long as its pictures, or else its first track.
+fn length(part: &Source<'_>, ticks: Ratio) -> Option<i64> {
+    if let Some(pictures) = &part.pictures {
+        return pictures.end(part).map(|(end, _)| rescale(end, pictures.ticks(), ticks)).filter(|end| *end > 0);
+    }
+    let (stream, audio) = part.sound.first()?;
+    let (origin, _) = part.range.for_audio(stream, audio, part.longest_us);
+    let own = stream.duration.filter(|_| stream.time_base.is_known()).map(|duration| {
+        let skipped = audio.first_pts.map_or(0, |first| origin.saturating_sub(first));
+        between(duration.saturating_sub(skipped), stream.time_base, ticks)
+    });
+    let whole = own.or(part.range.duration_us.map(|us| between(us, MICROS, ticks)));
+    let cut = part.range.end_in(ticks);
+    whole.map(|whole| cut.map_or(whole, |cut| cut.min(whole))).or(cut).filter(|length| *length > 0)
+}
+
+fn video_part(part: &Source<'_>, input: usize, canvas: &Canvas, span: Span) -> Option<VideoPart> {
+    let pictures = part.pictures.as_ref()?;
+    Some(VideoPart {
+        input,
+        stream: pictures.stream.index,
+        time_base: pictures.stream.time_base,
+        origin: part.range.origin.in_ticks(pictures.stream.time_base),
+        in_point: part.range.in_point(),
+        start: span.start,
+        end: span.end,
+        prepare: canvas.graph(pictures.video),
+    })
+}
+
+fn sound_of(part: &Source<'_>, input: usize, Span { start, end, expected }: Span) -> Sound {
+    let track = |(stream, audio): &(&StreamFacts, &AudioFacts)| Track {
+        stream: stream.index,
+        time_base: stream.time_base,
+        origin: part.range.for_audio(stream, audio, part.longest_us).0,
+        in_point: part.range.in_point(),
+        facts: (*audio).clone(),
+    };
+    Sound { input, start, end, expected, tracks: part.sound.iter().map(track).collect() }
+}
+
+/// The whole as one source: pictures as stream 0, tracks of sound from 1 on, all of them from zero to the end.
+fn facts(
+    parts: &[Source<'_>],
+    canvas: Option<(Canvas, &VideoFacts)>,
+    line: Timeline,
+    total: Option<i64>,
+    notes: &mut Notes,
+) -> MediaFacts {
+    let ticks = line.output_time_base();
+    let timed = |stream: &StreamFacts, index: usize, time_base: Ratio| StreamFacts {
+        index: index as u32,
+        program: None,
+        profile: None,
+        time_base,
+        start: Some(0),
+        duration: total.map(|total| between(total, ticks, time_base)),
+        bit_rate: None,
+        video: None,
+        audio: None,
+        ..stream.clone()
+    };
+    let mut streams = Vec::new();
+    if let (Some((canvas, first)), Some(stream)) = (canvas, parts[0].pictures.as_ref().map(|p| p.stream)) {
+        streams.push(StreamFacts { video: Some(canvas.facts(first)), default: true, ..timed(stream, 0, ticks) });
+    }
+    let heard = parts.iter().find(|part| !part.sound.is_empty());
+    let tracks = heard.map_or(&[][..], |part| &part.sound);
+    if parts.iter().any(|part| part.sound.len() > tracks.len()) {
+        let message = format!("a later part has more tracks of sound; the {} of the first are made", tracks.len());
+        notes.add("concat.tracks_left_out", message);
+    }
+    for (nth, (stream, audio)) in tracks.iter().enumerate() {
+        let time_base = Ratio::new(1, i64::from(audio.sample_rate.max(1)));
+        let audio = AudioFacts { first_pts: Some(0), ..(*audio).clone() };
+        let timed = timed(stream, nth + 1, time_base);
+        streams.push(StreamFacts { kind: StreamKind::Audio, audio: Some(audio), ..timed });
+    }
+    let duration_us = total.map(|total| scale_round(total, 1_000_000, i64::from(line.timescale)));
+    let sizes: std::collections::BTreeMap<usize, u64> = parts.iter().map(|p| (p.index, p.facts.size_bytes)).collect();
+    MediaFacts {
+        container: "concat".to_owned(),
+        size_bytes: sizes.values().fold(0, |sum, size| sum.saturating_add(*size)),
+        duration_us,
+        media_end_us: duration_us,
+        start_us: Some(0),
+        bit_rate: parts.iter().filter_map(|part| part.facts.bit_rate).max(),
+        truncated: false,
+        seekable: parts.iter().all(|part| part.facts.seekable),
+        streams,
+    }
+}
