@@ -17,7 +17,9 @@ pub(in crate::api) fn job(stored: &Stored, progress: Option<&JobProgress>) -> v1
     job.spec = Some(spec::spec(&record.spec));
     for (index, (shown, known)) in job.inputs.iter_mut().zip(&record.inputs).enumerate() {
         shown.facts = known.facts.as_ref().map(facts);
-        shown.read_bytes = progress.and_then(|p| p.read_bytes.get(index)).copied().unwrap_or_default();
+        // Of a joined one those of its parts, which the progress of the job counts once.
+        let read = |part: usize| progress.and_then(|p| p.read_bytes.get(part)).copied().unwrap_or_default();
+        shown.read_bytes = record.spec.opened_for(index).into_iter().map(read).fold(0, u64::saturating_add);
     }
     job.progress = progress.map(|progress| change::progress(progress, &change::Names::of(record)));
     job
