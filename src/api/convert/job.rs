@@ -18,9 +18,13 @@ pub(in crate::api) fn job(stored: &Stored, progress: Option<&JobProgress>) -> v1
     job.spec = Some(spec::spec(&record.spec));
     for (index, (shown, known)) in job.inputs.iter_mut().zip(&record.inputs).enumerate() {
         shown.facts = known.facts.as_ref().map(facts);
-        // What an attempt that is over fetched is in the record by then.
-        let live = progress.filter(|_| !record.state().is_over()).and_then(|progress| progress.read_bytes.get(index));
-        shown.read_bytes = known.read_bytes + live.copied().unwrap_or_default();
+        // Of a joined one those of its parts. What an attempt that is over fetched is in the record by then.
+        let live = progress.filter(|_| !record.state().is_over());
+        let read = |part: usize| {
+            let before = record.inputs.get(part).map_or(0, |input| input.read_bytes);
+            before + live.and_then(|progress| progress.read_bytes.get(part)).copied().unwrap_or_default()
+        };
+        shown.read_bytes = record.spec.opened_for(index).into_iter().map(read).fold(0, u64::saturating_add);
     }
     job.progress = progress.map(|progress| change::progress(progress, &change::Names::of(record)));
     job

@@ -78,7 +78,7 @@ impl Job {
         let elapsed_ms = self.elapsed_ms();
         let progress = JobProgress {
             elapsed_ms,
-            read_bytes: (0..self.sources.len()).map(|source| self.bytes_read(source)).collect(),
+            read_bytes: self.sources.iter().map(|source| source.as_ref().map_or(0, |s| s.bytes_read())).collect(),
             decode_errors: self.figures.decode_errors(),
             outputs: (0..self.outputs.len()).filter_map(|output| self.output_progress(output, elapsed_ms)).collect(),
         };

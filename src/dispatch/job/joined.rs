@@ -71,13 +71,6 @@ impl Job {
         Ok((first, inputs.collect::<Result<_, _>>()?))
     }
 
-    /// Bytes of a source that were read; of a joined one those of its parts.
-    pub(super) fn bytes_read(&self, index: usize) -> u64 {
-        let opened = self.keeper.record.spec.opened_for(index);
-        let sources = opened.iter().filter_map(|index| self.sources.get(*index)?.as_ref());
-        sources.map(Source::bytes_read).fold(0, u64::saturating_add)
-    }
-
     /// What people call a source; a joined one by its parts.
     pub(super) fn name_of_source(&self, index: usize) -> Option<String> {
         let spec = self.keeper.record.spec.sources.get(index)?;
