@@ -14,7 +14,7 @@ use std::time::Instant;
 const DEVICES: u32 = 10_000;
 const KINDS: u32 = 6;
 const WAITING: usize = 40_000;
-const DECISIONS: u64 = 300_000;
+const DECISIONS: u64 = 200_000;
 
 /// Xorshift.
 struct Dice(u64);
