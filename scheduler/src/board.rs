@@ -1,0 +1,139 @@
+//! Which lists of choices are waited with, and which of those may fit now. A list that did not fit is not looked at again
+//! until something of what it needs is free.
+
+use crate::fleet::Fleet;
+use crate::share::Share;
+use crate::vector::Dimension;
+use crate::way::{Candidates, Held, Shapes};
+use std::collections::BTreeSet;
+
+/// The lists, and what is known of them.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Board {
+    pub(crate) shapes: Shapes,
+    /// Those that some job has waited with. What is known of them is kept up to date while any job has them, waiting or
+    /// not, since to find it out anew takes a search.
+    pub(crate) known: BTreeSet<u32>,
+    /// The same by the number of each kind that they name.
+    by_kind: Vec<BTreeSet<u32>>,
+    /// By class, those that some job of the class waits with and that may fit.
+    pub(crate) open: [BTreeSet<u32>; 3],
+    /// Counts up with each change of what there is in all.
+    pub(crate) version: u64,
+    /// Those that did not fit, by the time since when none was started, ms.
+    pub(crate) blocked: BTreeSet<(u64, u32)>,
+}
+
+/// Why a list does not fit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Lack {
+    /// For the best of the choices.
+    pub(crate) dimension: Dimension,
+    /// The ways, by index, for which the host has too little.
+    pub(crate) host_short: Vec<usize>,
+    /// One fits, but a better one is free soon.
+    pub(crate) held_back: Option<Held>,
+}
+
+impl Board {
+    /// One more job of a class waits with a list.
+    pub(crate) fn wait(&mut self, id: u32, class: usize, fleet: &Fleet) {
+        let Some(shape) = self.shapes.get_mut(id) else { return };
+        if !shape.is_known {
+            shape.is_known = true;
+            for kind in &shape.kinds {
+                let at = *kind as usize;
+                if self.by_kind.len() <= at {
+                    self.by_kind.resize(at + 1, BTreeSet::new());
+                }
+                self.by_kind[at].insert(id);
+            }
+            self.known.insert(id);
+        }
+        // The better device is further away by one job.
+        shape.reconsider(class, fleet);
+        shape.waiting[class] += 1;
+        if shape.fits[class] != Candidates::Nowhere {
+            self.open[class].insert(id);
+        }
+    }
+
+    /// One job less of a class waits with a list.
+    pub(crate) fn leave(&mut self, id: u32, class: usize) {
+        let Some(shape) = self.shapes.get_mut(id) else { return };
+        shape.waiting[class] -= 1;
+        if shape.waiting[class] == 0 {
+            self.open[class].remove(&id);
+        }
+        if shape.waiting == [0; 3] {
+            if let Some(since) = shape.blocked_since.take() {
+                self.blocked.remove(&(since, id));
+            }
+        }
+    }
+
+    /// A list was tried for a class and did not fit.
+    pub(crate) fn block(&mut self, id: u32, class: usize, lack: Lack, now: u64) {
+        let Some(shape) = self.shapes.get_mut(id) else { return };
+        shape.fits[class] = Candidates::Nowhere;
+        for way in lack.host_short {
+            if !shape.host_short.contains(&way) {
+                shape.host_short.push(way);
+            }
+        }
+        shape.held_back[class] = lack.held_back;
+        shape.lacks[class] = Some(lack.dimension);
+        if shape.blocked_since.is_none() {
+            shape.blocked_since = Some(now);
+            self.blocked.insert((now, id));
+        }
+        self.open[class].remove(&id);
+    }
+
+    /// A job with the list was started.
+    pub(crate) fn started(&mut self, id: u32) {
+        if let Some(since) = self.shapes.get_mut(id).and_then(|shape| shape.blocked_since.take()) {
+            self.blocked.remove(&(since, id));
+        }
+    }
+
+    /// A device may have more room than before, or is of no use to wait for any more.
+    pub(crate) fn room_on(&mut self, slot: u32, fleet: &Fleet, host: &Share) {
+        let Some(device) = fleet.slot(slot) else { return };
+        let Some(shapes) = self.by_kind.get_mut(device.kind as usize) else { return };
+        shapes.retain(|id| {
+            let Some(shape) = self.shapes.get_mut(*id).filter(|shape| shape.is_known) else { return false };
+            if shape.device_gained(slot, device, fleet, host) {
+                for class in (0..3).filter(|class| shape.waiting[*class] > 0) {
+                    self.open[class].insert(*id);
+                }
+            }
+            // With a lease less on the better kind it is another reckoning.
+            for class in 0..3 {
+                if shape.reconsider(class, fleet) && shape.waiting[class] > 0 {
+                    self.open[class].insert(*id);
+                }
+            }
+            true
+        });
+    }
+
+    /// The host may have more room than before.
+    pub(crate) fn room_on_host(&mut self, host: &Share) {
+        self.known.retain(|id| {
+            let Some(shape) = self.shapes.get_mut(*id).filter(|shape| shape.is_known) else { return false };
+            let Some(gained) = shape.host_gained(host) else { return true };
+            for class in 0..3 {
+                match (&shape.fits[class], &gained) {
+                    (_, Candidates::Anywhere) => shape.fits[class] = Candidates::Anywhere,
+                    (Candidates::Nowhere, _) => shape.fits[class] = gained.clone(),
+                    _ => {}
+                }
+                if shape.waiting[class] > 0 {
+                    self.open[class].insert(*id);
+                }
+            }
+            true
+        });
+    }
+}
