@@ -4,6 +4,7 @@
 
 mod copy;
 mod drop;
+mod graphs;
 mod made;
 mod sound;
 mod span;

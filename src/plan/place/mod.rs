@@ -2,7 +2,8 @@
 //! out, a placement, a device, and what the FFmpeg at hand is built with.
 //!
 //! Frames stay in the memory that they were made in; a path from source to encoder crosses from one to the other at
-//! most once, and only tone mapping, which the CPU does, may bring them there and back. Three forms come of that:
+//! most once. Only tone mapping, which the CPU does once for all rungs of a source, may bring them to it, back to the device
+//! for rungs that it encodes, and down again for smaller ones that it does not. Three forms come of that:
 //!
 //! | decode | what happens |
 //! |---|---|

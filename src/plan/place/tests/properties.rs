@@ -91,7 +91,8 @@ fn frames_lie_where_the_plan_says_and_cross_once_at_most() {
         for (i, rung) in video.renditions.iter().enumerate() {
             assert!(rung.parent.is_none_or(|parent| parent < i), "{what} {}", rung.id);
             let tone_mapped = video.source.as_ref().unwrap().video.hdr.is_some() && rung.hdr.is_none();
-            let most = if tone_mapped { 2 } else { 1 };
+            // Down to the tone mapper, up again, and down to an encoder on the CPU: each costs less than a second tone mapping.
+            let most = if tone_mapped { 3 } else { 1 };
             let decode = video.accelerator.as_ref().is_some_and(|accelerator| accelerator.decode);
             let crossings = crossings(video, i);
             assert!(crossings <= most, "{what} {}: {crossings}", rung.id);
