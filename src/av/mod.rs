@@ -17,6 +17,7 @@ pub mod io;
 pub mod log;
 pub mod mux;
 pub mod names;
+pub mod options;
 pub mod packet;
 pub mod params;
 pub mod parser;

@@ -62,6 +62,13 @@ fn descriptor(format: i32) -> Option<&'static ff::AVPixFmtDescriptor> {
     }
 }
 
+/// Whether this FFmpeg has the filter.
+pub fn is_filter(name: &str) -> bool {
+    let name = c_string(name);
+    // SAFETY: the name is NUL-terminated and lives through the call.
+    unsafe { !ff::avfilter_get_by_name(name.as_ptr()).is_null() }
+}
+
 /// The sample format with this name, as FFmpeg's number.
 pub fn sample_format(name: &str) -> Option<i32> {
     let name = c_string(name);

@@ -4,6 +4,7 @@
 
 mod copy;
 mod drop;
+mod graphs;
 mod joined;
 mod made;
 mod sound;
