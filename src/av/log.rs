@@ -55,6 +55,16 @@ pub fn capture(sink: Sink) {
     }
 }
 
+/// Writes a line to the sink as if FFmpeg had, on behalf of this thread's owner: for devices that are simulated.
+pub fn write(level: Level, text: &str) {
+    let level = match level {
+        Level::Error => ff::AV_LOG_ERROR,
+        Level::Warning => ff::AV_LOG_WARNING,
+        Level::Info => ff::AV_LOG_INFO,
+    };
+    deliver(0, level, &format!("{text}\n"));
+}
+
 /// Names the owner of all that is made on this thread from now on.
 pub fn label_thread(label: &str) {
     LABEL.with_borrow_mut(|current| label.clone_into(current));

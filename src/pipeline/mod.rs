@@ -28,8 +28,10 @@ pub mod flow;
 pub mod outlet;
 pub mod prepare;
 pub mod rung;
+pub mod simulated;
 pub mod sound;
 pub mod video;
+pub mod watched;
 pub mod wrap;
 
 pub use control::Control;
