@@ -12,6 +12,7 @@ pub mod error;
 pub mod frame;
 pub mod graph;
 pub mod hw;
+mod hw_decoder;
 pub mod input;
 pub mod io;
 pub mod log;

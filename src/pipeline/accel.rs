@@ -97,7 +97,7 @@ impl Accelerator for Host {
 
     fn graph(&self, text: &str, first: &Frame, time_base: Ratio) -> Result<Box<dyn PictureGraph>, DeviceError> {
         let format: PictureFormat = first.picture_format();
-        Ok(Box::new(Graph::video(text, format, time_base, None)?))
+        Ok(Box::new(Graph::video(text, format, time_base)?))
     }
 
     fn encoder(&self, spec: &VideoEncoderSpec<'_>, _: &str, _: &Frame) -> Result<Box<dyn PictureEncoder>, DeviceError> {

@@ -180,11 +180,14 @@ impl Link {
                 ExitCode::SUCCESS
             }
             Err(problem) => {
+                let (device_fault, ability) =
+                    control.device_fault().map_or_else(Default::default, |(fault, at)| (fault.name().to_owned(), at));
                 self.send(Message::Failed(v1::Failed {
                     fault: problem.fault.name().to_owned(),
                     code: problem.code.clone(),
                     message: problem.message,
-                    ..v1::Failed::default()
+                    device_fault,
+                    ability,
                 }));
                 ExitCode::from(problem.fault.exit_code())
             }
