@@ -5,6 +5,7 @@
 mod copy;
 mod drop;
 mod made;
+mod simulated;
 mod sound;
 mod span;
 mod trim;
