@@ -4,6 +4,7 @@
 
 pub mod backoff;
 pub mod bitrate;
+pub mod classify;
 pub mod codec;
 pub mod device;
 pub mod facts;
@@ -17,6 +18,7 @@ pub mod limits;
 pub mod locator;
 pub mod plan;
 pub mod request;
+pub mod simulated;
 pub mod spec;
 pub mod state;
 pub mod time;

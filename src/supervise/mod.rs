@@ -16,6 +16,7 @@ pub use exit::Exit;
 use crate::input::{Source, Transport};
 use crate::model::Problem;
 use crate::model::limits::WORKER_SILENCE_SECONDS_MAX;
+use crate::simulate::Host;
 use crate::sys::spawn;
 use crate::wire::v1;
 use std::io;
@@ -23,6 +24,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command as StdCommand, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -49,6 +51,8 @@ pub struct Launch {
     pub deadline: Option<Duration>,
     /// Bytes of finished segments that may wait in its spool; 0 for the worker's own limit.
     pub spool_bytes_max: u64,
+    /// Simulated devices that it may call.
+    pub simulated: Option<Arc<Host>>,
 }
 
 impl Launch {
@@ -64,6 +68,7 @@ impl Launch {
             silence: Duration::from_secs(WORKER_SILENCE_SECONDS_MAX),
             deadline: None,
             spool_bytes_max: 0,
+            simulated: None,
         }
     }
 }
@@ -178,8 +183,13 @@ fn order(launch: &Launch) -> v1::Order {
         v1::Source { size_bytes: source.size_bytes(), descriptor }
     });
     let (source, more_sources) = (given.next(), given.collect());
-    let (work, spool_bytes_max) = (Some(launch.work.clone()), launch.spool_bytes_max);
-    v1::Order { source, more_sources, work, spool_bytes_max }
+    v1::Order {
+        source,
+        more_sources,
+        work: Some(launch.work.clone()),
+        spool_bytes_max: launch.spool_bytes_max,
+        device_call_ms_max: u32::try_from(launch.silence.as_millis()).unwrap_or(u32::MAX),
+    }
 }
 
 /// Everything that a worker reads, in the order in which it counts.

@@ -22,7 +22,7 @@ fn lines(path: &str) -> Vec<String> {
 fn parse(text: &str) -> Result<(), AvError> {
     let format = names::pixel_format("yuv420p").unwrap();
     let input = PictureFormat { width: 1920, height: 1080, format, sample_aspect: Ratio::new(1, 1) };
-    Graph::video(text, input, Ratio::new(1, 25), None).map(|_| ())
+    Graph::video(text, input, Ratio::new(1, 25)).map(|_| ())
 }
 
 /// Whether a graph is one that a device could run.

@@ -7,6 +7,7 @@ mod drop;
 mod graphs;
 mod joined;
 mod made;
+mod simulated;
 mod sound;
 mod span;
 mod trim;

@@ -59,9 +59,8 @@ pub fn run(open: Open<'_>, plan: &Plan, outlet: &dyn Outlet, control: &Control) 
             renditions.push(Rendition { plan: spec.rendition, out: Some(out) });
             stage(scope, control, &spec.rendition.id, move || make(spec, inflow, outlet, control));
         }
-        match feed(open, &mut renditions, control) {
-            Ok(()) | Err(Stopped::Neighbour | Stopped::Unwanted) => {}
-            Err(Stopped::Failed(problem)) => control.fail(problem),
+        if let Err(stopped) = feed(open, &mut renditions, control) {
+            control.stage_stopped(stopped);
         }
     });
     finished(control, plan.audio.iter().map(|rendition| rendition.id.as_str()))

@@ -12,11 +12,12 @@ use crate::model::{Problem, limits};
 use crate::pipeline::control::Control;
 use crate::pipeline::decode::{self, DecoderSpec};
 use crate::pipeline::demux::{self, Demux};
+use crate::pipeline::equipment::Equipment;
 use crate::pipeline::faults;
 use crate::pipeline::flow::{self, Fan, Flow, Inflow, Stopped};
 use crate::pipeline::outlet::Outlet;
 use crate::pipeline::prepare::Filter;
-use crate::pipeline::video::{PREROLL_US, finished, spawn_rungs, stage};
+use crate::pipeline::video::{PREROLL_US, equip, finished, spawn_rungs, stage};
 use std::sync::atomic::Ordering;
 use std::thread;
 
@@ -34,6 +35,9 @@ pub fn run(
     let Some(video) = &plan.video else {
         return Err(Problem::bug("plan.no_video", "a video span was ordered of a plan without video"));
     };
+    if let Some(problem) = equip(video, control) {
+        return Err(problem);
+    }
     thread::scope(|scope| {
         let roots = spawn_rungs(scope, video, outlet, control);
         let mut pictures = Pictures::new(video, plan.grid, span, roots);
@@ -68,7 +72,9 @@ fn all_parts(video: &VideoPlan, pictures: &mut Pictures<'_>, open: Open<'_>, con
             let mut consumers = Fan::default();
             consumers.add(packets_out);
             stage(scope, control, "decode", move || {
-                stage_of_part(number, decode::run(&decoder, packets_in, frames_out, control))
+                // Parts may be of unlike codecs, and are brought to one look before the rungs: the CPU does both.
+                let chosen = Equipment::default().decoder(video);
+                stage_of_part(number, decode::run(chosen, &decoder, packets_in, frames_out, control))
             });
             stage(scope, control, "demux", move || {
                 stage_of_part(number, demux::run(demux, part.stream, consumers, control))
