@@ -25,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["model"]),
     ("outbox", &["model", "net", "report", "store"]),
     ("supervise", &["input", "model", "sys", "wire"]),
+    ("devices", &["input", "model", "supervise", "wire"]),
     ("dispatch", &["input", "model", "net", "package", "plan", "publish", "report", "store", "supervise", "wire"]),
     ("profile", &["model", "plan"]),
     ("api", &["dispatch", "model", "plan", "profile", "report", "store"]),
@@ -53,6 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "api",
             "config",
+            "devices",
             "dispatch",
             "input",
             "model",

@@ -20,6 +20,7 @@ pub mod names;
 pub mod packet;
 pub mod params;
 pub mod parser;
+pub mod pixels;
 
 pub use decoder::Decoder;
 pub use encoder::{AudioEncoderSpec, Encoder, VideoEncoderSpec};
