@@ -1,8 +1,9 @@
 //! Worker processes: how they are born, spoken to, watched and ended. One process runs one span, or one probe.
 //!
 //! A worker gets an empty environment, no stdin or stdout, its end of a socket as descriptor 3, where the source is a
-//! file that file as descriptor 4, and one argument: its spool directory; for work on a device also which kind. Its first message is its order. Then one task
-//! a worker (`watch`) reads what it says, answers its reads, and learns how it died; each way to die is a variant of
+//! file that file as descriptor 4, and one argument: its spool directory. One that may open a device is also told of which
+//! kind, and gets what the operator told drivers about their libraries. Its first message is its order. Then one task a
+//! worker (`watch`) reads what it says, answers its reads, and learns how it died; each way to die is a variant of
 //! [`Exit`].
 
 mod exit;
@@ -31,8 +32,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-/// What the operator told drivers: where their libraries lie. The one part of the environment that a worker with a device
-/// gets.
+/// What the operator told drivers: where their libraries lie. All of the environment that a worker with a device gets.
 const DRIVER_VARIABLES: [&str; 3] = ["LD_LIBRARY_PATH", "LIBVA_DRIVERS_PATH", "LIBVA_DRIVER_NAME"];
 
 /// What to start, and how long to trust it.

@@ -1,6 +1,7 @@
 //! How a worker locks itself in before it opens hostile bytes: no network, no new programs, no files but its spool.
 //!
-//! A worker for a device also gets what that kind of driver needs, and nothing else. Called first thing in `main`, while there is one thread: Landlock and seccomp bind a thread and those it starts later.
+//! A worker for a device also gets what that kind of driver needs, and nothing else. Called first thing in `main`, while
+//! there is one thread: Landlock and seccomp bind a thread and those it starts later.
 
 use super::driver;
 use crate::model::device::DeviceKind;
@@ -55,7 +56,8 @@ const REFUSED: [i64; 29] = [
     libc::SYS_kexec_load,
 ];
 
-/// Locks this process in, but for what a device of this kind needs. Gives back a warning for each wall that the kernel could not put up.
+/// Locks this process in, but for what a device of this kind needs. Gives back a warning for each wall that the kernel
+/// could not put up.
 ///
 /// # Errors
 /// When a wall that every supported kernel has could not be put up: the worker must not go on.
@@ -64,7 +66,7 @@ pub fn lock_in(spool: &Path, device: Option<DeviceKind>) -> io::Result<Vec<Strin
     limit(libc::RLIMIT_CORE, 0)?;
     limit(libc::RLIMIT_NOFILE, device.map_or(DESCRIPTORS_MAX, |_| driver::DESCRIPTORS_MAX))?;
     limit(libc::RLIMIT_FSIZE, FILE_BYTES_MAX)?;
-    // A driver reserves addresses for all of the host's and the device's memory: what is bounded then is what is written to.
+    // A driver reserves addresses for all memory of host and device: what is bounded then is what is written to.
     limit(if device.is_some() { libc::RLIMIT_DATA } else { libc::RLIMIT_AS }, WORKER_ADDRESS_SPACE_MAX)?;
     drop_capabilities()?;
     match restrict_files(spool, device) {
