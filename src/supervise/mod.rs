@@ -1,7 +1,7 @@
 //! Worker processes: how they are born, spoken to, watched and ended. One process runs one span, or one probe.
 //!
 //! A worker gets an empty environment, no stdin or stdout, its end of a socket as descriptor 3, where the source is a
-//! file that file as descriptor 4, and one argument: its spool directory. One that may open a device is also told of which
+//! file that file as descriptor 4, and one argument: its spool directory. One that may open a device is also told which
 //! kind, and gets what the operator told drivers about their libraries. Its first message is its order. Then one task a
 //! worker (`watch`) reads what it says, answers its reads, and learns how it died; each way to die is a variant of
 //! [`Exit`].

@@ -26,7 +26,7 @@ fn inside(device: Option<DeviceKind>) -> Found {
         let socket = |family| {
             // SAFETY: takes integers; what it opens is closed again.
             unsafe {
-                let fd = libc::socket(family, libc::SOCK_STREAM, 0);
+                let fd = libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
                 if fd >= 0 {
                     libc::close(fd);
                 }
