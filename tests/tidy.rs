@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("outbox", &["model", "net", "report", "store"]),
     ("simulate", &["model", "wire"]),
     ("supervise", &["input", "model", "simulate", "sys", "wire"]),
+    ("devices", &["input", "model", "simulate", "supervise", "wire"]),
     ("dispatch", &["input", "model", "net", "package", "plan", "publish", "report", "store", "supervise", "wire"]),
     ("profile", &["model", "plan"]),
     ("api", &["dispatch", "model", "plan", "profile", "report", "store"]),
@@ -54,6 +55,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "api",
             "config",
+            "devices",
             "dispatch",
             "input",
             "model",

@@ -48,11 +48,21 @@ fn device(device: &NodeDevice) -> v1::Device {
         total: *total,
         held: *held,
     });
-    v1::Device {
+    let mut told = v1::Device {
         id: device.id.clone(),
         kind: device.kind.to_owned(),
         name: device.name.clone(),
         capacity: capacity.collect(),
         stages: device.stages.iter().map(|stage| (*stage).to_owned()).collect(),
+        ..v1::Device::default()
+    };
+    if let Some(info) = &device.info {
+        told.driver.clone_from(&info.driver);
+        told.model.clone_from(&info.model);
+        told.memory_mib = info.memory_mib;
+        (told.encode_engines, told.decode_engines) = (info.encode_engines, info.decode_engines);
+        told.simulated = info.simulated;
+        told.abilities = info.abilities.iter().map(convert::ability).collect();
     }
+    told
 }

@@ -22,6 +22,7 @@ pub mod options;
 pub mod packet;
 pub mod params;
 pub mod parser;
+pub mod pixels;
 pub mod surface;
 
 pub use decoder::Decoder;

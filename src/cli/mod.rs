@@ -1,10 +1,11 @@
-//! The command line: `reelmill transcode`, `probe`, `plan`, `play` on this machine; `serve`, the daemon; its clients.
+//! The command line: `reelmill transcode`, `probe`, `plan`, `play`, `doctor` on this machine; `serve`, the daemon; its clients.
 //!
 //! The exit status is that of the fault class ([`crate::model::Fault::exit_code`]), 0 for success. An error is one line
 //! on standard error, `reelmill: <sentence> [code]`; with `--json` also an `error` object on standard output. A client
 //! that did what it was asked and has to tell of a job that failed takes the job's class for its exit status.
 
 mod client;
+mod doctor;
 mod options;
 mod plan;
 mod probe;
@@ -44,6 +45,8 @@ enum Command {
     Plan(Box<plan::PlanArgs>),
     /// Serve an output directory on this machine, with a page that plays it
     Play(play::PlayArgs),
+    /// Try what the devices of this machine can do, with a reason and a remedy for each no
+    Doctor(doctor::DoctorArgs),
     /// Run the daemon: take jobs over gRPC, keep them, publish what they make
     Serve(serve::ServeArgs),
     /// Show the daemon's settings as they are in force, and where each comes from
@@ -66,6 +69,8 @@ enum Command {
     Deliveries(client::jobs::JobArgs),
     /// Show the daemon's node and its devices
     Node(client::control::NodeArgs),
+    /// Show the daemon's devices and what they were found to do
+    Devices(client::devices::DevicesArgs),
     /// Let the daemon start no job any more, or again
     Drain(client::control::DrainArgs),
 }
@@ -96,6 +101,8 @@ impl Command {
             Self::Retry(args) => args.json,
             Self::Delete(args) => args.json,
             Self::Node(args) => args.json,
+            Self::Doctor(args) => args.json,
+            Self::Devices(args) => args.json,
             Self::Drain(args) => args.json,
         }
     }
@@ -134,6 +141,7 @@ fn run(runtime: &Runtime, command: Command) -> Result<Ended, Vec<Problem>> {
         Command::Play(args) => done(runtime.block_on(play::run(args))),
         Command::Serve(args) => runtime.block_on(serve::run(args)),
         Command::Config(args) => serve::config(&args),
+        Command::Doctor(args) => runtime.block_on(doctor::run(args)),
         Command::Submit(args) => runtime.block_on(client::jobs::submit(*args)),
         Command::Watch(args) => runtime.block_on(client::jobs::watch(args)),
         Command::List(args) => runtime.block_on(client::jobs::list(args)),
@@ -143,6 +151,7 @@ fn run(runtime: &Runtime, command: Command) -> Result<Ended, Vec<Problem>> {
         Command::Retry(args) => runtime.block_on(client::control::retry(args)),
         Command::Delete(args) => runtime.block_on(client::control::delete(args)),
         Command::Node(args) => runtime.block_on(client::control::node(args)),
+        Command::Devices(args) => runtime.block_on(client::devices::run(args)),
         Command::Drain(args) => runtime.block_on(client::control::drain(args)),
     }
 }

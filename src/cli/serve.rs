@@ -19,6 +19,9 @@ pub(super) struct SettingArgs {
     /// Where jobs are kept
     #[arg(long, value_name = "DIR")]
     state_dir: Option<OsString>,
+    /// Devices beside the CPU: auto, cpu, sim:FILE, or a list of kinds and ids [default: auto]
+    #[arg(long, value_name = "LIST")]
+    devices: Option<OsString>,
     /// Where the API listens [default: 127.0.0.1:7443]
     #[arg(long, value_name = "ADDRESS")]
     grpc: Option<OsString>,
@@ -63,6 +66,7 @@ impl SettingArgs {
     fn load(&self) -> Result<Loaded, Vec<Problem>> {
         let short = [
             ("--state-dir", "state_dir", &self.state_dir),
+            ("--devices", "devices", &self.devices),
             ("--grpc", "grpc.listen", &self.grpc),
             ("--http", "http.listen", &self.http),
             ("--log", "log", &self.log),

@@ -28,6 +28,8 @@ impl Config {
             log_format: if json { LogFormat::Json } else { LogFormat::Text },
             profiles_dir: settled.get("profiles_dir"),
             threads: settled.get("threads"),
+            // The kind of the setting let nothing else through.
+            devices: settled.get::<String>("devices").parse().unwrap_or_default(),
             shutdown: Shutdown { grace: settled.get("shutdown.grace") },
             tls: tls(settled),
             tokens: settled.names("tokens").into_iter().map(|name| token(settled, name)).collect(),

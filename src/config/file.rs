@@ -147,6 +147,11 @@ fn below(file: &Path, kind: Kind, value: &mut Value) {
                 *path = directory.join(&*path).display().to_string();
             }
         }
+        Value::Text(text) if kind == Kind::Devices => {
+            if let Some(simulated) = text.strip_prefix("sim:") {
+                *text = format!("sim:{}", directory.join(simulated).display());
+            }
+        }
         _ => {}
     }
 }

@@ -15,8 +15,8 @@ const HEAD: &str = "# Configuration
   `_`, `.`. Relative paths start from the directory of the file.
 - A variable is the key in upper case, with `__` for each dot. Lists are joined by commas. An empty variable is the same
   as none. Where a name has `-` or `.`, write `_`.
-- On the command line, `--set KEY=VALUE` takes every setting; `--state-dir`, `--grpc`, `--http`, `--log`, `--log-format`
-  and `--profiles-dir` are short for the ones that are used most.
+- On the command line, `--set KEY=VALUE` takes every setting; `--state-dir`, `--devices`, `--grpc`, `--http`, `--log`,
+  `--log-format` and `--profiles-dir` are short for the ones that are used most.
 - A secret never stands in the file or on the command line. Write `KEY_file = \"PATH\"` or `KEY_env = \"NAME\"` instead,
   or set the variable of `KEY` itself, or of `KEY_file`. Nothing shows it: it is `***` everywhere.
 - A name that is no setting is an error that tells the nearest one, and all mistakes are told at once.

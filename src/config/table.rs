@@ -4,7 +4,7 @@
 //! misspelt names, and the reference in `docs/CONFIGURATION.md`. `config.rs` turns what was found into types.
 
 use super::value::Kind::{
-    self, Address, Bytes, Choice, Filter, Flag, Hosts, Number, Path, Paths, Secret, Text, Time, Url,
+    self, Address, Bytes, Choice, Devices, Filter, Flag, Hosts, Number, Path, Paths, Secret, Text, Time, Url,
 };
 
 /// One setting.
@@ -70,6 +70,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         Number(0, 1024),
         "0",
         "CPU threads that encoders may use in all; 0 for all that the machine, or the container, has.",
+    ),
+    row(
+        "devices",
+        Devices,
+        "auto",
+        "Which devices encode, decode and filter beside the CPU, which always takes part: all that are found (`auto`), \
+         none (`cpu`), those of a kind (`cuda`, `vaapi`) or with an id that `reelmill doctor` shows, or simulated ones \
+         from a file. By default what is there is used: a device must prove itself before it is given work.",
     ),
     row(
         "grpc.listen",

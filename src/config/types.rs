@@ -1,6 +1,7 @@
 //! The configuration as types.
 
 use super::secret::Secret;
+use crate::model::DeviceChoice;
 use crate::model::backoff::BackOff;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,6 +25,8 @@ pub struct Config {
     pub profiles_dir: Option<PathBuf>,
     /// CPU threads for encoders; 0 for all.
     pub threads: u32,
+    /// Which devices are used beside the CPU.
+    pub devices: DeviceChoice,
     /// How the daemon ends.
     pub shutdown: Shutdown,
     /// Encryption of the API; `None` for plain HTTP/2.

@@ -1,6 +1,7 @@
 //! Values of settings: how they are written, what is allowed, and how they are shown.
 
 use super::secret::Secret;
+use crate::model::DeviceChoice;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub(super) enum Kind {
     Time(u64, u64),
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Which devices may be used.
+    Devices,
     /// A secret; where true, one that may stand in the file as it is.
     Secret(bool),
 }
@@ -88,6 +91,8 @@ impl Kind {
         };
         let within = |number: u64, least, most| Some(number).filter(|number| (least..=most).contains(number));
         match (self, raw) {
+            (Self::Devices, Raw::List(list)) => devices(&list.join(",")),
+            (Self::Devices, _) => devices(text?),
             (Self::Paths | Self::Hosts, Raw::List(list)) => self.list(list.iter().map(String::as_str)),
             (Self::Paths | Self::Hosts, Raw::Plain(text)) => {
                 self.list(text.split(',').map(str::trim).filter(|part| !part.is_empty()))
@@ -136,6 +141,7 @@ impl Kind {
             Self::Address => "an address with a port such as 127.0.0.1:7443 or [::]:7443".to_owned(),
             Self::Url => "an address such as https://store.example:9000, without path or password".to_owned(),
             Self::Filter => "a log filter such as info or warn,reelmill::publish=debug".to_owned(),
+            Self::Devices => DeviceChoice::allowed().to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Number(least, most) => format!("a whole number from {least} to {most}"),
             Self::Bytes(least, most) => {
@@ -209,6 +215,11 @@ fn is_clean(text: &str) -> bool {
 
 fn is_filter(text: &str) -> bool {
     tracing_subscriber::EnvFilter::try_new(text).is_ok()
+}
+
+/// What `devices` may be; kept as text.
+fn devices(text: &str) -> Option<Value> {
+    text.parse::<DeviceChoice>().is_ok().then(|| Value::Text(text.to_owned()))
 }
 
 /// Scheme, host and port of a store: its buckets and keys make the path.

@@ -1,5 +1,6 @@
 //! What the API drives.
 
+use crate::model::device::DeviceInfo;
 use crate::model::plan::JobPlan;
 use crate::model::{JobId, JobSpec, Locator, MediaFacts, Problem};
 use crate::report::JobProgress;
@@ -68,6 +69,8 @@ pub struct NodeDevice {
     pub capacity: Vec<(String, u64, u64)>,
     /// Stages that it can run.
     pub stages: Vec<&'static str>,
+    /// What was found out about it, once that is known.
+    pub info: Option<DeviceInfo>,
 }
 
 /// What the node is doing.

@@ -409,6 +409,7 @@ impl Appliance for Engine {
                 name: "CPU".to_owned(),
                 capacity: figures.capacity,
                 stages: vec!["decode", "filter", "encode"],
+                info: None,
             }],
             jobs_queued: figures.queued,
             jobs_active: self.shown.active_count() as u64,

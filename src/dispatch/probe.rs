@@ -4,10 +4,9 @@ use super::{blocking, cancelled};
 use crate::input::{Source, Transport};
 use crate::model::limits::{PROBE_SECONDS_MAX, STREAMS_MAX};
 use crate::model::{MediaFacts, Problem};
-use crate::supervise::{self, Exit, Launch, Report};
+use crate::supervise::{self, Exit, Launch, Report, Scratch};
 use crate::wire::v1::{ProbeOrder, from_worker::Message, order::Work};
-use std::hash::{BuildHasher, RandomState};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -22,7 +21,7 @@ pub async fn probe(
     mut cancel: watch::Receiver<bool>,
 ) -> Result<MediaFacts, Problem> {
     let scratch = blocking(Scratch::make).await?;
-    let mut launch = Launch::new(program, &scratch.0, source, transport, Work::Probe(ProbeOrder {}));
+    let mut launch = Launch::new(program, scratch.path(), source, transport, Work::Probe(ProbeOrder {}));
     launch.deadline = Some(Duration::from_secs(PROBE_SECONDS_MAX));
     let (reports, mut told) = mpsc::channel(16);
     let worker = supervise::start(launch, (), reports)?;
@@ -60,28 +59,4 @@ fn answer(exit: &Exit, facts: Option<&[u8]>, source: &Source) -> Result<MediaFac
     let facts = facts.ok_or_else(|| broken("no facts"))?;
     let facts: MediaFacts = serde_json::from_slice(facts).map_err(|error| broken(&error.to_string()))?;
     if facts.streams.len() > STREAMS_MAX { Err(broken("too many streams")) } else { Ok(facts) }
-}
-
-/// An empty directory for the time of a probe, which needs none but is given one, so that all workers start alike.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn make() -> Result<Self, Problem> {
-        use std::os::unix::fs::DirBuilderExt;
-        let name = format!("reelmill-probe-{}-{:016x}", std::process::id(), RandomState::new().hash_one(0));
-        let path = std::env::temp_dir().join(name);
-        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|error| {
-            let message = format!("{} cannot be made: {error}; set TMPDIR to a writable directory", path.display());
-            Problem::sink("output.unwritable", message)
-        })?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Nothing is lost when it stays: it is empty, and lies where systems clean up.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -4,6 +4,7 @@
 
 pub mod backoff;
 pub mod bitrate;
+pub mod choice;
 pub mod classify;
 pub mod codec;
 pub mod device;
@@ -24,6 +25,7 @@ pub mod state;
 pub mod time;
 
 pub use backoff::BackOff;
+pub use choice::DeviceChoice;
 pub use codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 pub use facts::MediaFacts;
 pub use fault::{Fault, Problem};

@@ -1,20 +1,25 @@
 //! Worker processes: how they are born, spoken to, watched and ended. One process runs one span, or one probe.
 //!
 //! A worker gets an empty environment, no stdin or stdout, its end of a socket as descriptor 3, where the source is a
-//! file that file as descriptor 4 (those of a joined source from 4 on), and one argument: its spool directory. Its first message is its order. Then one task
-//! a worker (`watch`) reads what it says, answers its reads, and learns how it died; each way to die is a variant of
+//! file that file as descriptor 4 (those of a joined source from 4 on), and one argument: its spool directory. One that may
+//! open a device is also told which kind, and gets what the operator told drivers about their libraries. Its first message
+//! is its order. Then one task a worker (`watch`) reads what it says, answers its reads, and learns how it died; each way
+//! to die is a variant of
 //! [`Exit`].
 
 mod exit;
 mod frames;
+mod scratch;
 mod serve;
 mod stderr;
 mod watch;
 
 pub use exit::Exit;
+pub use scratch::Scratch;
 
 use crate::input::{Source, Transport};
 use crate::model::Problem;
+use crate::model::device::DeviceKind;
 use crate::model::limits::WORKER_SILENCE_SECONDS_MAX;
 use crate::simulate::Host;
 use crate::sys::spawn;
@@ -29,6 +34,9 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+
+/// What the operator told drivers: where their libraries lie. All of the environment that a worker with a device gets.
+const DRIVER_VARIABLES: [&str; 3] = ["LD_LIBRARY_PATH", "LIBVA_DRIVERS_PATH", "LIBVA_DRIVER_NAME"];
 
 /// What to start, and how long to trust it.
 #[derive(Clone, Debug)]
@@ -45,6 +53,8 @@ pub struct Launch {
     pub transport: Transport,
     /// What it does.
     pub work: v1::order::Work,
+    /// The kind of device that it may open; `None` for the CPU alone.
+    pub device: Option<DeviceKind>,
     /// Without a message for so long it counts as hung.
     pub silence: Duration,
     /// After so long it is killed whatever it says.
@@ -65,6 +75,7 @@ impl Launch {
             more_sources: Vec::new(),
             transport,
             work,
+            device: None,
             silence: Duration::from_secs(WORKER_SILENCE_SECONDS_MAX),
             deadline: None,
             spool_bytes_max: 0,
@@ -163,6 +174,14 @@ fn spawn_process(launch: &Launch) -> io::Result<(Child, UnixStream)> {
     let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
     let mut command = StdCommand::new(std::path::absolute(&launch.program)?);
     command.arg("--spool").arg(&launch.spool).current_dir("/").env_clear();
+    if let Some(kind) = launch.device.filter(|kind| *kind != DeviceKind::Cpu) {
+        command.arg("--device").arg(kind.name());
+        for name in DRIVER_VARIABLES {
+            command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
+        // By address, as NVML counts them; by itself CUDA puts the fastest first.
+        command.env("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
+    }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let prepared = spawn::inherit(command, theirs.as_fd(), &files);
     let child = prepared.spawn(|command| {

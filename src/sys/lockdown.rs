@@ -1,7 +1,10 @@
 //! How a worker locks itself in before it opens hostile bytes: no network, no new programs, no files but its spool.
 //!
-//! Called first thing in `main`, while there is one thread: Landlock and seccomp bind a thread and those it starts later.
+//! A worker for a device also gets what that kind of driver needs, and nothing else. Called first thing in `main`, while
+//! there is one thread: Landlock and seccomp bind a thread and those it starts later.
 
+use super::driver;
+use crate::model::device::DeviceKind;
 use crate::model::limits::WORKER_ADDRESS_SPACE_MAX;
 use landlock::{ABI, Access, AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus};
 use seccompiler::{SeccompAction, SeccompFilter};
@@ -19,23 +22,59 @@ const FILE_BYTES_MAX: u64 = 16 << 30;
 const READABLE: [&str; 7] =
     ["/usr/lib", "/lib", "/lib64", "/etc/ld.so.cache", "/proc/self", "/proc/cpuinfo", "/sys/devices/system"];
 
-/// Locks this process in. Gives back a warning for each wall that the kernel could not put up.
+/// Calls that nothing in a worker needs and an attacker would want. They fail with EPERM instead of killing, since
+/// libraries may try some of them and go on.
+const REFUSED: [i64; 29] = [
+    libc::SYS_socket,
+    libc::SYS_socketpair,
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_listen,
+    libc::SYS_accept,
+    libc::SYS_accept4,
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_kill,
+    libc::SYS_pidfd_open,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_io_uring_setup,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_kexec_load,
+];
+
+/// Locks this process in, but for what a device of this kind needs. Gives back a warning for each wall that the kernel
+/// could not put up.
 ///
 /// # Errors
 /// When a wall that every supported kernel has could not be put up: the worker must not go on.
-pub fn lock_in(spool: &Path) -> io::Result<Vec<String>> {
+pub fn lock_in(spool: &Path, device: Option<DeviceKind>) -> io::Result<Vec<String>> {
     let mut warnings = Vec::new();
     limit(libc::RLIMIT_CORE, 0)?;
-    limit(libc::RLIMIT_NOFILE, DESCRIPTORS_MAX)?;
+    limit(libc::RLIMIT_NOFILE, device.map_or(DESCRIPTORS_MAX, |_| driver::DESCRIPTORS_MAX))?;
     limit(libc::RLIMIT_FSIZE, FILE_BYTES_MAX)?;
-    limit(libc::RLIMIT_AS, WORKER_ADDRESS_SPACE_MAX)?;
+    // A driver reserves addresses for all memory of host and device: what is bounded then is what is written to.
+    limit(if device.is_some() { libc::RLIMIT_DATA } else { libc::RLIMIT_AS }, WORKER_ADDRESS_SPACE_MAX)?;
     drop_capabilities()?;
-    match restrict_files(spool) {
+    match restrict_files(spool, device) {
         Ok(RulesetStatus::NotEnforced) => warnings.push(NO_LANDLOCK.to_owned()),
         Ok(_) => {}
         Err(error) => warnings.push(format!("{NO_LANDLOCK} ({error})")),
     }
-    refuse_calls()?;
+    refuse_calls(device)?;
     Ok(warnings)
 }
 
@@ -118,7 +157,7 @@ fn drop_capabilities() -> io::Result<()> {
     Ok(())
 }
 
-fn restrict_files(spool: &Path) -> Result<RulesetStatus, Box<dyn std::error::Error>> {
+fn restrict_files(spool: &Path, device: Option<DeviceKind>) -> Result<RulesetStatus, Box<dyn std::error::Error>> {
     let abi = ABI::V3;
     let mut rules = Ruleset::default().handle_access(AccessFs::from_all(abi))?.create()?;
     rules = rules.add_rule(PathBeneath::new(PathFd::new(spool)?, AccessFs::from_all(abi)))?;
@@ -128,48 +167,30 @@ fn restrict_files(spool: &Path) -> Result<RulesetStatus, Box<dyn std::error::Err
         let access = if Path::new(path).is_dir() { AccessFs::from_read(abi) } else { AccessFs::ReadFile.into() };
         rules = rules.add_rule(PathBeneath::new(fd, access))?;
     }
+    for (path, write) in device.map(driver::paths).unwrap_or_default() {
+        let Ok(fd) = PathFd::new(&path) else { continue };
+        let read =
+            if path.is_dir() { AccessFs::from_read(abi) & !AccessFs::Execute } else { AccessFs::ReadFile.into() };
+        let access = if write { read | AccessFs::WriteFile } else { read };
+        rules = rules.add_rule(PathBeneath::new(fd, access))?;
+    }
     Ok(rules.restrict_self()?.ruleset)
 }
 
-/// Calls that nothing in a worker needs and an attacker would want. They fail with EPERM instead of killing, since
-/// libraries may try some of them and go on.
-fn refuse_calls() -> io::Result<()> {
-    let refused = [
-        libc::SYS_socket,
-        libc::SYS_socketpair,
-        libc::SYS_connect,
-        libc::SYS_bind,
-        libc::SYS_listen,
-        libc::SYS_accept,
-        libc::SYS_accept4,
-        libc::SYS_execve,
-        libc::SYS_execveat,
-        libc::SYS_ptrace,
-        libc::SYS_process_vm_readv,
-        libc::SYS_process_vm_writev,
-        libc::SYS_kill,
-        libc::SYS_pidfd_open,
-        libc::SYS_pidfd_send_signal,
-        libc::SYS_open_by_handle_at,
-        libc::SYS_mount,
-        libc::SYS_umount2,
-        libc::SYS_unshare,
-        libc::SYS_setns,
-        libc::SYS_bpf,
-        libc::SYS_perf_event_open,
-        libc::SYS_userfaultfd,
-        libc::SYS_keyctl,
-        libc::SYS_add_key,
-        libc::SYS_io_uring_setup,
-        libc::SYS_init_module,
-        libc::SYS_finit_module,
-        libc::SYS_kexec_load,
-    ];
-    let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> =
-        refused.into_iter().map(|call| (call, Vec::new())).collect();
+/// Refuses [`REFUSED`], but for what a driver needs of them.
+fn refuse_calls(device: Option<DeviceKind>) -> io::Result<()> {
+    let mut rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> =
+        REFUSED.into_iter().map(|call| (call, Vec::new())).collect();
+    if let Some(device) = device {
+        driver::relax(device, &mut rules).map_err(io::Error::other)?;
+    }
     let arch = std::env::consts::ARCH.try_into().map_err(io::Error::other)?;
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32), arch)
         .map_err(io::Error::other)?;
     let program: seccompiler::BpfProgram = filter.try_into().map_err(io::Error::other)?;
     seccompiler::apply_filter(&program).map_err(io::Error::other)
 }
+
+#[cfg(test)]
+#[path = "lockdown_tests.rs"]
+mod tests;

@@ -1,6 +1,9 @@
 //! The worker process: lock in, take one order over the socket, carry it out, say how it ended.
+//!
+//! It is told on its command line whether the order will use a device, since the walls go up before the order is read.
 
 mod asf;
+mod doctor;
 mod link;
 pub mod probe;
 mod shape;
@@ -8,6 +11,7 @@ mod source;
 mod spool;
 
 use crate::av;
+use crate::model::device::DeviceKind;
 use crate::model::plan::SpanRange;
 use crate::model::{Plan, Problem};
 use crate::pipeline::watched::{OpenCalls, Watched};
@@ -23,7 +27,7 @@ use std::sync::atomic::Ordering;
 /// Descriptor of the control socket.
 const CONTROL_FD: i32 = 3;
 
-/// Runs the worker. `arguments` are those after the program's name: `--spool DIR`.
+/// Runs the worker. `arguments` are those after the program's name: `--spool DIR [--device cuda|vaapi]`.
 pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
     let (spool, warnings) = match prepare(arguments) {
         Ok(prepared) => prepared,
@@ -61,11 +65,18 @@ fn is_noise(line: &str) -> bool {
 }
 
 fn prepare(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<(PathBuf, Vec<String>), String> {
-    let spool = match (arguments.next(), arguments.next(), arguments.next()) {
-        (Some(flag), Some(spool), None) if flag == "--spool" => PathBuf::from(spool),
-        _ => return Err("usage: reelmill-worker --spool DIR (started by reelmill, not by hand)".to_owned()),
+    const USAGE: &str = "usage: reelmill-worker --spool DIR [--device cuda|vaapi] (started by reelmill, not by hand)";
+    let spool = match (arguments.next(), arguments.next()) {
+        (Some(flag), Some(spool)) if flag == "--spool" => PathBuf::from(spool),
+        _ => return Err(USAGE.to_owned()),
     };
-    let warnings = lockdown::lock_in(&spool).map_err(|error| format!("could not lock itself in ({error})"))?;
+    let device = match (arguments.next(), arguments.next(), arguments.next()) {
+        (None, ..) => None,
+        (Some(flag), Some(kind), None) if flag == "--device" && kind == "cuda" => Some(DeviceKind::Cuda),
+        (Some(flag), Some(kind), None) if flag == "--device" && kind == "vaapi" => Some(DeviceKind::Vaapi),
+        _ => return Err(USAGE.to_owned()),
+    };
+    let warnings = lockdown::lock_in(&spool, device).map_err(|error| format!("could not lock itself in ({error})"))?;
     Ok((spool, warnings))
 }
 
@@ -75,10 +86,15 @@ fn refuse(sentence: &str) -> ExitCode {
 }
 
 fn carry_out(order: v1::Order, spool: &Path, link: &Arc<Link>, control: &Arc<Control>) -> Result<(), Problem> {
+    if let Some(Work::Doctor(order)) = &order.work {
+        return doctor::run(order, link, control);
+    }
     let source = order.source.ok_or_else(|| bad_order("no source"))?;
     let sources = source::Sources::of(std::iter::once(&source).chain(&order.more_sources), link)?;
     let open = |place| sources.open(place);
     match order.work.ok_or_else(|| bad_order("no work"))? {
+        // Done above: it has no source.
+        Work::Doctor(_) => Ok(()),
         Work::Probe(_) => {
             let facts = probe::probe(open(0)?, source.size_bytes, control)?;
             let json = serde_json::to_vec(&facts).map_err(|error| bad_order(&error.to_string()))?;

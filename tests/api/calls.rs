@@ -297,6 +297,17 @@ async fn the_node_tells_of_itself_and_drains() {
     let node = client.get_node(GetNodeRequest {}).await.unwrap().into_inner();
     assert_eq!((node.version.as_str(), node.jobs_queued), (env!("CARGO_PKG_VERSION"), 3));
     assert_eq!((node.devices[0].capacity[0].total, node.devices[0].capacity[0].held), (2, 1));
+    let device = &node.devices[0];
+    assert_eq!((device.driver.as_str(), device.model.as_str(), device.memory_mib), ("a driver", "a model", 2048));
+    assert_eq!((device.encode_engines, device.decode_engines, device.simulated), (1, 2, true));
+    let told = device.abilities.iter().map(|ability| (ability.verdict().as_str_name(), ability.code.as_str()));
+    let expected = [("VERDICT_WORKS", ""), ("VERDICT_NO", "device.no_engine"), ("VERDICT_UNTRIED", "")];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    let no = &device.abilities[1];
+    assert_eq!(
+        (no.operation.as_str(), no.codec.as_str(), no.depth, no.remedy.as_str()),
+        ("encode", "hevc", 10, "another")
+    );
     let drained = client.drain_node(DrainNodeRequest { drain: true }).await.unwrap().into_inner();
     assert!(drained.draining && client.get_node(GetNodeRequest {}).await.unwrap().into_inner().draining);
 }

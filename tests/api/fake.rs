@@ -1,6 +1,7 @@
 //! An appliance that carries nothing out: jobs lie in memory, and a test says what happens to them.
 
 use reelmill::api::{Appliance, NodeDevice, NodeStatus, Planned, Reply, StopOutcome};
+use reelmill::model::device::{Ability, DeviceId, DeviceInfo, DeviceKind, Operation, Verdict};
 use reelmill::model::job::Change;
 use reelmill::model::state::{JobEvent, JobState, OutputEvent};
 use reelmill::model::{JobId, JobRecord, JobSpec, Locator, MediaFacts, Problem, Revision};
@@ -317,6 +318,7 @@ impl Appliance for Fake {
                 name: "two cores".into(),
                 capacity: vec![("cpu.threads".into(), 2, 1)],
                 stages: vec!["decode", "encode"],
+                info: Some(device_info()),
             }],
             jobs_queued: 3,
             jobs_active: 1,
@@ -326,5 +328,33 @@ impl Appliance for Fake {
 
     fn drain(&self, drain: bool) {
         self.draining.store(drain, Ordering::SeqCst);
+    }
+}
+
+/// A device of which something is known.
+fn device_info() -> DeviceInfo {
+    let ability = |depth, verdict| Ability {
+        operation: Operation::Encode,
+        codec: "hevc".into(),
+        depth,
+        verdict,
+        size_min: (16, 16),
+        size_max: (8192, 8192),
+    };
+    let no = Verdict::No { code: "device.no_engine".into(), reason: "none".into(), remedy: "another".into() };
+    DeviceInfo {
+        id: DeviceId("cpu".into()),
+        kind: DeviceKind::Cpu,
+        name: "two cores".into(),
+        driver: "a driver".into(),
+        address: String::new(),
+        model: "a model".into(),
+        memory_mib: 2048,
+        encode_engines: 1,
+        decode_engines: 2,
+        sessions_counted: false,
+        threads: 2,
+        simulated: true,
+        abilities: vec![ability(8, Verdict::Works), ability(10, no), ability(0, Verdict::Untried)],
     }
 }

@@ -3,6 +3,7 @@
 
 mod commands;
 mod config;
+mod doctor;
 mod fake;
 mod follow;
 mod sample;

@@ -253,6 +253,30 @@ pub(crate) fn node() -> v1::GetNodeResponse {
         name: "8 threads".into(),
         capacity: vec![capacity],
         stages: vec!["decode".into(), "encode".into()],
+        driver: "550.54".into(),
+        model: "sample".into(),
+        memory_mib: 2048,
+        encode_engines: 1,
+        decode_engines: 2,
+        simulated: false,
+        abilities: vec![
+            v1::Ability {
+                operation: "encode".into(),
+                codec: "h264".into(),
+                depth: 8,
+                verdict: 1,
+                ..v1::Ability::default()
+            },
+            v1::Ability {
+                operation: "encode".into(),
+                codec: "av1".into(),
+                depth: 10,
+                verdict: 2,
+                code: "device.no_engine".into(),
+                reason: "it has no engine".into(),
+                remedy: "use another".into(),
+            },
+        ],
     };
     v1::GetNodeResponse {
         version: "0.1.0".into(),

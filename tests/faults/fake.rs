@@ -207,6 +207,7 @@ impl Fake {
             },
             Some(Work::Video(video)) => self.video(&video),
             Some(Work::Audio(audio)) => self.audio(&audio),
+            Some(Work::Doctor(order)) => self.doctor(&order),
             None => 70,
         }
     }
@@ -247,6 +248,34 @@ impl Fake {
                     self.mishap(span, earlier);
                 }
             }
+        }
+        self.finish(0)
+    }
+
+    /// A device that does everything, but for the mishap that the script names.
+    fn doctor(&mut self, order: &v1::DoctorOrder) -> i32 {
+        let trials: Vec<_> = order.trials.iter().map(|t| format!("{}.{}.{}", t.operation, t.codec, t.depth)).collect();
+        let arguments: Vec<_> = std::env::args().skip_while(|argument| argument != "--spool").skip(2).collect();
+        self.begin(&format!("doctor {} {}", arguments.join(" "), trials.join(" ")));
+        if self.script == "doctor-dies-at-once" && !trials.is_empty() {
+            std::process::abort();
+        }
+        self.say(Message::Doctor(v1::Doctor { ffmpeg: "fake 1.0".into() }));
+        for (index, trial) in trials.iter().enumerate() {
+            if self.script == "doctor-crashes" && trial == "encode.hevc.10" {
+                std::process::abort();
+            }
+            let refused = self.script == "doctor-crashes" && trial == "encode.av1.8";
+            if refused {
+                self.log("OpenEncodeSessionEx failed: incompatible client key (21): (no details)");
+            }
+            let failure = refused.then(|| v1::TrialFailure {
+                what: "open the encoder".into(),
+                error: -22,
+                message: "Invalid argument".into(),
+                ..v1::TrialFailure::default()
+            });
+            self.say(Message::Tried(v1::Tried { trial: index as u32, failure }));
         }
         self.finish(0)
     }

@@ -5,5 +5,6 @@
 
 mod command;
 mod dispatch;
+mod doctor;
 mod fake;
 mod supervise;

@@ -3,6 +3,7 @@
 
 mod change;
 mod delivery;
+mod device;
 mod enums;
 mod facts;
 mod job;
@@ -14,6 +15,7 @@ mod time;
 
 pub(super) use change::{Names, change, progress};
 pub(super) use delivery::delivery;
+pub(super) use device::ability;
 pub(super) use enums::Wire;
 pub(crate) use facts::facts;
 pub(super) use job::{job, summary};

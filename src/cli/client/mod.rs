@@ -1,8 +1,9 @@
 //! Clients of a daemon: `reelmill submit`, `watch`, `list`, `get`, `stop`, `retry`, `delete`, `deliveries`, `node`,
-//! `drain`, and `probe` and `plan` of what only a daemon can read.
+//! `devices`, `drain`, and `probe` and `plan` of what only a daemon can read.
 
 mod connect;
 pub(super) mod control;
+pub(super) mod devices;
 mod follow;
 pub(super) mod jobs;
 mod json;
