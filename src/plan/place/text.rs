@@ -66,13 +66,13 @@ impl Layout<'_> {
     /// From a rung's parent, or from prepared frames, to the rung.
     pub(super) fn rung_text(&self, i: usize) -> String {
         match self.parents[i] {
-            Some(parent) => self.from_rung(parent, i),
-            None if is_device(self.prepared) => self.from_device(i),
-            None => self.from_host(i),
+            Some(parent) => self.rung_chain(parent, i),
+            None if is_device(self.prepared) => self.device_chain(i),
+            None => self.host_chain(i),
         }
     }
 
-    fn from_rung(&self, parent: usize, i: usize) -> String {
+    fn rung_chain(&self, parent: usize, i: usize) -> String {
         let (from, to, deep) = (self.size(parent), self.size(i), self.is_deep(i));
         let mut chain = Chain::default();
         if is_device(self.memory[parent]) {
@@ -95,7 +95,7 @@ impl Layout<'_> {
     }
 
     /// From prepared frames in device memory. What is tone-mapped comes down for it, small already.
-    fn from_device(&self, i: usize) -> String {
+    fn device_chain(&self, i: usize) -> String {
         let tone_mapped = self.is_tone_mapped(i);
         let deep = self.is_deep(i) || tone_mapped;
         let mut chain = Chain::default();
@@ -115,7 +115,7 @@ impl Layout<'_> {
     }
 
     /// From prepared frames in the host's memory.
-    fn from_host(&self, i: usize) -> String {
+    fn host_chain(&self, i: usize) -> String {
         let (size, deep) = (self.size(i), self.is_deep(i));
         let mut chain = Chain::default();
         if !is_device(self.memory[i]) {
