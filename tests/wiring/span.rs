@@ -157,7 +157,8 @@ fn child_loses_all() {
     let source = source();
     let mut plan = placed(&source);
     let (wanted, ability) = match fault().as_str() {
-        "decoder:1" => (DeviceFault::SoftwareFallback, "decode.h264"),
+        // FFmpeg would have gone on in software, and its log says why.
+        "decoder:1" => (DeviceFault::Unsupported, "decode.h264"),
         "surfaces:1" => (DeviceFault::OutOfMemory, "decode.h264"),
         "decode:30" => (DeviceFault::Lost, "decode.h264"),
         // Of whose renditions none is left.

@@ -1,13 +1,13 @@
 //! Frames through `hwupload`, `scale_vaapi` and `h264_vaapi`, one call at a time.
 
 use crate::child::{device, on_fake_device};
-use reelmill::av::{Frame, Packet, Polled, VideoEncoderSpec, names};
+use reelmill::av::{Encoder, Frame, Packet, Polled, VideoEncoderSpec, names};
 use reelmill::model::Ratio;
 use reelmill::model::classify::classify;
-use reelmill::model::device::{Accelerator as Placed, DeviceFault, Operation};
+use reelmill::model::device::{Accelerator as Placed, DeviceFault, Memory, Operation};
 use reelmill::model::facts::ColorTags;
 use reelmill::pipeline::accel::{Accelerator, DeviceError, PictureGraph};
-use reelmill::pipeline::hardware;
+use reelmill::pipeline::{DeviceTrouble, hardware};
 
 const TICK: Ratio = Ratio::new(1, 25);
 
@@ -116,6 +116,30 @@ fn child_fails() {
     assert!(error.lines.iter().any(|told| told.contains(line)), "{error:?}");
     assert_eq!(error.after_first, after_first, "{error:?}");
     assert_eq!(classify(operation, Some(error.error.code), &error.lines, error.after_first), Some(fault), "{error:?}");
+}
+
+#[test]
+fn a_stream_that_no_device_takes_is_refused_and_not_decoded_in_software() {
+    on_fake_device("vaapi::child_refuses", "");
+}
+
+#[test]
+#[ignore = "needs the driver that its parent sets up"]
+fn child_refuses() {
+    let color = ColorTags::default();
+    let spec = VideoEncoderSpec { encoder: "libx264", pixel_format: "yuv444p", ..spec(&color, &[]) };
+    let mut encoder = Encoder::video(&spec).unwrap();
+    let mut frame = Frame::picture(160, 120, names::pixel_format("yuv444p").unwrap()).unwrap();
+    frame.set_pts(Some(0));
+    encoder.send(Some(&frame)).unwrap();
+    encoder.send(None).unwrap();
+    let mut packet = Packet::new().unwrap();
+    assert_eq!(encoder.receive(&mut packet).unwrap(), Polled::Ready);
+
+    let mut decoder = open().decoder(&encoder.params().unwrap(), TICK, 4, Memory::Device).unwrap();
+    let refused = decoder.send(Some(&packet)).err().or_else(|| decoder.receive(&mut frame).err()).unwrap();
+    let trouble = DeviceTrouble::of(Operation::Decode, "h264", "the source", &refused).unwrap();
+    assert_eq!(trouble.fault, DeviceFault::SoftwareFallback, "{refused:?}");
 }
 
 #[test]
