@@ -69,7 +69,7 @@ fn decoded_and_scaled_on_the_card_it_looks_as_by_the_cpu() {
     let directory = tempfile::tempdir().unwrap();
     let source = card::moving(directory.path(), 4);
     let (cpu, gpu) = (directory.path().join("cpu"), directory.path().join("gpu"));
-    [&cpu, &gpu].map(|path| std::fs::create_dir(path).unwrap());
+    [&cpu, &gpu].into_iter().for_each(|path| std::fs::create_dir(path).unwrap());
     let by_cpu = make(&source, &by_cpu(&source), &cpu);
     let by_card = make(&source, &by_card(&source), &gpu);
     assert_eq!(by_cpu.len(), 2);
