@@ -65,10 +65,10 @@ impl Board {
         if shape.waiting[class] == 0 {
             self.open[class].remove(&id);
         }
-        if shape.waiting == [0; 3] {
-            if let Some(since) = shape.blocked_since.take() {
-                self.blocked.remove(&(since, id));
-            }
+        if shape.waiting == [0; 3]
+            && let Some(since) = shape.blocked_since.take()
+        {
+            self.blocked.remove(&(since, id));
         }
     }
 
