@@ -33,13 +33,16 @@ pub struct Scheduler {
     pub(crate) pool: Pool,
     pub(crate) board: Board,
     pub(crate) queue: Queue,
-    pub(crate) jobs: BTreeMap<JobId, Job>,
+    /// Boxed, so that a search passes through few lines of memory.
+    pub(crate) jobs: BTreeMap<JobId, Box<Job>>,
     pub(crate) timers: BTreeSet<(u64, Timer)>,
     pub(crate) reservations: Vec<Reservation>,
     /// Jobs whose next span holds up spans of theirs that run; they are told anew that they wait.
     pub(crate) held_up: Vec<JobId>,
     /// Room is not looked for again before this time, ms, after none was found to keep.
     pub(crate) reserve_from: u64,
+    /// Which devices are compared next for room to keep.
+    pub(crate) reserve_turn: usize,
     submitted: u64,
 }
 
@@ -124,7 +127,7 @@ impl Scheduler {
         job.deadline_ms = demand.deadline_ms;
         job.plans = demand.groups.iter().map(|group| self.plan(group)).collect();
         job.add_spans(demand.spans);
-        self.jobs.insert(demand.job, job);
+        self.jobs.insert(demand.job, Box::new(job));
         self.settle(demand.job, now, actions);
     }
 
