@@ -86,7 +86,7 @@ pub struct Fate {
 const HOUR_MS: f64 = 3_600_000.0;
 /// Of a thousand devices with sessions, how many take fewer than declared, and how many of a hundred those take.
 const SHORT_CAPS_PER_MILLE: usize = 20;
-const SHORT_CAP_PERCENT: u64 = 40;
+const SHORT_CAP_PERCENT: u64 = 60;
 
 impl Fate {
     /// For a fleet until `end_ms`. On a day a device is lost with probability 1/5 and becomes a black hole with 1/250;

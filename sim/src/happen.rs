@@ -95,6 +95,10 @@ impl World {
         if !self.runs[slot].live || self.runs[slot].generation != generation {
             return;
         }
+        if let (How::Refused, Some(device)) = (how, self.runs[slot].device) {
+            self.figures.counts.sessions_refused += 1;
+            self.tell(Event::Refused { dimension: NAMES[SESSIONS].clone(), device: Some(DeviceId(device)) });
+        }
         let run = self.vacate(slot, how != How::Finished);
         let (job, span) = (JobId(run.job), SpanId(run.span));
         if how == How::Finished {
@@ -122,11 +126,6 @@ impl World {
     fn failed(&mut self, run: &Run, how: How) {
         self.figures.counts.failed += 1;
         let (now, way) = (self.now, self.way_of(run));
-        if let (How::Refused, Some(device)) = (how, run.device) {
-            self.figures.counts.sessions_refused += 1;
-            let dimension = NAMES[SESSIONS].clone();
-            self.tell(Event::Refused { dimension, device: Some(DeviceId(device)) });
-        }
         let Some(job) = self.job(run.job) else { return };
         let entry = &mut job.spans[run.span as usize];
         let blame = way.and_then(|way| way.abilities.last().cloned()).filter(|_| how == How::Blamed);
