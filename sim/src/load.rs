@@ -50,29 +50,28 @@ pub struct Shape {
 /// Pictures of the ladder's rungs, millions of pixels: 2160p, 1440p, 1080p, 720p, 540p, 432p, 360p, 234p.
 const RUNGS: [f64; 8] = [8.294, 3.686, 2.074, 0.922, 0.518, 0.332, 0.230, 0.097];
 
-/// Every shape that a job may have.
+/// First rung, rungs, frames a second, and how common that is. A fleet of this kind gets heavy masters.
+const LADDERS: [(usize, usize, f64, f64); 5] =
+    [(0, 8, 60.0, 0.30), (0, 6, 30.0, 0.25), (2, 5, 60.0, 0.20), (2, 6, 30.0, 0.15), (2, 3, 30.0, 0.10)];
+/// Codec of the ladder, whether it has ten bits, codec of the source, and how common that is.
+const CODECS: [(Codec, bool, Codec, f64); 7] = [
+    (Codec::H264, false, Codec::H264, 0.40),
+    (Codec::H264, false, Codec::Hevc, 0.16),
+    (Codec::H264, true, Codec::Hevc, 0.01),
+    (Codec::Hevc, false, Codec::Hevc, 0.18),
+    (Codec::Hevc, true, Codec::Hevc, 0.10),
+    (Codec::Av1, false, Codec::H264, 0.10),
+    (Codec::Av1, true, Codec::Av1, 0.05),
+];
+
+/// Every shape that a job may have: the few dozen that the profiles of a platform come to.
 pub fn catalogue() -> Vec<Shape> {
     let mut shapes = Vec::new();
-    // The first rung, how many there are, and how common that is. A fleet of this kind gets heavy masters.
-    for (first, count, size_weight) in [(0, 8, 0.35), (0, 6, 0.25), (2, 5, 0.2), (2, 6, 0.15), (2, 3, 0.05)] {
-        for (fps, fps_weight) in [(30.0, 0.4), (60.0, 0.6)] {
-            for (codec, ten_bit, codec_weight) in [
-                (Codec::H264, false, 0.56),
-                (Codec::H264, true, 0.01),
-                (Codec::Hevc, false, 0.18),
-                (Codec::Hevc, true, 0.10),
-                (Codec::Av1, false, 0.10),
-                (Codec::Av1, true, 0.05),
-            ] {
-                for (source, source_weight) in [(Codec::H264, 0.6), (Codec::Hevc, 0.35), (Codec::Av1, 0.05)] {
-                    // A ten-bit ladder comes from a ten-bit master, which H.264 hardly ever is.
-                    let source = if ten_bit && source == Codec::H264 { Codec::Hevc } else { source };
-                    let weight = size_weight * fps_weight * codec_weight * source_weight;
-                    let rungs = RUNGS[first..(first + count).min(RUNGS.len())].to_vec();
-                    let span_s = if fps > 30.0 { 100.0 } else { 120.0 };
-                    shapes.push(shape(weight, codec, source, ten_bit, rungs, fps, span_s));
-                }
-            }
+    for (first, count, fps, size_weight) in LADDERS {
+        for (codec, ten_bit, source, codec_weight) in CODECS {
+            let rungs = RUNGS[first..(first + count).min(RUNGS.len())].to_vec();
+            let span_s = if fps > 30.0 { 100.0 } else { 120.0 };
+            shapes.push(shape(size_weight * codec_weight, codec, source, ten_bit, rungs, fps, span_s));
         }
     }
     shapes
