@@ -4,15 +4,16 @@
 use crate::fleet::Fleet;
 use crate::share::Share;
 use crate::vector::Dimension;
-use crate::way::{Candidates, Shapes};
+use crate::way::{Candidates, Held, Shapes};
 use std::collections::BTreeSet;
 
 /// The lists, and what is known of them.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Board {
     pub(crate) shapes: Shapes,
-    /// Those that some job waits with.
-    pub(crate) waiting: BTreeSet<u32>,
+    /// Those that some job has waited with. What is known of them is kept up to date while any job has them, waiting or
+    /// not, since to find it out anew takes a search.
+    pub(crate) known: BTreeSet<u32>,
     /// The same by the number of each kind that they name.
     by_kind: Vec<BTreeSet<u32>>,
     /// By class, those that some job of the class waits with and that may fit.
@@ -28,21 +29,18 @@ pub(crate) struct Board {
 pub(crate) struct Lack {
     /// For the best of the choices.
     pub(crate) dimension: Dimension,
-    /// The host has too little for one of them.
-    pub(crate) host_short: bool,
+    /// The ways, by index, for which the host has too little.
+    pub(crate) host_short: Vec<usize>,
     /// One fits, but a better one is free soon.
-    pub(crate) held_back: bool,
+    pub(crate) held_back: Option<Held>,
 }
 
 impl Board {
     /// One more job of a class waits with a list.
-    pub(crate) fn wait(&mut self, id: u32, class: usize) {
+    pub(crate) fn wait(&mut self, id: u32, class: usize, fleet: &Fleet) {
         let Some(shape) = self.shapes.get_mut(id) else { return };
-        if shape.waiting == [0; 3] {
-            // Nothing was kept about it while nobody waited.
-            shape.fits = [Candidates::Anywhere, Candidates::Anywhere, Candidates::Anywhere];
-            shape.held_back = [false; 3];
-            shape.blocked_since = None;
+        if !shape.is_known {
+            shape.is_known = true;
             for kind in &shape.kinds {
                 let at = *kind as usize;
                 if self.by_kind.len() <= at {
@@ -50,11 +48,10 @@ impl Board {
                 }
                 self.by_kind[at].insert(id);
             }
-            self.waiting.insert(id);
-        } else if shape.held_back[class] {
-            // The better device is further away by one job.
-            shape.fits[class] = Candidates::Anywhere;
+            self.known.insert(id);
         }
+        // The better device is further away by one job.
+        shape.reconsider(class, fleet);
         shape.waiting[class] += 1;
         if shape.fits[class] != Candidates::Nowhere {
             self.open[class].insert(id);
@@ -69,12 +66,6 @@ impl Board {
             self.open[class].remove(&id);
         }
         if shape.waiting == [0; 3] {
-            self.waiting.remove(&id);
-            for kind in &shape.kinds {
-                if let Some(shapes) = self.by_kind.get_mut(*kind as usize) {
-                    shapes.remove(&id);
-                }
-            }
             if let Some(since) = shape.blocked_since.take() {
                 self.blocked.remove(&(since, id));
             }
@@ -85,7 +76,11 @@ impl Board {
     pub(crate) fn block(&mut self, id: u32, class: usize, lack: Lack, now: u64) {
         let Some(shape) = self.shapes.get_mut(id) else { return };
         shape.fits[class] = Candidates::Nowhere;
-        shape.host_short |= lack.host_short;
+        for way in lack.host_short {
+            if !shape.host_short.contains(&way) {
+                shape.host_short.push(way);
+            }
+        }
         shape.held_back[class] = lack.held_back;
         shape.lacks[class] = Some(lack.dimension);
         if shape.blocked_since.is_none() {
@@ -105,36 +100,40 @@ impl Board {
     /// A device may have more room than before, or is of no use to wait for any more.
     pub(crate) fn room_on(&mut self, slot: u32, fleet: &Fleet, host: &Share) {
         let Some(device) = fleet.slot(slot) else { return };
-        let Some(shapes) = self.by_kind.get(device.kind as usize) else { return };
-        for id in shapes {
-            let Some(shape) = self.shapes.get_mut(*id) else { continue };
-            if shape.ways.iter().any(|way| device.fits(way) && host.fits(&way.host)) {
-                for class in 0..3 {
-                    shape.fits[class].add(slot);
-                    if shape.waiting[class] > 0 {
-                        self.open[class].insert(*id);
-                    }
-                }
-            }
-            // With a lease less on the better kind it is another reckoning.
-            for class in (0..3).filter(|class| shape.held_back[*class] && shape.waiting[*class] > 0) {
-                shape.fits[class] = Candidates::Anywhere;
-                self.open[class].insert(*id);
-            }
-        }
-    }
-
-    /// The host may have more room than before.
-    pub(crate) fn room_on_host(&mut self, host: &Share) {
-        for id in &self.waiting {
-            let Some(shape) = self.shapes.get_mut(*id) else { continue };
-            if shape.host_short && shape.ways.iter().any(|way| host.fits(&way.host)) {
-                shape.host_short = false;
-                shape.fits = [Candidates::Anywhere, Candidates::Anywhere, Candidates::Anywhere];
+        let Some(shapes) = self.by_kind.get_mut(device.kind as usize) else { return };
+        shapes.retain(|id| {
+            let Some(shape) = self.shapes.get_mut(*id).filter(|shape| shape.is_known) else { return false };
+            if shape.device_gained(slot, device, fleet, host) {
                 for class in (0..3).filter(|class| shape.waiting[*class] > 0) {
                     self.open[class].insert(*id);
                 }
             }
-        }
+            // With a lease less on the better kind it is another reckoning.
+            for class in 0..3 {
+                if shape.reconsider(class, fleet) && shape.waiting[class] > 0 {
+                    self.open[class].insert(*id);
+                }
+            }
+            true
+        });
+    }
+
+    /// The host may have more room than before.
+    pub(crate) fn room_on_host(&mut self, host: &Share) {
+        self.known.retain(|id| {
+            let Some(shape) = self.shapes.get_mut(*id).filter(|shape| shape.is_known) else { return false };
+            let Some(gained) = shape.host_gained(host) else { return true };
+            for class in 0..3 {
+                match (&shape.fits[class], &gained) {
+                    (_, Candidates::Anywhere) => shape.fits[class] = Candidates::Anywhere,
+                    (Candidates::Nowhere, _) => shape.fits[class] = gained.clone(),
+                    _ => {}
+                }
+                if shape.waiting[class] > 0 {
+                    self.open[class].insert(*id);
+                }
+            }
+            true
+        });
     }
 }

@@ -5,7 +5,7 @@ use crate::fleet::{Prefer, Slot};
 use crate::reserve::Reservation;
 use crate::scheduler::Scheduler;
 use crate::vector::Dimension;
-use crate::way::{Candidates, Way};
+use crate::way::{Candidates, Held, Way};
 use std::sync::Arc;
 
 /// What a span waits for when there is no device of the kind, or each is set aside.
@@ -22,21 +22,23 @@ pub(crate) struct Taken {
 impl Scheduler {
     /// The first way of a list that fits, and the device for it; otherwise what the first one lacks. Changes nothing.
     pub(crate) fn choose(&self, id: u32, class: usize, now: u64) -> Result<Taken, Lack> {
-        let nothing = || Lack { dimension: DEVICE, host_short: false, held_back: false };
+        let nothing = || Lack { dimension: DEVICE, host_short: Vec::new(), held_back: None };
         let Some(shape) = self.board.shapes.get(id) else { return Err(nothing()) };
         let mut lack: Option<Lack> = None;
         let mut first_lack = None;
         let waits_long = shape.blocked_since.is_some_and(|since| since + self.policy.reserve_ms <= now);
         let mut awaited: Vec<&Way> = Vec::new();
-        for way in &shape.ways {
-            let mut blocked = |dimension: Dimension, host_short: bool, held_back: bool| {
+        for (index, way) in shape.ways.iter().enumerate() {
+            let mut blocked = |dimension: Dimension| {
                 first_lack.get_or_insert_with(|| (way.number, dimension.clone()));
-                let lack = lack.get_or_insert_with(|| Lack { dimension, ..nothing() });
-                lack.host_short |= host_short;
-                lack.held_back |= held_back;
+                lack.get_or_insert_with(|| Lack { dimension, ..nothing() });
             };
             if let Some(short) = self.pool.host.lacks(&way.host, |id| self.withheld_host(id, class)) {
-                blocked(self.pool.dimensions.name(short).cloned().unwrap_or(DEVICE), true, false);
+                blocked(self.pool.dimensions.name(short).cloned().unwrap_or(DEVICE));
+                // Where no device has room either, it is looked at again when one has.
+                if way.kind.is_none() || self.device_for(way, &shape.fits[class], class).is_some() {
+                    lack.iter_mut().for_each(|lack| lack.host_short.push(index));
+                }
                 continue;
             }
             let slot = match way.kind {
@@ -44,33 +46,25 @@ impl Scheduler {
                 Some(_) => match self.device_for(way, &shape.fits[class], class) {
                     Some(slot) => Some(slot),
                     None => {
-                        blocked(self.pool.fleet.lack(way).unwrap_or(DEVICE), false, false);
+                        blocked(self.pool.fleet.lack(way).unwrap_or(DEVICE));
                         awaited.push(way);
                         continue;
                     }
                 },
             };
-            if !waits_long && awaited.iter().any(|better| self.ends_sooner(better, way, class)) {
-                blocked(DEVICE, false, true);
+            let held = |better: &&Way| {
+                let (kind, better_pace) = (better.kind?, better.pace);
+                Some(Held { way: index, slot, pace: way.pace, kind, better_pace })
+            };
+            let mut better = awaited.iter().filter_map(held).filter(|_| !waits_long);
+            if let Some(held) = better.find(|held| held.ends_sooner(&self.pool.fleet, class)) {
+                lack.iter_mut().for_each(|lack| lack.held_back = lack.held_back.or(Some(held)));
                 continue;
             }
             let instead_of = first_lack.filter(|_| way.number > 0);
             return Ok(Taken { way: Arc::clone(way), slot, instead_of });
         }
         Err(lack.unwrap_or_else(nothing))
-    }
-
-    /// Whether waiting for a device of a better way ends sooner than taking another way now. The wait is reckoned from
-    /// the leases that run on the better kind, which end evenly over the time that one takes, and from those who wait for
-    /// the kind in this class or a higher one: with `l` leases and `w` waiting, `w / l` of that time. Where no lease runs
-    /// none will end, so nobody waits.
-    fn ends_sooner(&self, better: &Way, way: &Way, class: usize) -> bool {
-        let Some(kind) = better.kind.and_then(|kind| self.pool.fleet.kinds.get(kind as usize)) else { return false };
-        if better.pace == 0 || way.pace == 0 || kind.leases == 0 {
-            return false;
-        }
-        let waiting: u64 = kind.waiting[..=class].iter().sum();
-        way.pace.saturating_mul(kind.leases) > better.pace.saturating_mul(waiting + kind.leases)
     }
 
     /// High work gets the emptiest device, other work fills one up, so that whole devices stay free. Never by how fast a

@@ -68,7 +68,7 @@ impl Scheduler {
     /// What there is has changed, so that some who wait may have to be refused.
     pub(crate) fn look_again(&mut self, now: u64, actions: &mut Vec<Action>) {
         self.board.version += 1;
-        for shape in self.board.waiting.iter().copied().collect::<Vec<_>>() {
+        for shape in self.board.known.iter().copied().collect::<Vec<_>>() {
             match self.outlook(shape, now) {
                 Outlook::Possible => continue,
                 Outlook::Until(until) => {

@@ -172,8 +172,8 @@ impl Scheduler {
             self.timers.insert((at, Timer::Rise(id)));
         }
         self.queue.insert(job, place);
-        self.board.wait(shape, class);
         self.count_kinds(place, true);
+        self.board.wait(shape, class, &self.pool.fleet);
     }
 
     fn count_kinds(&mut self, place: Place, more: bool) {

@@ -31,6 +31,8 @@ pub(crate) struct Owner {
 struct Line {
     /// By list of choices, then rank.
     jobs: BTreeSet<(u32, Rank)>,
+    /// By rank alone.
+    ranks: BTreeSet<Rank>,
     /// The oldest decides between owners of equal shares.
     numbers: BTreeSet<u64>,
 }
@@ -45,20 +47,13 @@ pub(crate) struct Queue {
     order: [BTreeSet<(u64, u64, u32)>; 3],
     /// By class, list of choices, then rank: jobs that come before all shares from the time that is their key.
     first: [BTreeSet<(u32, Rank)>; 3],
+    /// The same by rank alone.
+    first_ranks: [BTreeSet<Rank>; 3],
     /// Jobs that wait, by class.
     pub(crate) lengths: [usize; 3],
 }
 
-/// Calls `visit` with the first job of each list of choices in a set that is ordered by list.
-fn heads(jobs: &BTreeSet<(u32, Rank)>, mut visit: impl FnMut(u32, Rank)) {
-    let mut from = 0;
-    while let Some((shape, rank)) = jobs.range((from, LOWEST)..).next() {
-        visit(*shape, *rank);
-        let Some(next) = shape.checked_add(1) else { return };
-        from = next;
-    }
-}
-
+/// Before every other.
 const LOWEST: Rank = (0, 0, JobId(0));
 
 fn head(jobs: &BTreeSet<(u32, Rank)>, shape: u32) -> Option<Rank> {
@@ -109,10 +104,12 @@ impl Queue {
         let rank = (place.key, job.number, job.id);
         self.relist(job.owner, Some(place.class), |owner| {
             owner.lines[place.class].jobs.insert((place.shape, rank));
+            owner.lines[place.class].ranks.insert(rank);
             owner.lines[place.class].numbers.insert(job.number);
         });
         if let Some(from) = place.first_from {
             self.first[place.class].insert((place.shape, (from, job.number, job.id)));
+            self.first_ranks[place.class].insert((from, job.number, job.id));
         }
         self.lengths[place.class] += 1;
     }
@@ -121,10 +118,12 @@ impl Queue {
         let rank = (place.key, job.number, job.id);
         self.relist(job.owner, Some(place.class), |owner| {
             owner.lines[place.class].jobs.remove(&(place.shape, rank));
+            owner.lines[place.class].ranks.remove(&rank);
             owner.lines[place.class].numbers.remove(&job.number);
         });
         if let Some(from) = place.first_from {
             self.first[place.class].remove(&(place.shape, (from, job.number, job.id)));
+            self.first_ranks[place.class].remove(&(from, job.number, job.id));
         }
         self.lengths[place.class] -= 1;
     }
@@ -181,15 +180,9 @@ impl Queue {
 
     /// The job of a class that is next, whether it fits or not.
     pub(crate) fn head(&self, class: usize, now: u64) -> Option<JobId> {
-        let mut best: Option<Rank> = None;
-        heads(&self.first[class], |_, rank| best = Some(best.map_or(rank, |best| best.min(rank))));
-        if let Some((_, _, job)) = best.filter(|(from, _, _)| *from <= now) {
-            return Some(job);
-        }
-        let mut best: Option<Rank> = None;
-        let line = self.lines(class).next()?;
-        heads(&line.jobs, |_, rank| best = Some(best.map_or(rank, |best| best.min(rank))));
-        best.map(|(_, _, job)| job)
+        let raised = self.first_ranks[class].first().filter(|(from, _, _)| *from <= now);
+        let (_, _, job) = raised.or_else(|| self.lines(class).next()?.ranks.first())?;
+        Some(*job)
     }
 
     /// Every job that waits with a list of choices in a class.

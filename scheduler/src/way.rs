@@ -1,9 +1,9 @@
 //! Choices in the form in which they are decided by, and the lists of them that spans wait with.
 
 use crate::choice::{Choice, Group};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Slot};
 use crate::names::Names;
-use crate::share::Amounts;
+use crate::share::{Amounts, Share};
 use crate::vector::{Dimension, Vector};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -48,14 +48,42 @@ const CANDIDATES_MAX: usize = 8;
 impl Candidates {
     pub(crate) fn add(&mut self, slot: u32) {
         match self {
+            Self::Anywhere => {}
             Self::Nowhere => *self = Self::On(vec![slot]),
             Self::On(slots) if slots.len() < CANDIDATES_MAX => {
                 if !slots.contains(&slot) {
                     slots.push(slot);
                 }
             }
-            Self::On(_) | Self::Anywhere => *self = Self::Anywhere,
+            Self::On(_) => *self = Self::Anywhere,
         }
+    }
+}
+
+/// A way that is not taken for the sake of a better one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Held {
+    /// The index of the way, and where it fits.
+    pub(crate) way: usize,
+    pub(crate) slot: Option<u32>,
+    pub(crate) pace: u64,
+    /// The kind that is waited for, and how long the better way takes on it.
+    pub(crate) kind: u32,
+    pub(crate) better_pace: u64,
+}
+
+impl Held {
+    /// Whether waiting for the better device still ends sooner. The wait is reckoned from the leases that run on the
+    /// better kind, which end evenly over the time that one takes, and from those who wait for the kind in this class or
+    /// a higher one: with `l` leases and `w` waiting, `w / l` of that time. Where no lease runs none will end, so nobody
+    /// waits.
+    pub(crate) fn ends_sooner(&self, fleet: &Fleet, class: usize) -> bool {
+        let Some(kind) = fleet.kinds.get(self.kind as usize) else { return false };
+        if self.better_pace == 0 || self.pace == 0 || kind.leases == 0 {
+            return false;
+        }
+        let waiting: u64 = kind.waiting[..=class].iter().sum();
+        self.pace.saturating_mul(kind.leases) > self.better_pace.saturating_mul(waiting + kind.leases)
     }
 }
 
@@ -67,19 +95,80 @@ pub(crate) struct Shape {
     /// The kinds among them.
     pub(crate) kinds: Vec<u32>,
     groups: u32,
+    /// Whether the board keeps up with it.
+    pub(crate) is_known: bool,
     /// Jobs that wait with it, by class.
     pub(crate) waiting: [u32; 3],
     pub(crate) fits: [Candidates; 3],
-    /// When it did not fit last, the host had too little for one of the ways.
-    pub(crate) host_short: bool,
+    /// The ways, by index, for which the host had too little when it did not fit last.
+    pub(crate) host_short: Vec<usize>,
     /// It fits, and does not take it, since a better device is free soon.
-    pub(crate) held_back: [bool; 3],
+    pub(crate) held_back: [Option<Held>; 3],
     /// What there was too little of.
     pub(crate) lacks: [Option<Dimension>; 3],
     /// The version of what there is at which one of the ways was found to be possible.
     pub(crate) possible_at: Option<u64>,
     /// Since when jobs wait with it and none was started, ms.
     pub(crate) blocked_since: Option<u64>,
+}
+
+impl Shape {
+    /// Looks again at a way that was not taken for the sake of a better one. Whether it may be taken now.
+    pub(crate) fn reconsider(&mut self, class: usize, fleet: &Fleet) -> bool {
+        let Some(held) = self.held_back[class].filter(|held| !held.ends_sooner(fleet, class)) else { return false };
+        self.held_back[class] = None;
+        let way = self.ways.get(held.way);
+        let still_fits = |slot| fleet.slot(slot).is_some_and(|device| way.is_some_and(|way| device.fits(way)));
+        match held.slot {
+            Some(slot) if still_fits(slot) => self.fits[class].add(slot),
+            Some(_) => self.fits[class] = Candidates::Anywhere,
+            None if self.fits[class] == Candidates::Nowhere => self.fits[class] = Candidates::On(Vec::new()),
+            None => {}
+        }
+        true
+    }
+
+    /// A device may have more room. Whether one of the ways fits there now.
+    pub(crate) fn device_gained(&mut self, slot: u32, device: &Slot, fleet: &Fleet, host: &Share) -> bool {
+        let mut gained = false;
+        for (index, way) in self.ways.iter().enumerate().filter(|(_, way)| device.fits(way)) {
+            if host.fits(&way.host) {
+                gained = true;
+            } else if !self.host_short.contains(&index) {
+                // It is the host that it waits for from now on.
+                self.host_short.push(index);
+            }
+        }
+        if gained {
+            let ways = &self.ways;
+            let fits = |slot: &u32| fleet.slot(*slot).is_some_and(|device| ways.iter().any(|way| device.fits(way)));
+            for candidates in &mut self.fits {
+                if let Candidates::On(slots) = candidates
+                    && slots.len() >= CANDIDATES_MAX
+                {
+                    slots.retain(fits);
+                }
+                candidates.add(slot);
+            }
+        }
+        gained
+    }
+
+    /// Where it may fit that did not for want of something of the host, if the host has enough now.
+    pub(crate) fn host_gained(&mut self, host: &Share) -> Option<Candidates> {
+        let ways = &self.ways;
+        let mut gained = None;
+        self.host_short.retain(|index| {
+            let Some(way) = ways.get(*index).filter(|way| host.fits(&way.host)) else { return true };
+            if way.kind.is_some() {
+                gained = Some(Candidates::Anywhere);
+            } else if gained.is_none() {
+                gained = Some(Candidates::On(Vec::new()));
+            }
+            false
+        });
+        gained
+    }
 }
 
 /// Every list that some group has.
@@ -151,10 +240,11 @@ impl Shapes {
             ways,
             kinds,
             groups: 1,
+            is_known: false,
             waiting: [0; 3],
             fits: [Candidates::Anywhere, Candidates::Anywhere, Candidates::Anywhere],
-            host_short: false,
-            held_back: [false; 3],
+            host_short: Vec::new(),
+            held_back: [None; 3],
             lacks: [None, None, None],
             possible_at: None,
             blocked_since: None,
