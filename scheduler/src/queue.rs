@@ -47,10 +47,6 @@ pub(crate) struct Queue {
     order: [BTreeSet<(u64, u64, u32)>; 3],
     /// By class, list of choices, then rank: jobs that come before all shares from the time that is their key.
     first: [BTreeSet<(u32, Rank)>; 3],
-    /// The same by rank alone: mostly the first one's time has not come, and nobody has to be asked.
-    soonest: [BTreeSet<Rank>; 3],
-    /// By class and list of choices, the owners who wait with it, and how many of their jobs.
-    holders: [Vec<Vec<(u32, u32)>>; 3],
     /// The same by rank alone.
     first_ranks: [BTreeSet<Rank>; 3],
     /// Jobs that wait, by class.
@@ -58,9 +54,6 @@ pub(crate) struct Queue {
 }
 
 /// Before every other.
-/// Up to so many owners are compared with one another; among more, the first in order has a fitting job soon.
-const HOLDERS_FEW: usize = 64;
-
 const LOWEST: Rank = (0, 0, JobId(0));
 
 fn head(jobs: &BTreeSet<(u32, Rank)>, shape: u32) -> Option<Rank> {
@@ -116,19 +109,9 @@ impl Queue {
         });
         if let Some(from) = place.first_from {
             self.first[place.class].insert((place.shape, (from, job.number, job.id)));
-            self.soonest[place.class].insert((from, job.number, job.id));
             self.first_ranks[place.class].insert((from, job.number, job.id));
         }
         self.lengths[place.class] += 1;
-        let holders = &mut self.holders[place.class];
-        if holders.len() <= place.shape as usize {
-            holders.resize(place.shape as usize + 1, Vec::new());
-        }
-        let holders = &mut holders[place.shape as usize];
-        match holders.iter_mut().find(|(owner, _)| *owner == job.owner) {
-            Some((_, jobs)) => *jobs += 1,
-            None => holders.push((job.owner, 1)),
-        }
     }
 
     pub(crate) fn remove(&mut self, job: &Job, place: Place) {
@@ -140,17 +123,9 @@ impl Queue {
         });
         if let Some(from) = place.first_from {
             self.first[place.class].remove(&(place.shape, (from, job.number, job.id)));
-            self.soonest[place.class].remove(&(from, job.number, job.id));
             self.first_ranks[place.class].remove(&(from, job.number, job.id));
         }
         self.lengths[place.class] -= 1;
-        let Some(holders) = self.holders[place.class].get_mut(place.shape as usize) else { return };
-        let Some(at) = holders.iter().position(|(owner, _)| *owner == job.owner) else { return };
-        holders[at].1 -= 1;
-        if holders[at].1 == 0 {
-            // Their order decides nothing.
-            holders.swap_remove(at);
-        }
     }
 
     /// What an owner's leases hold has changed.
@@ -195,28 +170,12 @@ impl Queue {
         if shapes.is_empty() {
             return None;
         }
-        if self.soonest[class].first().is_some_and(|(from, _, _)| *from <= now) {
-            let raised = shapes.iter().filter_map(|shape| head(&self.first[class], *shape)).min();
-            if let Some((_, _, job)) = raised.filter(|(from, _, _)| *from <= now) {
-                return Some(job);
-            }
+        let raised = shapes.iter().filter_map(|shape| head(&self.first[class], *shape)).min();
+        if let Some((_, _, job)) = raised.filter(|(from, _, _)| *from <= now) {
+            return Some(job);
         }
-        let of = |line: &Line| -> Option<Rank> {
-            if line.jobs.len() <= shapes.len() {
-                return line.jobs.iter().filter(|(shape, _)| shapes.contains(shape)).map(|(_, rank)| *rank).min();
-            }
-            shapes.iter().filter_map(|shape| head(&line.jobs, *shape)).min()
-        };
-        let holders = || shapes.iter().filter_map(|shape| self.holders[class].get(*shape as usize)).flatten();
-        if holders().take(HOLDERS_FEW + 1).count() > HOLDERS_FEW {
-            return self.lines(class).find_map(of).map(|(_, _, job)| job);
-        }
-        let stands = |id: u32| {
-            let owner = self.owners.get(id as usize)?.as_ref()?;
-            Some((owner.share, *owner.lines[class].numbers.first()?, id))
-        };
-        let (_, _, id) = holders().filter_map(|(id, _)| stands(*id)).min()?;
-        of(&self.owners.get(id as usize)?.as_ref()?.lines[class]).map(|(_, _, job)| job)
+        let of = |line: &Line| shapes.iter().filter_map(|shape| head(&line.jobs, *shape)).min();
+        self.lines(class).find_map(of).map(|(_, _, job)| job)
     }
 
     /// The job of a class that is next, whether it fits or not.
