@@ -65,10 +65,10 @@ impl Board {
         if shape.waiting[class] == 0 {
             self.open[class].remove(&id);
         }
-        if shape.waiting == [0; 3] {
-            if let Some(since) = shape.blocked_since.take() {
-                self.blocked.remove(&(since, id));
-            }
+        if shape.waiting == [0; 3]
+            && let Some(since) = shape.blocked_since.take()
+        {
+            self.blocked.remove(&(since, id));
         }
     }
 
@@ -88,6 +88,23 @@ impl Board {
             self.blocked.insert((now, id));
         }
         self.open[class].remove(&id);
+    }
+
+    /// Leaves out what no longer fits since something was started, without finding out anew what it lacks: much may have
+    /// fitted into the room that one has taken.
+    pub(crate) fn prune(&mut self, class: usize, fleet: &Fleet, host: &Share, now: u64) {
+        let (shapes, blocked) = (&mut self.shapes, &mut self.blocked);
+        self.open[class].retain(|id| {
+            let Some(shape) = shapes.get_mut(*id) else { return false };
+            if shape.lacks[class].is_none() || shape.still_fits(class, fleet, host) {
+                return true;
+            }
+            if shape.blocked_since.is_none() {
+                shape.blocked_since = Some(now);
+                blocked.insert((now, *id));
+            }
+            false
+        });
     }
 
     /// A job with the list was started.

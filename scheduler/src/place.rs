@@ -28,6 +28,7 @@ impl Scheduler {
                             None => String::new(),
                         };
                         self.start(id, &taken.way, taken.slot, &why, now, actions);
+                        self.board.prune(class, &self.pool.fleet, &self.pool.host, now);
                     }
                     Err(lack) => self.board.block(place.shape, class, lack, now),
                 }

@@ -11,6 +11,9 @@ use std::sync::Arc;
 /// Shares are counted in these parts of all there is.
 pub(crate) const WHOLE: u64 = 1_000_000_000;
 
+/// So many owners are compared one by one.
+const FEW: usize = 64;
+
 /// Key, number and name of a job.
 pub(crate) type Rank = (u64, u64, JobId);
 
@@ -45,6 +48,8 @@ pub(crate) struct Queue {
     names: BTreeMap<Arc<str>, u32>,
     /// By class: share, oldest job, owner.
     order: [BTreeSet<(u64, u64, u32)>; 3],
+    /// By class and list of choices, the owners of jobs that wait with it.
+    sharers: [Vec<BTreeSet<u32>>; 3],
     /// By class, list of choices, then rank: jobs that come before all shares from the time that is their key.
     first: [BTreeSet<(u32, Rank)>; 3],
     /// The same by rank alone.
@@ -111,6 +116,11 @@ impl Queue {
             self.first[place.class].insert((place.shape, (from, job.number, job.id)));
             self.first_ranks[place.class].insert((from, job.number, job.id));
         }
+        let (sharers, shape) = (&mut self.sharers[place.class], place.shape as usize);
+        if sharers.len() <= shape {
+            sharers.resize(shape + 1, BTreeSet::new());
+        }
+        sharers[shape].insert(job.owner);
         self.lengths[place.class] += 1;
     }
 
@@ -124,6 +134,10 @@ impl Queue {
         if let Some(from) = place.first_from {
             self.first[place.class].remove(&(place.shape, (from, job.number, job.id)));
             self.first_ranks[place.class].remove(&(from, job.number, job.id));
+        }
+        let owner = self.owners.get(job.owner as usize).and_then(Option::as_ref);
+        if owner.is_none_or(|owner| head(&owner.lines[place.class].jobs, place.shape).is_none()) {
+            self.sharers[place.class][place.shape as usize].remove(&job.owner);
         }
         self.lengths[place.class] -= 1;
     }
@@ -175,7 +189,20 @@ impl Queue {
             return Some(job);
         }
         let of = |line: &Line| shapes.iter().filter_map(|shape| head(&line.jobs, *shape)).min();
-        self.lines(class).find_map(of).map(|(_, _, job)| job)
+        let sharers = || shapes.iter().filter_map(|shape| self.sharers[class].get(*shape as usize));
+        let line = if sharers().map(BTreeSet::len).sum::<usize>() <= FEW {
+            // Where few have such a job, it is quicker to look at those than at all owners in order.
+            let owner = |id: &u32| self.owners.get(*id as usize)?.as_ref();
+            let ranked = sharers().flatten().filter_map(|id| {
+                let owner = owner(id)?;
+                Some((owner.share, *owner.lines[class].numbers.first()?, *id))
+            });
+            let (_, _, id) = ranked.min()?;
+            of(&owner(&id)?.lines[class])
+        } else {
+            self.lines(class).find_map(of)
+        };
+        line.map(|(_, _, job)| job)
     }
 
     /// The job of a class that is next, whether it fits or not.

@@ -9,7 +9,9 @@ use crate::way::Way;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Looking at all devices takes long, so when there was nothing to be kept it is not done at every step.
+/// So many devices are compared for the one on which room is to be had soonest.
+const COMPARED_MAX: usize = 64;
+/// Looking at devices takes long, so when there was nothing to be kept it is not done at every step.
 const LOOK_AGAIN_MS: u64 = 1_000;
 
 /// Room kept free for the next job with a list of choices.
@@ -45,6 +47,7 @@ impl Scheduler {
                     device.reserved = true;
                 }
                 self.reservations.push(reservation);
+                self.reserve_turn = self.reserve_turn.wrapping_add(COMPARED_MAX);
             }
         }
         if self.reservations.len() == before {
@@ -140,7 +143,10 @@ impl Scheduler {
 
     fn soonest(&self, kind: u32, way: &Way) -> Option<u32> {
         let kind = self.pool.fleet.kinds.get(kind as usize)?;
-        let able = kind.slots().filter_map(|slot| Some((slot, self.pool.fleet.slot(slot)?))).filter(|(_, device)| {
+        // From another place each time, so that it is not always the same ones.
+        let from = self.reserve_turn % kind.slots().count().max(1);
+        let some = kind.slots().skip(from).chain(kind.slots().take(from));
+        let able = some.filter_map(|slot| Some((slot, self.pool.fleet.slot(slot)?))).filter(|(_, device)| {
             device.up && !device.reserved && device.is_sound_for(way) && device.share.exceeded_by(&way.device).is_none()
         });
         let missing = |share: &crate::share::Share| -> u64 {
@@ -150,6 +156,6 @@ impl Scheduler {
             });
             parts.sum()
         };
-        able.map(|(slot, device)| (missing(&device.share), slot)).min().map(|(_, slot)| slot)
+        able.take(COMPARED_MAX).map(|(slot, device)| (missing(&device.share), slot)).min().map(|(_, slot)| slot)
     }
 }

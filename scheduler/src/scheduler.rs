@@ -40,6 +40,8 @@ pub struct Scheduler {
     pub(crate) held_up: Vec<JobId>,
     /// Room is not looked for again before this time, ms, after none was found to keep.
     pub(crate) reserve_from: u64,
+    /// Which devices are compared next for room to keep.
+    pub(crate) reserve_turn: usize,
     submitted: u64,
 }
 

@@ -128,6 +128,26 @@ impl Shape {
         true
     }
 
+    /// Whether something of what may fit still does; otherwise it is known to fit nowhere.
+    pub(crate) fn still_fits(&mut self, class: usize, fleet: &Fleet, host: &Share) -> bool {
+        let Candidates::On(slots) = &self.fits[class] else { return true };
+        let mut short = Vec::new();
+        for (index, way) in self.ways.iter().enumerate() {
+            let on_device = || slots.iter().any(|slot| fleet.slot(*slot).is_some_and(|device| device.fits(way)));
+            if way.kind.is_some() && !on_device() {
+                continue;
+            }
+            if host.fits(&way.host) {
+                return true;
+            }
+            short.push(index);
+        }
+        short.retain(|index| !self.host_short.contains(index));
+        self.host_short.extend(short);
+        self.fits[class] = Candidates::Nowhere;
+        false
+    }
+
     /// A device may have more room. Whether one of the ways fits there now.
     pub(crate) fn device_gained(&mut self, slot: u32, device: &Slot, fleet: &Fleet, host: &Share) -> bool {
         let mut gained = false;
