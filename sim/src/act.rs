@@ -103,7 +103,9 @@ impl World {
             self.books.violated(|| format!("job {id} has no span {span}"));
             return;
         };
-        let fits = known && entry.state == State::Pending && !job.cancelled && !job.arrival.impossible;
+        // Of a job that cannot run, the sound can.
+        let possible = !job.arrival.impossible || way_at.is_none();
+        let fits = known && entry.state == State::Pending && !job.cancelled && possible;
         entry.state = State::Running;
         entry.attempts += 1;
         let attempts = u32::from(entry.attempts);

@@ -175,7 +175,7 @@ impl World {
             }
         }
         if let (Some(before), Some(after)) = (began_ns, on_cpu_ns()) {
-            // The clock ran on while others had the core: of all that time this process had only a part.
+            // The clock ran on while others had the core: of all that time this thread had only a part.
             let part = (after - before) as f64 / began.elapsed().as_nanos().max(1) as f64;
             self.figures.scheduler_ns = (self.figures.scheduler_ns as f64 * part.min(1.0)) as u64;
         }
@@ -283,9 +283,9 @@ impl World {
     }
 }
 
-/// Time that this process has had a core, ns; `None` where the system does not say.
+/// Time that this thread has had a core, ns; `None` where the system does not say.
 fn on_cpu_ns() -> Option<u64> {
-    std::fs::read_to_string("/proc/self/schedstat").ok()?.split(' ').next()?.parse().ok()
+    std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split(' ').next()?.parse().ok()
 }
 
 /// Jobs in the sample that says what a mean job is.

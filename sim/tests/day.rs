@@ -1,4 +1,4 @@
-//! An hour of a hundred devices, with every fault, by several seeds: what must always hold, and figures that make sense.
+//! Half an hour of a hundred devices, with every fault, by several seeds: what must always hold, and figures that make sense.
 //! `make sim` is the long form.
 #![expect(clippy::unwrap_used, reason = "a test that cannot write its log has failed")]
 
@@ -8,10 +8,11 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 const DEVICES: usize = 100;
+const HOURS: f64 = 0.5;
 const OVERLOAD: f64 = 135.0;
 
 fn scenario(seed: u64, load: f64, faults: Faults) -> Scenario {
-    Scenario { seed, devices: DEVICES, hours: 1.0, load, swing: 0.2, faults }
+    Scenario { seed, devices: DEVICES, hours: HOURS, load, swing: 0.2, faults }
 }
 
 fn run(seed: u64, load: f64, faults: Faults) -> Outcome {
@@ -20,12 +21,12 @@ fn run(seed: u64, load: f64, faults: Faults) -> Outcome {
 
 #[test]
 fn nothing_that_must_hold_is_violated_whatever_goes_wrong() {
-    for seed in 1..=4 {
+    for seed in 1..=3 {
         let outcome = run(seed, OVERLOAD, Faults::ALL);
         let counts = &outcome.figures.counts;
         assert_eq!(outcome.violations, (vec![], 0), "seed {seed}");
         assert_eq!(counts.arrived, counts.done + counts.stopped + counts.refused + counts.lost, "seed {seed}");
-        assert!(counts.failed > 10 && counts.finished > 1000, "seed {seed}: {counts:?}");
+        assert!(counts.failed > 10 && counts.finished > 500, "seed {seed}: {counts:?}");
         assert!(outcome.figures.wasted < 0.1 * outcome.figures.held, "seed {seed}");
     }
 }
@@ -42,7 +43,7 @@ fn each_fault_alone_ends_with_every_job_ended() {
 fn a_full_fleet_reaches_most_of_the_bound_and_nobody_starves() {
     let outcome = run(5, OVERLOAD, Faults::NONE);
     // A hundred devices for an hour fill less evenly than ten thousand for a day.
-    assert!((0.85..=1.0).contains(&outcome.utilisation), "{}", report::text(&outcome));
+    assert!((0.75..=1.0).contains(&outcome.utilisation), "{}", report::text(&outcome));
     let figures = &outcome.figures;
     assert!(figures.longest_wait_ms() <= figures.starved_after_ms(), "{}", report::text(&outcome));
     assert_eq!(figures.counts.failed, figures.counts.starts - figures.counts.finished);
