@@ -1,6 +1,6 @@
 //! What a run came to, as a table, and whether it met its aims.
 
-use crate::figures::{CLASS_NAMES, CLASSES, percentile};
+use crate::figures::{CLASS_NAMES, percentile};
 use crate::world::Outcome;
 
 /// The part of the bound that must be reached when more is offered than the fleet can do.
@@ -69,8 +69,7 @@ fn rows(outcome: &Outcome) -> Vec<(String, String)> {
         ("held by spans, at the bound's prices".to_owned(), format!("{:.1}%", figures.held_in_window / window * 100.0)),
         ("wasted: held by spans that failed".to_owned(), format!("{:.2}%", figures.wasted / figures.held * 100.0)),
     ];
-    for class in 0..CLASSES {
-        let name = CLASS_NAMES[class];
+    for (class, name) in CLASS_NAMES.iter().enumerate() {
         let waits = &figures.waits[class];
         let shown: Vec<String> = [50, 90, 99, 100].map(|percent| time(percentile(waits, percent))).into();
         rows.push((format!("wait until the first span, {name}: p50, p90, p99, max"), shown.join(", ")));
