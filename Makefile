@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build player demo clean-demo test check tests test-corpus test-gpu check-trixie bench bench-api release-api
+.PHONY: help setup build player demo clean-demo test check tests test-corpus test-gpu check-trixie bench bench-api release-api sim
 
 # rustup's directory may not be in PATH in the shell that has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -73,3 +73,7 @@ bench-api: build ## load the API of a daemon and write its figures to docs/BENCH
 	@command -v ffmpeg >/dev/null || { echo "bench-api: this needs ffmpeg, which \`make setup\` installs"; exit 1; }
 	cargo build --release --locked -p reelmill-bench-api
 	$(TARGET)/release/bench-api
+
+sim: ## play a simulated day of 10,000 devices with the scheduler, check its aims and write its figures to docs/BENCHMARKS.md (a few minutes)
+	cargo build --release --locked -p reelmill-sim
+	$(TARGET)/release/reelmill-sim --check --write

@@ -12,7 +12,6 @@ use crate::model::{Problem, limits};
 use crate::pipeline::control::Control;
 use crate::pipeline::decode::{self, DecoderSpec};
 use crate::pipeline::demux::{self, Demux};
-use crate::pipeline::equipment::Equipment;
 use crate::pipeline::faults;
 use crate::pipeline::flow::{self, Fan, Flow, Inflow, Stopped};
 use crate::pipeline::outlet::Outlet;
@@ -73,8 +72,7 @@ fn all_parts(video: &VideoPlan, pictures: &mut Pictures<'_>, open: Open<'_>, con
             consumers.add(packets_out);
             stage(scope, control, "decode", move || {
                 // Parts may be of unlike codecs, and are brought to one look before the rungs: the CPU does both.
-                let chosen = Equipment::default().decoder(video);
-                stage_of_part(number, decode::run(chosen, &decoder, packets_in, frames_out, control))
+                stage_of_part(number, decode::run(&decoder, packets_in, frames_out, control))
             });
             stage(scope, control, "demux", move || {
                 stage_of_part(number, demux::run(demux, part.stream, consumers, control))
