@@ -1,5 +1,6 @@
 //! A job as it stands: what is stored of it, and the only ways in which that changes.
 
+use super::device::Operation;
 use super::facts::MediaFacts;
 use super::fault::Problem;
 use super::plan::Note;
@@ -106,9 +107,35 @@ pub struct JobRecord {
     pub ended_unix_ms: Option<i64>,
     /// What was decided and may surprise.
     pub warnings: Vec<Warning>,
+    /// Where the stages run, or ran, and why there; one for each stage of each work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub placements: Vec<PlacementRecord>,
     /// Changes that are not stored yet.
     #[serde(skip)]
     pending: Vec<Change>,
+}
+
+/// Where a stage of a work runs, and why there.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PlacementRecord {
+    /// What the stage does.
+    pub stage: Operation,
+    /// Index into the plan's works.
+    pub work: usize,
+    /// The rendition, by its id in the work's plan; empty for the decode, which all share.
+    pub rendition: String,
+    /// Where it was planned when the job began.
+    pub planned: String,
+    /// Where it last ran, or runs; empty before it began.
+    pub actual: String,
+    /// Why there, in one sentence.
+    pub reason: String,
+    /// Attempts that failed because of a device.
+    #[serde(default)]
+    pub faults: u32,
+    /// The last of those failures: what failed, in one sentence; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fault: String,
 }
 
 /// A source as it stands.
@@ -242,6 +269,7 @@ impl JobRecord {
             begun_unix_ms: None,
             ended_unix_ms: None,
             warnings: Vec::new(),
+            placements: Vec::new(),
             pending: Vec::new(),
             spec,
         };

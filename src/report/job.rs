@@ -167,6 +167,7 @@ mod tests {
             declared_peak: 0,
             init_sha256: None,
             encoder: "aac".into(),
+            generation: 1,
             segments: vec![segment(0, 1_000_000, 4000), segment(1, 2_000_000, 4000), segment(2, 100_000, 40)],
         };
         let report = of_track(&track, 4000);

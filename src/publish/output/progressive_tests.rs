@@ -2,6 +2,7 @@
 
 use super::super::testing::{JOB, LedgerStore, s3};
 use super::*;
+use crate::package::INIT;
 use crate::model::backoff::BackOff;
 use crate::package::fmp4;
 use crate::package::progressive::tests::init as init_segment;
