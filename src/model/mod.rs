@@ -4,6 +4,7 @@
 
 pub mod backoff;
 pub mod bitrate;
+pub mod classify;
 pub mod codec;
 pub mod device;
 pub mod facts;
