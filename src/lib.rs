@@ -27,6 +27,9 @@ pub mod net;
 // From a request and the facts of its source to everything that will be made, as data.
 pub mod plan;
 
+// The devices of this machine: how fast they are.
+pub mod devices;
+
 // Carries a job out: one loop that owns the truth about it. What runs next is the scheduler's to say.
 pub mod dispatch;
 

@@ -25,7 +25,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["model"]),
     ("outbox", &["model", "net", "report", "store"]),
     ("supervise", &["input", "model", "sys", "wire"]),
-    ("dispatch", &["input", "model", "net", "package", "plan", "publish", "report", "store", "supervise", "wire"]),
+    ("devices", &["input", "model", "supervise", "wire"]),
+    (
+        "dispatch",
+        &["devices", "input", "model", "net", "package", "plan", "publish", "report", "store", "supervise", "wire"],
+    ),
     ("profile", &["model", "plan"]),
     ("api", &["dispatch", "model", "plan", "profile", "report", "store"]),
     ("buckets", &["dispatch", "input", "model", "publish"]),

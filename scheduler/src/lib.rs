@@ -24,7 +24,7 @@ mod vector;
 
 pub use choice::{Ability, Choice, Device, DeviceId, Group, GroupId, KindId};
 pub use event::{Action, Event, JobDemand, JobId, Priority, SpanId};
-pub use pool::{Blocked, LeaseId, Pool};
+pub use pool::{Blocked, LeaseId, Pool, Share};
 pub use scheduler::Scheduler;
 pub use vector::{
     CPU_THREADS, DECODE_SHARE, DEVICE_MEMORY_MIB, Dimension, ENCODE_SHARE, HOST_MEMORY_MIB, NVENC_SESSIONS, Vector,

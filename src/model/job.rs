@@ -122,6 +122,8 @@ pub struct PlacementRecord {
     pub stage: Operation,
     /// Index into the plan's works.
     pub work: usize,
+    /// Index of the source that the work is made of.
+    pub source: usize,
     /// The rendition, by its id in the work's plan; empty for the decode, which all share.
     pub rendition: String,
     /// Where it was planned when the job began.
@@ -444,6 +446,9 @@ pub(crate) mod testing {
             retry: BackOff::default(),
             expire_after_s: 60,
             labels: BTreeMap::new(),
+            deadline_unix_ms: None,
+            fallback: Default::default(),
+            devices: Vec::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The report that a finished job leaves in its output directory as `reelmill.json`.
 
 use crate::model::bitrate::{self, Piece};
+use crate::model::job::PlacementRecord;
 use crate::model::ledger::{ProgressiveFile, TrackKind};
 use crate::model::plan::Note;
 use crate::model::time::scale_round;
@@ -39,6 +40,10 @@ pub struct JobReport {
     pub facts: MediaFacts,
     /// What was decided.
     pub plan: Plan,
+    /// Where each stage was planned and where it ran, and why.
+    pub placements: Vec<PlacementRecord>,
+    /// Decoders of devices that fell back to software by themselves.
+    pub software_fallbacks: u32,
     /// Further sources that the output is made of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub other_sources: Vec<OtherSource>,

@@ -22,9 +22,9 @@ pub use error::StoreError;
 pub use memory::Memory;
 pub use sqlite::{Options, Sqlite};
 
-use crate::model::ledger::{first_generation, is_first_generation};
 use crate::model::job::Change;
 use crate::model::ledger::SegmentRecord;
+use crate::model::ledger::{first_generation, is_first_generation};
 use crate::model::spec::Priority;
 use crate::model::state::JobState;
 use crate::model::{JobId, JobRecord, Revision};

@@ -11,7 +11,7 @@ mod serve;
 mod stderr;
 mod watch;
 
-pub use exit::Exit;
+pub use exit::{Exit, ability_of, said};
 
 use crate::input::{Source, Transport};
 use crate::model::Problem;

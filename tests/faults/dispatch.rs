@@ -3,6 +3,7 @@
 use crate::fake::{FakeWorker, SOURCE_SECONDS};
 use reelmill::dispatch::{TranscodeRequest, transcode};
 use reelmill::input::Transport;
+use reelmill::model::spec::Fallback;
 use reelmill::model::{Fault, Problem};
 use reelmill::plan;
 use reelmill::report::{JobEvent, JobReport};
@@ -30,6 +31,9 @@ impl Job {
             transport: Transport::Descriptor,
             worker: fake.program(),
             threads: 4,
+            devices: None,
+            wish: Vec::new(),
+            fallback: Fallback::Any,
         };
         Self { fake, request }
     }

@@ -43,6 +43,7 @@ fn settings(home: &Path, threads: u32, spool_bytes_max: u64) -> Settings {
         transport: Transport::Descriptor,
         worker: Daemon::wrapper(home, DIES),
         threads,
+        devices: reelmill::dispatch::cpu_alone(threads),
         spool: Some(home.join("spool")),
         spool_bytes_max,
         uploads: 4,
@@ -83,6 +84,9 @@ fn spec(source: &Path, out: &Path, spans: u32) -> JobSpec {
         retry: RETRY,
         expire_after_s: 3600,
         labels: BTreeMap::new(),
+        deadline_unix_ms: None,
+        fallback: Default::default(),
+        devices: Vec::new(),
     }
 }
 

@@ -96,7 +96,7 @@ impl Job {
             sink,
             store: Arc::clone(&self.settings.store),
             rows,
-            generations: crate::publish::Generations::new(),
+            generations: self.generations.clone(),
             scratch: self.spool.join(format!("output-{output}")),
             retry: self.settings.upload_retry,
             started_unix_ms: record.begun_unix_ms.unwrap_or_else(now_unix_ms),

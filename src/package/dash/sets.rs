@@ -3,8 +3,8 @@
 use super::xml::Element;
 use crate::model::Ratio;
 use crate::model::facts::HdrKind;
-use crate::package::{init_name, suffix};
 use crate::package::presentation::{Presentation, Rung, Sound, Track};
+use crate::package::{init_name, suffix};
 
 /// Video AdaptationSets, codecs in the order of the table.
 pub(super) fn video(presentation: &Presentation<'_>) -> Vec<Element> {

@@ -194,7 +194,8 @@ impl Flow {
             }
             Order::PartDone { work, part, renditions } => {
                 if let Part::Video(span) = part {
-                    for position in renditions.iter().flat_map(|rendition| self.uses(work, rendition)) {
+                    let made: Vec<_> = renditions.iter().flat_map(|rendition| self.uses(work, rendition)).collect();
+                    for position in made {
                         self.lanes[position].span_done(span);
                         self.lanes[position].order();
                     }
@@ -344,7 +345,14 @@ impl Flow {
                     self.lanes[position].renumbered(segment.index(), *counters);
                     let body = Body::Bytes(body);
                     // In front: it is in memory until it is stored.
-                    self.queue.push_front(store(&self.context, (&track, generation), &segment, Packaging::Ts, body, sha256));
+                    self.queue.push_front(store(
+                        &self.context,
+                        (&track, generation),
+                        &segment,
+                        Packaging::Ts,
+                        body,
+                        sha256,
+                    ));
                 }
             }
         }

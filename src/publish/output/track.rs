@@ -154,10 +154,6 @@ impl Lane {
         self.header.as_ref().map_or(0, |header| header.init_bytes)
     }
 
-    pub(super) const fn work(&self) -> usize {
-        self.work
-    }
-
     pub(super) fn packagings(&self) -> &[Packaging] {
         &self.packagings
     }

@@ -22,8 +22,16 @@ pub(super) type Append = Pin<Box<dyn Future<Output = (Vec<LedgerRow>, Result<(),
 
 /// What a job came to; names the track by its id, since the left-out ones move the others.
 pub(super) enum Done {
-    Init { track: String, generation: u32 },
-    Stored { track: String, generation: u32, index: u32, file: StoredFile },
+    Init {
+        track: String,
+        generation: u32,
+    },
+    Stored {
+        track: String,
+        generation: u32,
+        index: u32,
+        file: StoredFile,
+    },
     Renumbered {
         track: String,
         generation: u32,
