@@ -33,6 +33,9 @@ pub mod devices;
 // Carries a job out: one loop that owns the truth about it. What runs next is the scheduler's to say.
 pub mod dispatch;
 
+// Simulated accelerators: what a host has only once.
+pub mod simulate;
+
 // Worker processes as the daemon sees them: started, spoken to, watched, ended.
 pub mod supervise;
 

@@ -2,6 +2,8 @@
 
 use super::error::{AvError, Polled, check, polled};
 use super::frame::Frame;
+use super::hw::HwDevice;
+use super::hw_decoder::Choice;
 use super::log::ContextLabel;
 use super::packet::Packet;
 use super::params::Params;
@@ -13,32 +15,73 @@ use std::ptr;
 /// An open decoder. Used on the thread that opened it.
 pub struct Decoder {
     context: *mut ff::AVCodecContext,
+    /// On a device; the context points to it, so it is freed after that.
+    choice: Option<Box<Choice>>,
     _label: ContextLabel,
 }
 
 impl Decoder {
     /// Opens the decoder that FFmpeg prefers for these parameters, with this many threads.
     pub fn open(params: &Params, time_base: Ratio, threads: u32) -> Result<Self, AvError> {
-        // SAFETY: the parameters are live; null results are checked.
-        let (codec, context) = unsafe {
-            let codec = ff::avcodec_find_decoder(params.raw().codec_id);
-            if codec.is_null() {
-                return Err(AvError::new("find a decoder", ff::AVERROR_DECODER_NOT_FOUND));
-            }
-            (codec, ff::avcodec_alloc_context3(codec))
-        };
+        // SAFETY: no preconditions; null is checked.
+        let codec = unsafe { ff::avcodec_find_decoder(params.raw().codec_id) };
+        if codec.is_null() {
+            return Err(AvError::new("find a decoder", ff::AVERROR_DECODER_NOT_FOUND));
+        }
+        Self::allocate(codec)?.start(codec, params, time_base, threads)
+    }
+
+    /// Opens a decoder that works on `device` and whose frames lie there, in a pool with `extra_frames` beyond what the
+    /// stream needs. It never goes on in software: see [`Decoder::left_device`].
+    ///
+    /// # Errors
+    /// `ENOSYS` when no decoder of the codec can use such a device.
+    pub fn open_on(device: &HwDevice, params: &Params, time_base: Ratio, extra_frames: u32) -> Result<Self, AvError> {
+        let choice = Choice::find(params, device)?;
+        let codec = choice.codec();
+        let mut decoder = Self::allocate(codec)?;
+        let choice = decoder.choice.insert(Box::new(choice));
+        // SAFETY: the context is ours and not yet open. The choice lives in its box until the context was freed.
+        unsafe {
+            let raw = &mut *decoder.context;
+            raw.hw_device_ctx = device.share()?;
+            raw.extra_hw_frames = i32::try_from(extra_frames).unwrap_or(0);
+            raw.opaque = ptr::from_mut::<Choice>(choice).cast();
+            raw.get_format = Some(Choice::made);
+        }
+        // The device is what works: more threads would only hold more of its surfaces.
+        decoder.start(codec, params, time_base, 1)
+    }
+
+    fn allocate(codec: *const ff::AVCodec) -> Result<Self, AvError> {
+        // SAFETY: the codec is static; null is checked.
+        let context = unsafe { ff::avcodec_alloc_context3(codec) };
         if context.is_null() {
             return Err(AvError::no_memory("allocate the decoder"));
         }
-        let decoder = Self { context, _label: ContextLabel::of_this_thread(context.cast()) };
+        Ok(Self { context, choice: None, _label: ContextLabel::of_this_thread(context.cast()) })
+    }
+
+    fn start(
+        self,
+        codec: *const ff::AVCodec,
+        params: &Params,
+        time_base: Ratio,
+        threads: u32,
+    ) -> Result<Self, AvError> {
         let mut options = Dict::new([("threads", threads.to_string().as_str())])?;
         // SAFETY: the context is ours and not yet open; codec and parameters are live.
         unsafe {
-            check("set up the decoder", ff::avcodec_parameters_to_context(context, params.as_ptr()))?;
-            (*context).pkt_timebase = to_rational(time_base);
-            check("open the decoder", ff::avcodec_open2(context, codec, options.as_mut()))?;
+            check("set up the decoder", ff::avcodec_parameters_to_context(self.context, params.as_ptr()))?;
+            (*self.context).pkt_timebase = to_rational(time_base);
+            check("open the decoder", ff::avcodec_open2(self.context, codec, options.as_mut()))?;
         }
-        Ok(decoder)
+        Ok(self)
+    }
+
+    /// Whether the stream, or the driver, would have had it decode in software, which it refused.
+    pub fn left_device(&self) -> bool {
+        self.choice.as_ref().is_some_and(|choice| choice.was_refused())
     }
 
     /// Gives the decoder a packet, or with `None` tells it that no more comes. `NeedInput` means: receive first.

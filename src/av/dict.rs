@@ -27,6 +27,11 @@ impl Dict {
         &mut self.pointer
     }
 
+    /// For FFmpeg functions that read options.
+    pub(super) const fn as_ptr(&self) -> *mut ff::AVDictionary {
+        self.pointer
+    }
+
     /// The first key that is left: an option that nobody knew.
     pub(super) fn first_key(&self) -> Option<String> {
         // SAFETY: the dictionary is null or ours; an empty key with IGNORE_SUFFIX walks all entries.

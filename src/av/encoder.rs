@@ -3,7 +3,7 @@
 use super::dict::Dict;
 use super::error::{AvError, Polled, check, polled};
 use super::frame::{Frame, SampleFormat};
-use super::hw::pixel_format;
+use super::hw::{HwDevice, HwFrames, pixel_format};
 use super::log::ContextLabel;
 use super::names::{self, c_string};
 use super::packet::Packet;
@@ -54,10 +54,36 @@ impl Encoder {
     /// Opens a video encoder; parameter sets go to [`Encoder::params`], not into the packets.
     pub fn video(spec: &VideoEncoderSpec<'_>) -> Result<Self, AvError> {
         let (encoder, codec) = Self::allocate(spec.encoder)?;
-        let format = names::pixel_format(spec.pixel_format).unwrap_or(-1);
-        // SAFETY: the context is ours and not yet open; its fields are what avcodec_open2 reads.
+        encoder.describe(spec, names::pixel_format(spec.pixel_format).unwrap_or(-1))?;
+        encoder.open(codec, spec.options)
+    }
+
+    /// Opens a video encoder that works on `device`, for frames like `first`: in the device's memory, or in the host's
+    /// where the encoder uploads them itself. Always with a device: without one NVENC tries each card in turn and hides
+    /// what went wrong.
+    pub fn video_on(device: &HwDevice, spec: &VideoEncoderSpec<'_>, first: &Frame) -> Result<Self, AvError> {
+        let (encoder, codec) = Self::allocate(spec.encoder)?;
+        let pool = HwFrames::of(first)?;
+        encoder.describe(spec, first.picture_format().format)?;
+        // SAFETY: the context is ours and not yet open; it frees the references that it is given.
         unsafe {
             let raw = &mut *encoder.context;
+            match pool {
+                Some(pool) => {
+                    raw.hw_frames_ctx = pool.share()?;
+                    raw.sw_pix_fmt = pixel_format(first.software_format().unwrap_or(-1))?;
+                }
+                None => raw.hw_device_ctx = device.share()?,
+            }
+        }
+        encoder.open(codec, spec.options)
+    }
+
+    /// Fills in what a video encoder is opened with; `format` is the number of its frames' pixel format.
+    fn describe(&self, spec: &VideoEncoderSpec<'_>, format: i32) -> Result<(), AvError> {
+        // SAFETY: the context is ours and not yet open; its fields are what avcodec_open2 reads.
+        unsafe {
+            let raw = &mut *self.context;
             raw.width = i32::try_from(spec.width).unwrap_or(0);
             raw.height = i32::try_from(spec.height).unwrap_or(0);
             raw.pix_fmt = pixel_format(format)?;
@@ -67,7 +93,7 @@ impl Encoder {
             raw.flags |= ff::AV_CODEC_FLAG_CLOSED_GOP as i32;
             set_color(raw, spec.color);
         }
-        encoder.open(codec, spec.options)
+        Ok(())
     }
 
     /// Opens an audio encoder with times in samples.

@@ -2,7 +2,7 @@
 
 use super::error::{AvError, Polled, check, polled};
 use super::frame::{Frame, PictureFormat, SampleFormat};
-use super::hw::HwFrames;
+use super::hw::{HwDevice, HwFrames};
 use super::names::c_string;
 use super::{to_ratio, to_rational};
 use crate::model::Ratio;
@@ -18,13 +18,21 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// A graph for pictures. `text` may be empty. With `hardware`, frames live in that device's memory.
-    pub fn video(
-        text: &str,
-        input: PictureFormat,
-        time_base: Ratio,
-        hardware: Option<&HwFrames>,
-    ) -> Result<Self, AvError> {
+    /// A graph for pictures in the host's memory. `text` may be empty.
+    pub fn video(text: &str, input: PictureFormat, time_base: Ratio) -> Result<Self, AvError> {
+        let mut graph = Self::video_input(input, time_base, None)?;
+        graph.configure(text, None)?;
+        Ok(graph)
+    }
+
+    /// A graph for pictures like `first`, wherever that lies, whose filters may use `device`.
+    pub fn video_on(device: &HwDevice, text: &str, first: &Frame, time_base: Ratio) -> Result<Self, AvError> {
+        let mut graph = Self::video_input(first.picture_format(), time_base, HwFrames::of(first)?.as_ref())?;
+        graph.configure(text, Some(device))?;
+        Ok(graph)
+    }
+
+    fn video_input(input: PictureFormat, time_base: Ratio, pool: Option<&HwFrames>) -> Result<Self, AvError> {
         let mut graph = Self::empty()?;
         graph.source = graph.buffer(c"buffer", c"in")?;
         graph.sink = graph.buffer(c"buffersink", c"out")?;
@@ -39,13 +47,12 @@ impl Graph {
             if input.sample_aspect.is_known() {
                 raw.sample_aspect_ratio = to_rational(input.sample_aspect);
             }
-            raw.hw_frames_ctx = hardware.map_or(ptr::null_mut(), HwFrames::as_ptr);
+            raw.hw_frames_ctx = pool.map_or(ptr::null_mut(), HwFrames::as_ptr);
             let code = ff::av_buffersrc_parameters_set(graph.source, params);
             ff::av_free(params.cast());
             check("describe a graph's input", code)?;
             check("initialise a graph's input", ff::avfilter_init_str(graph.source, ptr::null()))?;
         }
-        graph.configure(if text.is_empty() { "null" } else { text })?;
         Ok(graph)
     }
 
@@ -67,7 +74,7 @@ impl Graph {
             options.push_str(&input.layout);
         }
         graph.init_source(&options)?;
-        graph.configure(if text.is_empty() { "anull" } else { text })?;
+        graph.configure(if text.is_empty() { "anull" } else { text }, None)?;
         Ok(graph)
     }
 
@@ -98,8 +105,8 @@ impl Graph {
         Ok(())
     }
 
-    fn configure(&mut self, text: &str) -> Result<(), AvError> {
-        let text = c_string(text);
+    fn configure(&mut self, text: &str, device: Option<&HwDevice>) -> Result<(), AvError> {
+        let text = c_string(if text.is_empty() { "null" } else { text });
         // SAFETY: source (initialised) and sink belong to the graph. The in-out lists are freed whatever happens.
         unsafe {
             check("initialise a graph's output", ff::avfilter_init_str(self.sink, ptr::null()))?;
@@ -110,7 +117,23 @@ impl Graph {
             ff::avfilter_inout_free(&mut inputs);
             ff::avfilter_inout_free(&mut outputs);
             check("parse a filter graph", code)?;
+            if let Some(device) = device {
+                self.lend(device)?;
+            }
             check("configure a filter graph", ff::avfilter_graph_config(self.graph, ptr::null_mut()))?;
+        }
+        Ok(())
+    }
+
+    /// Gives every filter a reference to the device: `hwupload` and its like look for it when they are configured.
+    fn lend(&self, device: &HwDevice) -> Result<(), AvError> {
+        // SAFETY: the graph is ours and holds this many live filters, which were created and not yet configured; each
+        // frees its reference.
+        unsafe {
+            for at in 0..(*self.graph).nb_filters as usize {
+                let filter = *(*self.graph).filters.add(at);
+                (*filter).hw_device_ctx = device.share()?;
+            }
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ pub mod error;
 pub mod frame;
 pub mod graph;
 pub mod hw;
+mod hw_decoder;
 pub mod input;
 pub mod io;
 pub mod log;
@@ -20,6 +21,7 @@ pub mod names;
 pub mod packet;
 pub mod params;
 pub mod parser;
+pub mod surface;
 
 pub use decoder::Decoder;
 pub use encoder::{AudioEncoderSpec, Encoder, VideoEncoderSpec};

@@ -43,6 +43,7 @@ pub(super) async fn run(args: TranscodeArgs) -> Result<(), Problem> {
         overwrite: args.overwrite,
         threads: threads(),
         devices: None,
+        simulated: None,
         fallback: args.options.fallback()?.unwrap_or_default(),
         wish: args.options.devices.clone(),
     };

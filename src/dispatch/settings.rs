@@ -4,6 +4,7 @@ use super::sinks::Sinks;
 use crate::input::{Opener, Transport};
 use crate::model::BackOff;
 use crate::model::device::{DeviceId, DeviceInfo, DeviceKind};
+use crate::simulate::Host;
 use crate::store::Store;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub threads: u32,
     /// Devices, the CPU among them.
     pub devices: Vec<DeviceInfo>,
+    /// What simulated ones of them share.
+    pub simulated: Option<Arc<Host>>,
     /// Where segments wait until they are published; emptied at the start. `None`: inside each job's first local
     /// destination, so that publishing is a rename.
     pub spool: Option<PathBuf>,

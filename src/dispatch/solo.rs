@@ -14,6 +14,7 @@ use crate::model::{JobId, JobRecord, JobSpec, Locator, Problem};
 use crate::net;
 use crate::publish::sink::Durability;
 use crate::report::{JobEvent, JobReport};
+use crate::simulate::Host;
 use crate::store::{Memory, Store, StoreError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ pub struct TranscodeRequest {
     pub threads: u32,
     /// Devices, the CPU among them; `None` for the CPU alone.
     pub devices: Option<Vec<DeviceInfo>>,
+    /// What simulated ones of them share.
+    pub simulated: Option<Arc<Host>>,
     /// Devices that may be used, by id or kind; empty for any.
     pub wish: Vec<String>,
     /// Who makes again what fails on its device.
@@ -85,6 +88,7 @@ pub async fn transcode(
         worker: request.worker.clone(),
         threads: request.threads,
         devices: request.devices.clone().unwrap_or_else(|| cpu_alone(request.threads)),
+        simulated: request.simulated.clone(),
         spool: None,
         spool_bytes_max: u64::MAX,
         uploads: UPLOADS,

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod locator;
 pub mod plan;
 pub mod request;
+pub mod simulated;
 pub mod spec;
 pub mod state;
 pub mod time;

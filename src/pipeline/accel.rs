@@ -7,6 +7,7 @@
 use crate::av::frame::PictureFormat;
 use crate::av::{AvError, Decoder, Encoder, Frame, Graph, Packet, Params, Polled, VideoEncoderSpec};
 use crate::model::Ratio;
+use crate::model::classify::averror;
 use crate::model::device::Memory;
 
 /// A call to a device, or to the software in its place, that failed, with all that tells in which way.
@@ -96,7 +97,7 @@ impl Accelerator for Host {
 
     fn graph(&self, text: &str, first: &Frame, time_base: Ratio) -> Result<Box<dyn PictureGraph>, DeviceError> {
         let format: PictureFormat = first.picture_format();
-        Ok(Box::new(Graph::video(text, format, time_base, None)?))
+        Ok(Box::new(Graph::video(text, format, time_base)?))
     }
 
     fn encoder(&self, spec: &VideoEncoderSpec<'_>, _: &str, _: &Frame) -> Result<Box<dyn PictureEncoder>, DeviceError> {
@@ -116,6 +117,7 @@ impl PictureDecoder for Decoder {
 
 impl PictureGraph for Graph {
     fn send(&mut self, frame: Option<&Frame>) -> Result<(), DeviceError> {
+        refuse_surface("filter", frame)?;
         Ok(Self::send(self, frame)?)
     }
 
@@ -130,6 +132,7 @@ impl PictureGraph for Graph {
 
 impl PictureEncoder for Encoder {
     fn send(&mut self, frame: Option<&Frame>) -> Result<Polled, DeviceError> {
+        refuse_surface("encode", frame)?;
         Ok(Self::send(self, frame)?)
     }
 
@@ -144,4 +147,15 @@ impl PictureEncoder for Encoder {
     fn reorder_frames(&self) -> u32 {
         Self::reorder_frames(self)
     }
+}
+
+/// Software cannot read a device's memory, a simulated one's neither: FFmpeg refuses surfaces by their pixel format.
+fn refuse_surface(what: &'static str, frame: Option<&Frame>) -> Result<(), DeviceError> {
+    if frame.is_some_and(Frame::is_marked) {
+        let line = "Impossible to convert between the formats supported by the filter 'graph 0 input from stream 0:0' \
+                    and the filter 'auto_scaler_0'";
+        let error = AvError { what, code: averror::ENOSYS };
+        return Err(DeviceError { error, lines: vec![line.to_owned()], after_first: false });
+    }
+    Ok(())
 }

@@ -34,6 +34,8 @@ pub fn run(source: Box<dyn ByteSource>, plan: &Plan, outlet: &dyn Outlet, contro
         match open_tracks(scope, &demux, plan, outlet, control).and_then(|tracks| feed(demux, tracks, control)) {
             Ok(()) | Err(Stopped::Neighbour | Stopped::Unwanted) => {}
             Err(Stopped::Failed(problem)) => control.fail(problem),
+            // Sound is made by the CPU alone.
+            Err(Stopped::Device(trouble)) => control.fail_on_device(*trouble),
         }
     });
     finished(control, plan.audio.iter().map(|rendition| rendition.id.as_str()))

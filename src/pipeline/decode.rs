@@ -1,13 +1,18 @@
 //! Stage: decode. Receives packets; sends frames in presentation order; owns the decoder.
 //! Thread: its own (the decoder adds its own workers). Bound: the channel. Ends: `End` after the decoder was drained,
 //! with the duration of the last packet; early when its frames are not wanted any more; a source of which nothing can
-//! be decoded fails the span. Counters: frames decoded, decode errors.
+//! be decoded fails the span, and so does a device that fails, or gives out less than went in. Counters: frames decoded,
+//! decode errors.
 
+use super::accel::{Accelerator, DeviceError, Host, PictureDecoder};
 use super::control::Control;
+use super::equipment::Chosen;
 use super::faults;
 use super::flow::{Flow, Inflow, Outflow, Stopped};
-use crate::av::{Decoder, Frame, Packet, Params, Polled, Splitter};
-use crate::model::time::Ratio;
+use super::trouble::DeviceTrouble;
+use crate::av::{Frame, Packet, Params, Polled, Splitter};
+use crate::model::device::{Memory, Operation};
+use crate::model::time::{Ratio, rescale};
 use crate::model::{Problem, limits};
 use std::sync::atomic::Ordering;
 
@@ -23,24 +28,56 @@ pub struct DecoderSpec {
 
 /// A decoder that counts and survives damage.
 pub struct Tolerant<'a> {
-    decoder: Decoder,
+    decoder: Box<dyn PictureDecoder>,
     splitter: Option<Splitter>,
     control: &'a Control,
+    /// The codec, and seconds a tick, of what a device decodes.
+    on_device: Option<(String, Ratio)>,
     made: u64,
     errors: u64,
+    /// Packets whose frames are to come out, and the latest time of any.
+    sent: u64,
+    last_sent: Option<i64>,
+    /// The latest time of a frame that came out.
+    last_made: Option<i64>,
 }
 
 impl<'a> Tolerant<'a> {
-    /// Opens the decoder.
+    /// Opens a decoder in software.
     pub fn open(spec: &DecoderSpec, control: &'a Control) -> Result<Self, Problem> {
-        let decoder = Decoder::open(&spec.params, spec.time_base, spec.threads).map_err(|error| {
-            Problem::input(
-                "source.unsupported",
-                format!("no decoder here takes {} ({error})", spec.params.codec_name()),
-            )
+        let decoder = Host.decoder(&spec.params, spec.time_base, spec.threads, Memory::System);
+        Self::of(spec, decoder.map_err(|error| unsupported(spec, &error))?, control)
+    }
+
+    /// Opens a decoder by whoever was chosen, whose frames come out in `memory`.
+    pub fn open_on(
+        (chosen, memory): (Chosen<'_>, Memory),
+        spec: &DecoderSpec,
+        control: &'a Control,
+    ) -> Result<Self, Stopped> {
+        let codec = spec.params.codec_name();
+        let decoder = chosen.by.decoder(&spec.params, spec.time_base, spec.threads, memory);
+        let decoder = decoder.map_err(|error| match chosen.on_device {
+            true => Stopped::from(faults::device(Operation::Decode, &codec, "the source", &error)),
+            false => unsupported(spec, &error).into(),
         })?;
+        let on_device = chosen.on_device.then_some((codec, spec.time_base));
+        Ok(Self { on_device, ..Self::of(spec, decoder, control)? })
+    }
+
+    fn of(spec: &DecoderSpec, decoder: Box<dyn PictureDecoder>, control: &'a Control) -> Result<Self, Problem> {
         let splitter = Splitter::for_codec(&spec.params, spec.time_base).map_err(faults::internal)?;
-        Ok(Self { decoder, splitter, control, made: 0, errors: 0 })
+        Ok(Self {
+            decoder,
+            splitter,
+            control,
+            on_device: None,
+            made: 0,
+            errors: 0,
+            sent: 0,
+            last_sent: None,
+            last_made: None,
+        })
     }
 
     /// Decodes a packet, or with `None` drains, and hands on each frame.
@@ -49,6 +86,10 @@ impl<'a> Tolerant<'a> {
         packet: Option<&Packet>,
         each: &mut dyn FnMut(Frame) -> Result<(), Stopped>,
     ) -> Result<(), Stopped> {
+        if let Some(packet) = packet.filter(|packet| !packet.is_discarded()) {
+            self.sent += 1;
+            self.last_sent = self.last_sent.max(packet.pts());
+        }
         let (Some(splitter), Some(whole)) = (&mut self.splitter, packet) else { return self.decode_one(packet, each) };
         for part in splitter.split(whole).map_err(faults::internal)? {
             self.decode_one(Some(&part), each)?;
@@ -66,8 +107,8 @@ impl<'a> Tolerant<'a> {
             match self.decoder.send(packet) {
                 Ok(Polled::NeedInput) => {}
                 Ok(_) => pending = false,
-                Err(_) => {
-                    self.note_error()?;
+                Err(error) => {
+                    self.note_error(&error)?;
                     pending = false;
                 }
             }
@@ -82,6 +123,7 @@ impl<'a> Tolerant<'a> {
             match self.decoder.receive(&mut frame) {
                 Ok(Polled::Ready) => {
                     self.made += 1;
+                    self.last_made = self.last_made.max(frame.best_effort_pts());
                     self.control.frames_decoded.fetch_add(1, Ordering::Relaxed);
                     if frame.is_corrupt() {
                         self.control.decode_errors.fetch_add(1, Ordering::Relaxed);
@@ -89,12 +131,17 @@ impl<'a> Tolerant<'a> {
                     each(frame)?;
                 }
                 Ok(_) => return Ok(()),
-                Err(_) => self.note_error()?,
+                Err(error) => self.note_error(&error)?,
             }
         }
     }
 
-    fn note_error(&mut self) -> Result<(), Stopped> {
+    fn note_error(&mut self, error: &DeviceError) -> Result<(), Stopped> {
+        if let Some((codec, _)) = &self.on_device
+            && let Some(trouble) = DeviceTrouble::of(Operation::Decode, codec, "the source", error)
+        {
+            return Err(trouble.into());
+        }
         self.errors += 1;
         self.control.decode_errors.fetch_add(1, Ordering::Relaxed);
         if self.made == 0 && self.errors > limits::DECODE_ERRORS_MAX {
@@ -103,10 +150,34 @@ impl<'a> Tolerant<'a> {
         Ok(())
     }
 
+    /// Checks, once it was drained, that a device has not lost frames without a word. Fields and hidden pictures are
+    /// packets of their own, and pictures that refer to ones before the start are not shown: so only what is far too
+    /// little counts, or an end that is missing.
+    fn check_whole(&self) -> Result<(), Stopped> {
+        const SLACK: u64 = 64;
+        const END_US: i64 = 1_000_000;
+        let Some((codec, time_base)) = &self.on_device else { return Ok(()) };
+        let too_few = self.sent > 2 * self.made + self.errors + SLACK;
+        let missing = match (self.last_sent, self.last_made) {
+            (Some(sent), Some(made)) => rescale(sent - made, *time_base, Ratio::new(1, 1_000_000)) > END_US,
+            _ => false,
+        };
+        if too_few || self.errors == 0 && missing {
+            let made = DeviceTrouble::truncated(Operation::Decode, codec, "the source", self.sent, self.made);
+            return Err(made.into());
+        }
+        Ok(())
+    }
+
     /// Whether any frame came out.
     pub const fn made_any(&self) -> bool {
         self.made > 0
     }
+}
+
+fn unsupported(spec: &DecoderSpec, error: &DeviceError) -> Problem {
+    let codec = spec.params.codec_name();
+    Problem::input("source.unsupported", format!("no decoder here takes {codec} ({})", error.error))
 }
 
 /// The problem of a source that opens but yields nothing.
@@ -119,22 +190,24 @@ pub fn undecodable() -> Problem {
 
 /// Runs the stage.
 pub fn run(
+    chosen: (Chosen<'_>, Memory),
     spec: &DecoderSpec,
     inflow: Inflow<Packet, ()>,
     out: Outflow<Frame, Option<i64>>,
     control: &Control,
 ) -> Result<(), Stopped> {
-    let result = decode_all(spec, &inflow, out, control);
+    let result = decode_all(chosen, spec, &inflow, out, control);
     inflow.settle(result)
 }
 
 fn decode_all(
+    chosen: (Chosen<'_>, Memory),
     spec: &DecoderSpec,
     inflow: &Inflow<Packet, ()>,
     out: Outflow<Frame, Option<i64>>,
     control: &Control,
 ) -> Result<(), Stopped> {
-    let mut decoder = Tolerant::open(spec, control)?;
+    let mut decoder = Tolerant::open_on(chosen, spec, control)?;
     let mut last: Option<(i64, i64)> = None;
     loop {
         match inflow.receive()? {
@@ -148,6 +221,7 @@ fn decode_all(
             }
             Flow::End(()) => {
                 decoder.decode(None, &mut |frame| out.send(frame))?;
+                decoder.check_whole()?;
                 return out.end(last.map(|(_, duration)| duration).filter(|d| *d > 0));
             }
         }

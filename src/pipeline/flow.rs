@@ -1,10 +1,11 @@
 //! Bounded channels between stages, with typed ends in both directions: a sender that is done says so with an end, a
 //! receiver that wants no more lets go. A channel that closes without either means that the other side died.
 
+use super::trouble::DeviceTrouble;
 use crate::model::Problem;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// What travels: items, then exactly one end.
 pub enum Flow<T, E> {
@@ -19,6 +20,8 @@ pub enum Flow<T, E> {
 pub enum Stopped {
     /// This stage failed.
     Failed(Problem),
+    /// The device failed at what this stage, or the one whose frames it gets, has placed on it.
+    Device(Box<DeviceTrouble>),
     /// A neighbour is gone, or everything was asked to stop: whoever went first has recorded why.
     Neighbour,
     /// Nobody wants what this stage makes any more, or any more of it. Not a failure.
@@ -31,23 +34,38 @@ impl From<Problem> for Stopped {
     }
 }
 
+impl From<DeviceTrouble> for Stopped {
+    fn from(trouble: DeviceTrouble) -> Self {
+        Self::Device(Box::new(trouble))
+    }
+}
+
+/// What the two ends of a channel tell each other beside items.
+#[derive(Default)]
+struct Ends {
+    /// The receiver wants no more.
+    let_go: AtomicBool,
+    /// Nothing more comes, since a device failed at it.
+    cut_off: OnceLock<DeviceTrouble>,
+}
+
 /// The sending end; dropped without `end` it tells the receiver that this stage died.
 pub struct Outflow<T, E> {
     sender: Sender<Flow<T, E>>,
-    let_go: Arc<AtomicBool>,
+    ends: Arc<Ends>,
 }
 
 /// The receiving end; dropped without `let_go` it tells the sender that this stage died.
 pub struct Inflow<T, E> {
     receiver: Receiver<Flow<T, E>>,
-    let_go: Arc<AtomicBool>,
+    ends: Arc<Ends>,
 }
 
 /// A channel that holds at most `depth` items.
 pub fn channel<T, E>(depth: usize) -> (Outflow<T, E>, Inflow<T, E>) {
     let (sender, receiver) = bounded(depth);
-    let let_go = Arc::new(AtomicBool::new(false));
-    (Outflow { sender, let_go: Arc::clone(&let_go) }, Inflow { receiver, let_go })
+    let ends = Arc::new(Ends::default());
+    (Outflow { sender, ends: Arc::clone(&ends) }, Inflow { receiver, ends })
 }
 
 impl<T, E> Outflow<T, E> {
@@ -66,19 +84,26 @@ impl<T, E> Outflow<T, E> {
     }
 
     fn is_unwanted(&self) -> bool {
-        self.let_go.load(Ordering::Acquire)
+        self.ends.let_go.load(Ordering::Acquire)
+    }
+
+    /// Says that nothing more comes, since a device failed at it.
+    pub fn cut_off(self, trouble: &DeviceTrouble) {
+        // Once only, since it takes the sender.
+        let _ = self.ends.cut_off.set(trouble.clone());
     }
 }
 
 impl<T, E> Inflow<T, E> {
-    /// The next item or the end; a sender that died is an error.
+    /// The next item or the end; a sender that died is an error, and so is one that a device has failed.
     pub fn receive(&self) -> Result<Flow<T, E>, Stopped> {
-        self.receiver.recv().map_err(|_| Stopped::Neighbour)
+        let gone = |_| self.ends.cut_off.get().map_or(Stopped::Neighbour, |trouble| trouble.clone().into());
+        self.receiver.recv().map_err(gone)
     }
 
     /// Tells the sender that no more is wanted. What waits is dropped.
     pub fn let_go(self) {
-        self.let_go.store(true, Ordering::Release);
+        self.ends.let_go.store(true, Ordering::Release);
     }
 
     /// Lets the sender go when the receiving stage ended well, or is not wanted itself; after a failure the sender sees
@@ -125,13 +150,20 @@ impl<T, E> Fan<T, E> {
         Ok(())
     }
 
+    /// Says to all consumers that nothing more comes, since a device failed at it.
+    pub fn cut_off(&mut self, trouble: &DeviceTrouble) {
+        self.0.drain(..).for_each(|out| out.cut_off(trouble));
+    }
+
     /// Says to all consumers that all items were sent.
     pub fn end(self, end: &E) -> Result<(), Stopped>
     where
         E: Clone,
     {
         let ends: Vec<_> = self.0.into_iter().map(|out| out.end(end.clone())).collect();
-        ends.into_iter().find(|end| matches!(end, Err(Stopped::Neighbour | Stopped::Failed(_)))).unwrap_or(Ok(()))
+        ends.into_iter()
+            .find(|end| matches!(end, Err(Stopped::Neighbour | Stopped::Failed(_) | Stopped::Device(_))))
+            .unwrap_or(Ok(()))
     }
 }
 
@@ -168,6 +200,18 @@ mod tests {
             assert!(inn.settle::<()>(Err(died)).is_err());
             assert!(matches!(out.send(1), Err(Stopped::Neighbour)));
         }
+    }
+
+    #[test]
+    fn a_receiver_that_is_cut_off_learns_why_after_what_was_sent() {
+        let trouble = DeviceTrouble::truncated(crate::model::device::Operation::Filter, "", "720p", 2, 1);
+        let mut fan = Fan::default();
+        let (out, inn) = channel::<u8, ()>(2);
+        fan.add(out);
+        fan.send(|| Ok(1)).unwrap();
+        fan.cut_off(&trouble);
+        assert!(matches!(inn.receive(), Ok(Flow::Item(1))));
+        assert!(matches!(inn.receive(), Err(Stopped::Device(told)) if *told == trouble));
     }
 
     #[test]

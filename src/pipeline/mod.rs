@@ -12,6 +12,8 @@
 //! never copied. Which frame starts a segment is decided once, in `prepare`, before the split. Ends are typed: a channel
 //! that closes without [`flow::Flow::End`] means that the sender died, and nothing after it is finalised. A receiver that
 //! has enough, or that nobody wants any more (a dropped track), lets its sender go; a sender without receivers ends too.
+//! What is done on a device goes through [`accel`]; `equipment` says what is. A device that fails at decoding or preparing
+//! ends the span; one that fails at a rung ends that rung and those made from its pictures, and the others go on.
 //! `video` and `audio` wire the stages; no stage names its neighbours.
 
 pub mod accel;
@@ -23,14 +25,20 @@ pub mod cut;
 pub mod decode;
 pub mod demux;
 pub mod encode;
+pub mod equipment;
 pub mod faults;
 pub mod flow;
+pub mod hardware;
 pub mod outlet;
 pub mod prepare;
 pub mod rung;
+pub mod simulated;
 pub mod sound;
+pub mod trouble;
 pub mod video;
+pub mod watched;
 pub mod wrap;
 
 pub use control::Control;
 pub use outlet::{FinishedFile, FinishedSegment, Outlet, TrackInit};
+pub use trouble::{DeviceTrouble, TrackFailure};

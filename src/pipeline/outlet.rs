@@ -2,6 +2,7 @@
 
 use super::control::Control;
 use super::flow::Stopped;
+use super::trouble::{DeviceTrouble, TrackFailure};
 use crate::model::ledger::KeyFrame;
 use crate::model::{Packaging, Problem};
 
@@ -54,6 +55,8 @@ pub trait Outlet: Send + Sync {
     fn segment(&self, segment: FinishedSegment) -> Result<(), Problem>;
     /// How far a track is: frames encoded, and the end of its media in microseconds.
     fn progress(&self, track: &str, frames: u64, media_us: i64);
+    /// A track could not be made on its device: nothing further comes of it.
+    fn failed(&self, failure: TrackFailure);
 }
 
 /// The outlet for one track, open while anybody wants that.
@@ -85,6 +88,13 @@ impl<'a> TrackOutlet<'a> {
     pub fn segment(&self, segment: FinishedSegment) -> Result<(), Stopped> {
         self.wanted()?;
         Ok(self.outlet.segment(segment)?)
+    }
+
+    /// Ends the track, and says why unless nobody wants it any more.
+    pub fn fail(&self, trouble: &DeviceTrouble) {
+        if self.control.fail_track(self.track, trouble) {
+            self.outlet.failed(TrackFailure { track: self.track.to_owned(), trouble: trouble.clone() });
+        }
     }
 
     /// As [`Outlet::progress`].

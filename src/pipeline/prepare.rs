@@ -4,13 +4,17 @@
 //! Ends: `End` with the instant at which the span's media ends; upstream is let go early once the span is full, or when
 //! no rung wants pictures any more.
 
+use super::accel::{DeviceError, PictureGraph};
 use super::clock::FrameClock;
 use super::control::Control;
+use super::equipment::Equipment;
 use super::faults;
 use super::flow::{Fan, Flow, Inflow, Stopped};
 use crate::av::frame::PictureFormat;
-use crate::av::{Frame, Graph, Polled};
+use crate::av::hw::PoolId;
+use crate::av::{Frame, Polled};
 use crate::model::Ratio;
+use crate::model::device::Operation;
 use crate::model::plan::{Grid, SpanRange, VideoPlan};
 use crate::model::time::rescale;
 use std::collections::VecDeque;
@@ -36,23 +40,51 @@ impl Picture {
 /// Where the media of a span ends, output ticks: the first frame of the next span, or the end of the last frame.
 pub type SpanEnd = i64;
 
-/// Rebuilds its graph whenever the frames change shape or format; with an empty text frames pass untouched.
-pub struct Filter {
+/// Rebuilds its graph whenever the frames change shape, format or the pool that they lie in; with an empty text frames
+/// pass untouched.
+pub struct Filter<'a> {
     owner: String,
     text: String,
     time_base: Ratio,
-    graph: Option<(PictureFormat, Graph)>,
-    passes: Option<Box<dyn Fn(PictureFormat) -> bool + Send>>,
+    equipment: Equipment<'a>,
+    graph: Option<Made>,
+    passes: Option<Box<dyn Fn(&Frame) -> bool + Send>>,
 }
 
-impl Filter {
+/// A graph, and for which frames it was made.
+struct Made {
+    format: PictureFormat,
+    pool: Option<PoolId>,
+    graph: Box<dyn PictureGraph>,
+    on_device: bool,
+}
+
+impl<'a> Filter<'a> {
     /// A filter for frames whose timestamps are in `time_base`.
     pub fn new(owner: &str, text: &str, time_base: Ratio) -> Self {
-        Self { owner: owner.to_owned(), text: text.to_owned(), time_base, graph: None, passes: None }
+        Self {
+            owner: owner.to_owned(),
+            text: text.to_owned(),
+            time_base,
+            equipment: Equipment::default(),
+            graph: None,
+            passes: None,
+        }
+    }
+
+    /// What of it is done on a device is done by this.
+    pub const fn on(mut self, equipment: Equipment<'a>) -> Self {
+        self.equipment = equipment;
+        self
+    }
+
+    /// Whether the device does it.
+    pub fn on_device(&self) -> bool {
+        self.graph.as_ref().is_some_and(|made| made.on_device)
     }
 
     /// With an empty text, only frames for which `passes` holds go through untouched; others are brought to `fallback`.
-    pub fn or_convert(mut self, passes: impl Fn(PictureFormat) -> bool + Send + 'static, fallback: String) -> Self {
+    pub fn or_convert(mut self, passes: impl Fn(&Frame) -> bool + Send + 'static, fallback: String) -> Self {
         if self.text.is_empty() {
             self.text = fallback;
             self.passes = Some(Box::new(passes));
@@ -62,43 +94,45 @@ impl Filter {
 
     /// Filters one frame and hands on what comes out.
     pub fn apply(&mut self, frame: Frame, each: &mut dyn FnMut(Frame) -> Result<(), Stopped>) -> Result<(), Stopped> {
-        let format = frame.picture_format();
-        let untouched = self.text.is_empty() || self.passes.as_ref().is_some_and(|passes| passes(format));
+        let untouched = self.text.is_empty() || self.passes.as_ref().is_some_and(|passes| passes(&frame));
         if untouched {
             self.drain(each)?;
             self.graph = None;
             return each(frame);
         }
-        if self.graph.as_ref().is_none_or(|(known, _)| *known != format) {
+        let (format, pool) = (frame.picture_format(), frame.pool());
+        if self.graph.as_ref().is_none_or(|made| (made.format, made.pool) != (format, pool)) {
             self.drain(each)?;
-            let graph = Graph::video(&self.text, format, self.time_base, None)
-                .map_err(|error| faults::filter(&self.owner, error))?;
-            self.graph = Some((format, graph));
+            let chosen = self.equipment.graph(&self.text, &frame);
+            let on_device = chosen.on_device;
+            let graph = chosen.by.graph(&self.text, &frame, self.time_base);
+            let graph = graph.map_err(|error| failed(&self.owner, on_device, &error))?;
+            self.graph = Some(Made { format, pool, graph, on_device });
         }
-        let Some((_, graph)) = &mut self.graph else { return Ok(()) };
-        graph.send(Some(&frame)).map_err(|error| faults::filter(&self.owner, error))?;
+        let Some(made) = &mut self.graph else { return Ok(()) };
+        made.graph.send(Some(&frame)).map_err(|error| failed(&self.owner, made.on_device, &error))?;
         drop(frame);
-        Self::receive(&self.owner, graph, self.time_base, each)
+        Self::receive(&self.owner, made, self.time_base, each)
     }
 
     /// Hands on what the graph still holds.
     pub fn drain(&mut self, each: &mut dyn FnMut(Frame) -> Result<(), Stopped>) -> Result<(), Stopped> {
-        if let Some((_, mut graph)) = self.graph.take() {
-            graph.send(None).map_err(|error| faults::filter(&self.owner, error))?;
-            Self::receive(&self.owner, &mut graph, self.time_base, each)?;
+        if let Some(mut made) = self.graph.take() {
+            made.graph.send(None).map_err(|error| failed(&self.owner, made.on_device, &error))?;
+            Self::receive(&self.owner, &mut made, self.time_base, each)?;
         }
         Ok(())
     }
 
     fn receive(
         owner: &str,
-        graph: &mut Graph,
+        Made { graph, on_device, .. }: &mut Made,
         time_base: Ratio,
         each: &mut dyn FnMut(Frame) -> Result<(), Stopped>,
     ) -> Result<(), Stopped> {
         loop {
             let mut frame = Frame::new().map_err(faults::internal)?;
-            match graph.receive(&mut frame).map_err(|error| faults::filter(owner, error))? {
+            match graph.receive(&mut frame).map_err(|error| failed(owner, *on_device, &error))? {
                 Polled::Ready => {
                     // Filters may change the time base: deinterlacers halve it.
                     frame.set_pts(frame.pts().map(|pts| rescale(pts, graph.time_base(), time_base)));
@@ -108,6 +142,10 @@ impl Filter {
             }
         }
     }
+}
+
+fn failed(owner: &str, on_device: bool, error: &DeviceError) -> Stopped {
+    faults::placed(on_device, Operation::Filter, "", owner, error)
 }
 
 /// What the stage is made from.
@@ -134,6 +172,7 @@ pub fn run(
         full: None,
         standing: None,
         untimed: VecDeque::new(),
+        equipment: control.equipment(),
         outs,
     };
     let result = marker.receive_all(&inflow);
@@ -153,6 +192,7 @@ struct Marker<'a> {
     full: Option<SpanEnd>,
     /// The last frame before the in point, for as long as none was shown: it may be what is shown there.
     standing: Option<Frame>,
+    equipment: Equipment<'a>,
     /// For each frame in the graph whether it came without a time: the graph would hide that.
     untimed: VecDeque<bool>,
     outs: Fan<Picture, SpanEnd>,
@@ -162,6 +202,7 @@ impl Marker<'_> {
     /// Receives until the span is full or the source over; then the duration of its last packet.
     fn receive_all(&mut self, inflow: &Inflow<Frame, Option<i64>>) -> Result<Option<i64>, Stopped> {
         let mut filter = Filter::new("the source", &self.spec.video.prepare, self.spec.video.time_base);
+        filter = filter.on(self.equipment);
         while self.full.is_none() {
             if self.outs.is_unwanted() {
                 return Err(Stopped::Unwanted);

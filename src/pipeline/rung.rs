@@ -2,22 +2,27 @@
 //! and finished segments to the outlet. Thread: its own, on which graph and encoder are made, so that what they cost is
 //! this output's. Bound: the channels. Ends: `End` is handed on, the encoder drained, the last segment cut; without it
 //! nothing is finalised. A rung that is dropped closes its encoder at once and goes on scaling while rungs that start
-//! from its pictures are wanted; then it lets its sender go. Counters: frames and media time, through the outlet's progress.
+//! from its pictures are wanted; then it lets its sender go. One whose device fails at the encoder is told of and goes on
+//! like a dropped one; where the device fails at the graph, the rungs that start from its pictures fail with it.
+//! Counters: frames and media time, through the outlet's progress.
 
+use super::accel::{DeviceError, PictureEncoder};
 use super::control::Control;
 use super::cut::{Coded, Cut, Cutter};
-use super::encode::encode;
+use super::encode::encode_on;
+use super::equipment::Chosen;
 use super::faults;
 use super::flow::{Fan, Flow, Inflow, Stopped};
 use super::outlet::{Outlet, TrackOutlet};
 use super::prepare::{Filter, Picture, SpanEnd};
+use super::trouble::DeviceTrouble;
 use super::wrap::VideoWrapper;
-use crate::av::frame::PictureFormat;
-use crate::av::{self, Encoder, Frame, Packet, Params, VideoEncoderSpec};
-use crate::model::Problem;
+use crate::av::{self, Frame, Packet, Params, VideoEncoderSpec};
 use crate::model::codec::Framing;
+use crate::model::device::{DeviceFault, Memory, Operation};
 use crate::model::plan::VideoRendition;
 use crate::model::time::{Ratio, rescale};
+use crate::model::{Fault, Problem};
 use std::collections::VecDeque;
 
 /// What a rung is made from.
@@ -39,19 +44,28 @@ pub fn run(
 ) -> Result<(), Stopped> {
     av::log::label_thread(&spec.rendition.id);
     let outlet = TrackOutlet::new(&spec.rendition.id, outlet, control);
-    let mut fork = Fork { waiting: VecDeque::new(), children, coder: Some(Coder::new(*spec, outlet)) };
-    let result = fork.receive_all(spec, &inflow, control);
+    let coder = Coder::new(*spec, outlet, control.equipment().encoder(spec.rendition));
+    let mut fork = Fork { waiting: VecDeque::new(), passed: 0, children, coder: Some(coder) };
+    let result = fork.receive_all(spec, &inflow, control).or_else(|stopped| fork.cut_off(stopped));
     let end = inflow.settle(result)?;
     fork.children.end(&end)?;
-    fork.coder.map_or(Ok(()), |coder| coder.finish(end))
+    match fork.coder.map_or(Ok(()), |coder| coder.finish(end)) {
+        Err(Stopped::Device(trouble)) => {
+            outlet.fail(&trouble);
+            Ok(())
+        }
+        result => result,
+    }
 }
 
 /// Where scaled frames go: to the rungs that start from them, then to this rung's own encoder.
 struct Fork<'a> {
     /// Scaling is one frame in, one out, in order: times and marks wait beside it.
     waiting: VecDeque<(i64, Option<u32>)>,
+    /// Frames that were scaled.
+    passed: u64,
     children: Fan<Picture, SpanEnd>,
-    /// Gone when the rung is dropped.
+    /// Gone when the rung is dropped, or its device failed at it.
     coder: Option<Coder<'a>>,
 }
 
@@ -62,7 +76,7 @@ impl Fork<'_> {
         inflow: &Inflow<Picture, SpanEnd>,
         control: &Control,
     ) -> Result<SpanEnd, Stopped> {
-        let mut filter = scaler(spec.rendition, spec.timescale);
+        let mut filter = scaler(spec.rendition, spec.timescale).on(control.equipment());
         loop {
             if control.stopped() {
                 return Err(Stopped::Neighbour);
@@ -74,11 +88,33 @@ impl Fork<'_> {
                     filter.apply(picture.frame, &mut |frame| self.take(frame))?;
                 }
                 Flow::End(end) => {
+                    let on_device = filter.on_device();
                     filter.drain(&mut |frame| self.take(frame))?;
-                    return Ok(end);
+                    return self.check_whole(spec, on_device).map(|()| end);
                 }
             }
         }
+    }
+
+    /// Checks that a device's graph, which gives a frame for each, has lost none.
+    fn check_whole(&self, spec: &RungSpec<'_>, on_device: bool) -> Result<(), Stopped> {
+        let missing = self.waiting.len() as u64;
+        if !on_device || missing == 0 {
+            return Ok(());
+        }
+        let id = &spec.rendition.id;
+        Err(DeviceTrouble::truncated(Operation::Filter, "", id, self.passed + missing, self.passed).into())
+    }
+
+    /// No pictures come any more, since the device failed at them: this rung and those that start from them are told of
+    /// it, and the sender is let go.
+    fn cut_off(&mut self, stopped: Stopped) -> Result<SpanEnd, Stopped> {
+        let Stopped::Device(trouble) = stopped else { return Err(stopped) };
+        if let Some(coder) = self.coder.take() {
+            coder.outlet.fail(&trouble);
+        }
+        self.children.cut_off(&trouble);
+        Err(Stopped::Unwanted)
     }
 
     /// Closes the encoder of a rung that was dropped. `Unwanted` when nobody wants its pictures either.
@@ -91,11 +127,18 @@ impl Fork<'_> {
 
     fn take(&mut self, frame: Frame) -> Result<(), Stopped> {
         let Some((pts, starts)) = self.waiting.pop_front() else { return Ok(()) };
+        self.passed += 1;
         let picture = Picture { frame, pts, starts };
         self.children.send(|| picture.reference())?;
-        match self.coder.as_mut().map_or(Ok(()), |coder| coder.encode(picture)) {
+        match self.coder.as_mut().map_or(Ok(()), |coder| coder.encode(picture).map_err(|why| coder.blame(why))) {
             Err(Stopped::Unwanted) => {
                 self.coder = None;
+                Ok(())
+            }
+            Err(Stopped::Device(trouble)) => {
+                if let Some(coder) = self.coder.take() {
+                    coder.outlet.fail(&trouble);
+                }
                 Ok(())
             }
             result => result,
@@ -104,33 +147,51 @@ impl Fork<'_> {
 }
 
 /// The scaling graph; frames that are already right pass, frames that a source changes in mid-stream are fitted in.
-fn scaler(rendition: &VideoRendition, timescale: u32) -> Filter {
+fn scaler<'a>(rendition: &VideoRendition, timescale: u32) -> Filter<'a> {
     let (width, height) = (rendition.width, rendition.height);
-    let format = av::names::pixel_format(&rendition.pixel_format).unwrap_or(-1);
-    let fallback = format!(
+    let format = av::names::pixel_format(&rendition.pixel_format);
+    let on_device = rendition.memory == Memory::Device;
+    let fits = move |frame: &Frame| {
+        let shape = frame.picture_format();
+        // What a device calls its frames says nothing of their samples.
+        let samples = frame.software_format().unwrap_or(shape.format);
+        let known = format == Some(samples) || on_device && format == Some(shape.format);
+        shape.width == width && shape.height == height && known
+    };
+    Filter::new(&rendition.id, &rendition.graph, Ratio::new(1, i64::from(timescale)))
+        .or_convert(fits, fitted(rendition, on_device))
+}
+
+/// Brings frames of any shape and format to a rung's, with bars beside them. No device of FFmpeg 5.1 draws bars, so
+/// frames in its memory make a detour; it is taken only where a source changes in mid-stream.
+fn fitted(rendition: &VideoRendition, on_device: bool) -> String {
+    let (width, height, format) = (rendition.width, rendition.height, &rendition.pixel_format);
+    let fit = format!(
         "scale=w={width}:h={height}:force_original_aspect_ratio=decrease:flags=bicubic,\
-         pad=w={width}:h={height}:x=-1:y=-1,setsar=1,format={}",
-        rendition.pixel_format
+         pad=w={width}:h={height}:x=-1:y=-1,setsar=1"
     );
-    Filter::new(&rendition.id, &rendition.graph, Ratio::new(1, i64::from(timescale))).or_convert(
-        move |frame: PictureFormat| frame.width == width && frame.height == height && frame.format == format,
-        fallback,
-    )
+    if !on_device {
+        return format!("{fit},format={format}");
+    }
+    let samples = if ["cuda", "vaapi"].contains(&format.as_str()) { "nv12" } else { format };
+    format!("hwdownload,format=nv12|p010le|yuv420p|yuv420p10le,{fit},format={samples},hwupload")
 }
 
 /// The encoder of a rung with all that follows it.
 struct Coder<'a> {
     spec: RungSpec<'a>,
     outlet: TrackOutlet<'a>,
+    chosen: Chosen<'a>,
     // Opened on the first frame: an encoder that never gets one may hang on close (SVT-AV1 1.4).
-    open: Option<(Encoder, VideoWrapper)>,
+    open: Option<(Box<dyn PictureEncoder>, VideoWrapper)>,
     cutter: Cutter,
     frames: u64,
+    packets: u64,
 }
 
 impl<'a> Coder<'a> {
-    fn new(spec: RungSpec<'a>, outlet: TrackOutlet<'a>) -> Self {
-        Self { spec, outlet, open: None, cutter: Cutter::default(), frames: 0 }
+    fn new(spec: RungSpec<'a>, outlet: TrackOutlet<'a>, chosen: Chosen<'a>) -> Self {
+        Self { spec, outlet, chosen, open: None, cutter: Cutter::default(), frames: 0, packets: 0 }
     }
 
     fn encode(&mut self, mut picture: Picture) -> Result<(), Stopped> {
@@ -140,7 +201,7 @@ impl<'a> Coder<'a> {
         picture.frame.set_pts(Some(picture.pts));
         picture.frame.set_forced_key(picture.starts.is_some());
         if self.open.is_none() {
-            let (encoder, wrapper) = self.open_encoder()?;
+            let (encoder, wrapper) = self.open_encoder(&picture.frame)?;
             self.cutter.set_reorder(wrapper.reorder());
             self.open = Some((encoder, wrapper));
         }
@@ -151,9 +212,9 @@ impl<'a> Coder<'a> {
         Ok(())
     }
 
-    fn open_encoder(&self) -> Result<(Encoder, VideoWrapper), Stopped> {
+    fn open_encoder(&self, first: &Frame) -> Result<(Box<dyn PictureEncoder>, VideoWrapper), Stopped> {
         let rendition = self.spec.rendition;
-        let encoder = Encoder::video(&VideoEncoderSpec {
+        let wanted = VideoEncoderSpec {
             encoder: &rendition.encoder,
             width: rendition.width,
             height: rendition.height,
@@ -162,34 +223,65 @@ impl<'a> Coder<'a> {
             frame_rate: rendition.frame_rate,
             color: &rendition.color,
             options: &rendition.options,
-        })
-        .map_err(|error| faults::encoder(&rendition.id, error))?;
-        let params = encoder.params().map_err(faults::internal)?;
-        let reorder = reorder_frames(&encoder, &params, rendition.codec.traits().framing)?;
+        };
+        let failed = |error| failed(rendition, self.chosen.on_device, &error);
+        let encoder = self.chosen.by.encoder(&wanted, &rendition.id, first).map_err(failed)?;
+        let params = encoder.params().map_err(failed)?;
+        let reorder = reorder_frames(encoder.as_ref(), &params, rendition.codec.traits().framing)?;
         let wrapper = VideoWrapper::new(&self.spec, params, reorder, &rendition.encoder)?;
         self.outlet.init(wrapper.init())?;
         Ok((encoder, wrapper))
     }
 
     fn pass(&mut self, frame: Option<&Frame>) -> Result<(), Stopped> {
-        let Self { spec, outlet, open, cutter, .. } = self;
+        let Self { spec, outlet, chosen, open, cutter, packets, .. } = self;
         let Some((encoder, wrapper)) = open else { return Ok(()) };
-        let id = &spec.rendition.id;
-        encode(encoder, id, frame, &mut |_, packet| match cutter.push(coded(id, packet)?)? {
-            Some(cut) => emit(outlet, wrapper, cut),
-            None => Ok(()),
+        let failed = |error| failed(spec.rendition, chosen.on_device, &error);
+        encode_on(encoder.as_mut(), &failed, frame, &mut |_, packet| {
+            *packets += 1;
+            match cutter.push(coded(&spec.rendition.id, packet)?)? {
+                Some(cut) => emit(outlet, wrapper, cut),
+                None => Ok(()),
+            }
         })
     }
 
     fn finish(mut self, end: i64) -> Result<(), Stopped> {
+        let result = self.drain(end);
+        result.map_err(|why| self.blame(why))
+    }
+
+    /// What a device's encoder made wrongly is the device's failure, and that of this rung alone.
+    fn blame(&self, why: Stopped) -> Stopped {
+        match why {
+            Stopped::Failed(problem) if self.chosen.on_device && problem.fault == Fault::Device => {
+                let wrong =
+                    if problem.code == "encoder.truncated" { DeviceFault::Truncated } else { DeviceFault::Corrupt };
+                let ability = format!("{}.{}", Operation::Encode.name(), self.spec.rendition.codec.traits().name);
+                DeviceTrouble { fault: wrong, ability, problem }.into()
+            }
+            other => other,
+        }
+    }
+
+    fn drain(&mut self, end: i64) -> Result<(), Stopped> {
         self.outlet.wanted()?;
         self.pass(None)?;
+        if self.chosen.on_device && self.packets != self.frames {
+            let RungSpec { rendition, .. } = self.spec;
+            let (codec, id) = (rendition.codec.traits().name, &rendition.id);
+            return Err(DeviceTrouble::truncated(Operation::Encode, codec, id, self.frames, self.packets).into());
+        }
         let cut = self.cutter.finish(end)?;
         match (cut, &mut self.open) {
             (Some(cut), Some((_, wrapper))) => emit(&self.outlet, wrapper, cut),
             _ => Ok(()),
         }
     }
+}
+
+fn failed(rendition: &VideoRendition, on_device: bool, error: &DeviceError) -> Stopped {
+    faults::placed(on_device, Operation::Encode, rendition.codec.traits().name, &rendition.id, error)
 }
 
 fn coded(track: &str, packet: Packet) -> Result<Coded, Problem> {
@@ -206,7 +298,7 @@ fn emit(outlet: &TrackOutlet<'_>, wrapper: &mut VideoWrapper, cut: Cut) -> Resul
 }
 
 /// By how many frames decoding runs ahead of presentation. AV1 never does: its packets are whole temporal units.
-fn reorder_frames(encoder: &Encoder, params: &Params, framing: Framing) -> Result<u32, Problem> {
+fn reorder_frames(encoder: &dyn PictureEncoder, params: &Params, framing: Framing) -> Result<u32, Problem> {
     match (framing, encoder.reorder_frames()) {
         (Framing::AnnexB, 0) => av::decoder::declared_reorder(params).map_err(faults::internal),
         (_, told) => Ok(told),

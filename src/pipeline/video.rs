@@ -4,6 +4,7 @@ use super::control::Control;
 use super::copy::{self, CopySpec};
 use super::decode::{self, DecoderSpec};
 use super::demux::{self, Demux};
+use super::equipment;
 use super::flow::{self, Fan, Stopped};
 use super::outlet::Outlet;
 use super::prepare::{self, Picture, PrepareSpec, SpanEnd};
@@ -34,6 +35,9 @@ pub fn run(
     let Some(video) = &plan.video else {
         return Err(Problem::bug("plan.no_video", "a video span was ordered of a plan without video"));
     };
+    if let Some(problem) = equip(video, control) {
+        return Err(problem);
+    }
     let mut demux = Demux::open(source, &[video.stream], control)?;
     let info = demux.input().stream_info(video.stream).map_err(super::faults::internal)?;
     // Only sources that allow it are planned in spans; an in point of any other is reached by decoding all before it.
@@ -61,7 +65,10 @@ pub fn run(
             let roots = spawn_rungs(scope, video, outlet, control);
             let spec = PrepareSpec { video, grid: plan.grid, span };
             stage(scope, control, "prepare", move || prepare::run(&spec, frames_in, roots, control));
-            stage(scope, control, "decode", move || decode::run(&decoder, packets_in, frames_out, control));
+            stage(scope, control, "decode", move || {
+                let chosen = control.equipment().decoder(video);
+                decode::run(chosen, &decoder, packets_in, frames_out, control)
+            });
         }
         stage(scope, control, "demux", move || demux::run(demux, video.stream, consumers, control));
     });
@@ -73,12 +80,25 @@ pub fn run(
     Ok(())
 }
 
+/// Opens the plan's device, unless the span has it already.
+fn equip(video: &VideoPlan, control: &Control) -> Option<Problem> {
+    let placed = video.accelerator.as_ref().filter(|_| control.equipment().kind().is_none())?;
+    match equipment::open(placed) {
+        Ok(device) => control.equip(placed.kind, device),
+        Err(trouble) => control.fail_on_device(trouble),
+    }
+    control.problem()
+}
+
 /// How a pass ended in which all stages have ended: one whose tracks were all dropped was cancelled.
 pub(super) fn finished<'a>(control: &Control, tracks: impl Iterator<Item = &'a str>) -> Result<(), Problem> {
     let mut tracks = tracks.peekable();
     match control.problem() {
         Some(problem) => Err(problem),
-        None if tracks.peek().is_some() && tracks.all(|track| control.is_dropped(track)) => Err(Problem::cancelled()),
+        None if tracks.peek().is_some() && tracks.all(|track| control.is_dropped(track)) => {
+            let failed = control.fail_with_last_track();
+            Err(control.problem().filter(|_| failed).unwrap_or_else(Problem::cancelled))
+        }
         None => Ok(()),
     }
 }
@@ -119,8 +139,8 @@ pub(super) fn stage<'scope, 'env>(
     let owned = name.to_owned();
     let started =
         thread::Builder::new().name(short).spawn_scoped(scope, move || match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(Ok(()) | Err(Stopped::Neighbour | Stopped::Unwanted)) => {}
-            Ok(Err(Stopped::Failed(problem))) => control.fail(problem),
+            Ok(Ok(())) => {}
+            Ok(Err(stopped)) => control.stage_stopped(stopped),
             Err(_) => control.fail(Problem::bug(
                 "worker.panicked",
                 format!("the stage {owned} panicked; please report this source"),

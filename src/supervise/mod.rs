@@ -16,6 +16,7 @@ pub use exit::{Exit, ability_of, said};
 use crate::input::{Source, Transport};
 use crate::model::Problem;
 use crate::model::limits::WORKER_SILENCE_SECONDS_MAX;
+use crate::simulate::Host;
 use crate::sys::spawn;
 use crate::wire::v1;
 use std::io;
@@ -23,6 +24,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command as StdCommand, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -47,6 +49,8 @@ pub struct Launch {
     pub deadline: Option<Duration>,
     /// Bytes of finished segments that may wait in its spool; 0 for the worker's own limit.
     pub spool_bytes_max: u64,
+    /// Simulated devices that it may call.
+    pub simulated: Option<Arc<Host>>,
 }
 
 impl Launch {
@@ -61,6 +65,7 @@ impl Launch {
             silence: Duration::from_secs(WORKER_SILENCE_SECONDS_MAX),
             deadline: None,
             spool_bytes_max: 0,
+            simulated: None,
         }
     }
 }
@@ -169,7 +174,12 @@ fn order(launch: &Launch) -> io::Result<v1::Order> {
         _ => -1,
     };
     let source = v1::Source { size_bytes: launch.source.size_bytes(), descriptor };
-    Ok(v1::Order { source: Some(source), work: Some(launch.work.clone()), spool_bytes_max: launch.spool_bytes_max })
+    Ok(v1::Order {
+        source: Some(source),
+        work: Some(launch.work.clone()),
+        spool_bytes_max: launch.spool_bytes_max,
+        device_call_ms_max: u32::try_from(launch.silence.as_millis()).unwrap_or(u32::MAX),
+    })
 }
 
 /// The worker's program: `REELMILL_WORKER` where it is set, else `reelmill-worker` beside the running program.

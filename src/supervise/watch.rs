@@ -7,6 +7,7 @@ use super::exit::{Exit, Reason, cleaned};
 use super::frames::{FrameReader, write_all};
 use super::{Control, Launch, Report, order, serve, stderr};
 use crate::model::limits::STOP_GRACE_MS;
+use crate::simulate::{Attached, Host};
 use crate::sys::spawn::signal_group;
 use crate::wire::v1::{self, from_worker::Message, to_worker};
 use std::process::ExitStatus;
@@ -46,10 +47,14 @@ pub(super) async fn run<T: Copy + Send + Sync + 'static>(watched: Watched, tag: 
     });
     let reads = serve::Reads::default();
     let (to, requests, serving) = outgoing(&launch, to, reads.clone());
-    let mut watch = Watch { child, from: FrameReader::new(from), to, requests, controls, status: None, ended: false };
+    let simulated = launch.simulated.as_ref().map(Host::attach);
+    let from = FrameReader::new(from);
+    let mut watch = Watch { child, from, to, requests, controls, simulated, status: None, ended: false };
     let exit = watch
         .until_gone(&launch, |message| async { reports.send((tag, Report::Message(message))).await.map_err(|_| ()) });
     let exit = reads.explain(exit.await, launch.deadline, launch.source.name());
+    // The process is gone: before anybody hears of it, what it held of devices is free again, as with real ones.
+    drop(watch);
     // A worker that is gone wants nothing any more, however long its last read would still take.
     serving.abort();
     if let Some(lines) = lines {
@@ -85,6 +90,7 @@ struct Watch {
     to: mpsc::Sender<v1::ToWorker>,
     requests: mpsc::Sender<v1::ReadRequest>,
     controls: mpsc::UnboundedReceiver<Control>,
+    simulated: Option<Attached>,
     /// How the process ended, once it has.
     status: Option<ExitStatus>,
     /// Whether it was ended by us.
@@ -173,6 +179,16 @@ impl Watch {
                 }
                 let full = self.requests.try_send(request).is_err();
                 full.then(|| Reason::Protocol("it has too many reads open".into()))
+            }
+            Message::SimulatedCall(call) => {
+                let answer = self.simulated.as_ref().ok_or_else(|| "it has no simulated device".to_owned());
+                match answer.and_then(|attached| attached.answer(&call)) {
+                    Ok(reply) => {
+                        self.tell(to_worker::Message::SimulatedReply(reply)).await;
+                        None
+                    }
+                    Err(objection) => Some(Reason::Protocol(objection)),
+                }
             }
             Message::Finished(finished) => Some(Reason::SaidFinished(finished)),
             Message::Failed(failed) => Some(Reason::SaidFailed(failed)),

@@ -2,9 +2,12 @@
 
 use crate::model::Problem;
 use crate::model::limits::SPOOL_BYTES_MAX;
+use crate::model::simulated::{Call, Reply};
 use crate::pipeline::Control;
+use crate::pipeline::simulated::Calls;
 use crate::wire::{self, v1};
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
@@ -24,6 +27,16 @@ pub(super) struct Link {
     spool_bytes_max: u64,
     room: Condvar,
     lines: Mutex<u32>,
+    device_call_ms_max: u32,
+    /// Calls to a simulated device that wait for their replies: one a thread of the pipeline at most.
+    calls: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    last: u64,
+    replies: BTreeMap<u64, Sender<Reply>>,
+    closed: bool,
 }
 
 impl Link {
@@ -46,6 +59,8 @@ impl Link {
             },
             room: Condvar::new(),
             lines: Mutex::new(0),
+            device_call_ms_max: order.device_call_ms_max,
+            calls: Mutex::default(),
         });
         let listener = Arc::clone(&link);
         thread::Builder::new().name("link".to_owned()).spawn(move || listener.listen(reader, &to_source))?;
@@ -63,6 +78,7 @@ impl Link {
                     self.control.drop_tracks(dropped.tracks);
                     self.room.notify_all();
                 }
+                Some(Message::SimulatedReply(reply)) => self.simulated_reply(&reply),
                 Some(Message::Cancel(_)) => break,
                 Some(Message::Order(_)) | None => {}
             }
@@ -70,6 +86,22 @@ impl Link {
         // Asked to stop, or the daemon is gone: either way nobody wants the rest.
         self.control.cancel();
         self.room.notify_all();
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.closed = true;
+        calls.replies.clear();
+    }
+
+    fn simulated_reply(&self, message: &v1::SimulatedReply) {
+        let caller = self.calls.lock().unwrap_or_else(PoisonError::into_inner).replies.remove(&message.id);
+        if let (Some(caller), Ok(reply)) = (caller, serde_json::from_slice(&message.reply_json)) {
+            // A caller that is gone needs no reply.
+            let _ = caller.send(reply);
+        }
+    }
+
+    /// How long a call to a device may take before the heartbeat stops; `None`: as long as it likes.
+    pub(super) fn device_call_max(&self) -> Option<Duration> {
+        (self.device_call_ms_max > 0).then(|| Duration::from_millis(u64::from(self.device_call_ms_max)))
     }
 
     /// Sends a message. A daemon that is gone stops the span; nobody is left to tell.
@@ -148,14 +180,37 @@ impl Link {
                 ExitCode::SUCCESS
             }
             Err(problem) => {
+                let (device_fault, ability) =
+                    control.device_fault().map_or_else(Default::default, |(fault, at)| (fault.name().to_owned(), at));
                 self.send(Message::Failed(v1::Failed {
                     fault: problem.fault.name().to_owned(),
                     code: problem.code.clone(),
                     message: problem.message,
-                    ..v1::Failed::default()
+                    device_fault,
+                    ability,
                 }));
                 ExitCode::from(problem.fault.exit_code())
             }
         }
+    }
+}
+
+impl Calls for Link {
+    fn call(&self, call: Call) -> Option<Reply> {
+        let call_json = serde_json::to_vec(&call).ok()?;
+        let (sender, reply) = bounded(1);
+        let id = {
+            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            if calls.closed {
+                return None;
+            }
+            calls.last += 1;
+            let id = calls.last;
+            calls.replies.insert(id, sender);
+            id
+        };
+        self.send(v1::from_worker::Message::SimulatedCall(v1::SimulatedCall { id, call_json }));
+        // Ends without a reply when the listener closes all that wait.
+        reply.recv().ok()
     }
 }

@@ -3,7 +3,7 @@
 use super::link::Link;
 use crate::model::Problem;
 use crate::model::hash::sha256;
-use crate::pipeline::{Control, FinishedFile, FinishedSegment, Outlet, TrackInit};
+use crate::pipeline::{Control, FinishedFile, FinishedSegment, Outlet, TrackFailure, TrackInit};
 use crate::wire::v1::{self, from_worker::Message};
 use std::collections::BTreeMap;
 use std::fs;
@@ -129,6 +129,16 @@ impl Outlet for SpoolOutlet {
             Some(known) => *known = (frames, media_us),
             None => drop(tracks.insert(track.to_owned(), (frames, media_us))),
         }
+    }
+
+    fn failed(&self, failure: TrackFailure) {
+        self.link.send(Message::TrackFailed(v1::TrackFailed {
+            track: failure.track,
+            device_fault: failure.trouble.fault.name().to_owned(),
+            ability: failure.trouble.ability,
+            code: failure.trouble.problem.code,
+            message: failure.trouble.problem.message,
+        }));
     }
 }
 

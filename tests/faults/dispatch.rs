@@ -32,6 +32,7 @@ impl Job {
             worker: fake.program(),
             threads: 4,
             devices: None,
+            simulated: None,
             wish: Vec::new(),
             fallback: Fallback::Any,
         };

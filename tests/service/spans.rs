@@ -44,6 +44,7 @@ fn settings(home: &Path, threads: u32, spool_bytes_max: u64) -> Settings {
         worker: Daemon::wrapper(home, DIES),
         threads,
         devices: reelmill::dispatch::cpu_alone(threads),
+        simulated: None,
         spool: Some(home.join("spool")),
         spool_bytes_max,
         uploads: 4,

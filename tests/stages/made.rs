@@ -5,7 +5,7 @@ use reelmill::av::mux::Muxer;
 use reelmill::av::{AudioEncoderSpec, ByteSource, Encoder, Frame, Packet, Polled, VideoEncoderSpec};
 use reelmill::model::facts::{ColorTags, MediaFacts};
 use reelmill::model::{Plan, Problem, Ratio};
-use reelmill::pipeline::{Control, FinishedSegment, Outlet, TrackInit};
+use reelmill::pipeline::{Control, FinishedSegment, Outlet, TrackFailure, TrackInit};
 use reelmill::plan::{Node, Request, plan};
 use reelmill::worker::probe::probe;
 use std::io;
@@ -49,6 +49,7 @@ type Act = Box<dyn Fn(&FinishedSegment) -> Result<(), Problem> + Send + Sync>;
 pub(crate) struct Recorder {
     pub(crate) inits: Mutex<Vec<TrackInit>>,
     pub(crate) segments: Mutex<Vec<FinishedSegment>>,
+    pub(crate) failures: Mutex<Vec<TrackFailure>>,
     pub(crate) at_segment: Option<Act>,
 }
 
@@ -83,6 +84,10 @@ impl Outlet for Recorder {
     }
 
     fn progress(&self, _track: &str, _frames: u64, _media_us: i64) {}
+
+    fn failed(&self, failure: TrackFailure) {
+        self.failures.lock().unwrap().push(failure);
+    }
 }
 
 /// A Matroska file of grey pictures shown at these times (ms), each brighter than the one before.

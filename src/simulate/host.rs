@@ -1,0 +1,89 @@
+//! The simulated devices of this host, for all its workers.
+
+use super::spec::Simulated;
+use super::state::{State, Used};
+use crate::model::device::{DeviceId, DeviceInfo, Operation};
+use crate::model::simulated::{Call, Reply};
+use crate::wire::v1;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// One for the daemon.
+#[derive(Debug)]
+pub struct Host {
+    state: Mutex<State>,
+    began: Instant,
+    workers: AtomicU64,
+}
+
+impl Host {
+    /// The devices, with nothing open; their time begins now.
+    pub fn new(simulated: Simulated) -> Arc<Self> {
+        let state = Mutex::new(State::new(simulated));
+        Arc::new(Self { state, began: Instant::now(), workers: AtomicU64::new(0) })
+    }
+
+    /// What discovery would find.
+    pub fn devices(&self) -> Vec<DeviceInfo> {
+        self.state().spec().devices()
+    }
+
+    /// One more worker, for as long as the result lives.
+    pub fn attach(self: &Arc<Self>) -> Attached {
+        let worker = self.workers.fetch_add(1, Ordering::Relaxed) + 1;
+        Attached { host: Arc::clone(self), worker }
+    }
+
+    /// The ground truth: what engines did, by worker (as [`Attached::worker`] tells it), device, operation and track.
+    pub fn used(&self) -> BTreeMap<(u64, DeviceId, Operation, String), Used> {
+        self.state().used().clone()
+    }
+
+    /// Encode sessions that are open on devices that count them.
+    pub fn counted_sessions(&self) -> u32 {
+        self.state().counted()
+    }
+
+    /// Sessions that are open at all: decoders, graphs, encoders.
+    pub fn open_sessions(&self) -> usize {
+        self.state().open_sessions()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A worker as the devices see it. Dropped when its process is gone: everything it held is given back.
+#[derive(Debug)]
+pub struct Attached {
+    host: Arc<Host>,
+    worker: u64,
+}
+
+impl Attached {
+    /// The worker's number.
+    pub const fn worker(&self) -> u64 {
+        self.worker
+    }
+
+    /// Answers a call. Never blocks: who called waits for itself.
+    pub fn call(&self, call: Call) -> Reply {
+        self.host.state().call(self.worker, call, self.host.began.elapsed())
+    }
+
+    /// Answers a call that came as a message. An error says why it cannot be meant honestly.
+    pub(crate) fn answer(&self, message: &v1::SimulatedCall) -> Result<v1::SimulatedReply, String> {
+        let call = serde_json::from_slice(&message.call_json).map_err(|error| error.to_string())?;
+        let reply_json = serde_json::to_vec(&self.call(call)).map_err(|error| error.to_string())?;
+        Ok(v1::SimulatedReply { id: message.id, reply_json: reply_json.into() })
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.host.state().leave(self.worker);
+    }
+}
