@@ -42,7 +42,7 @@ impl Filtering {
             track: String::new(),
         };
         let session = translated.on_device.then(|| device.sessions.open(WHAT, opening)).transpose()?;
-        let inner = Graph::video(&translated.text, format, time_base, None)?;
+        let inner = Graph::video(&translated.text, format, time_base)?;
         let (pool, transfers) = (Arc::clone(&device.made), Arc::clone(&device.transfers));
         Ok(Self { inner, translated, input, session, pool, transfers })
     }
@@ -109,7 +109,7 @@ impl Converter {
     pub(super) fn convert(&mut self, frame: &mut Frame, text: &str, time_base: Ratio) -> Result<(), AvError> {
         let format = frame.picture_format();
         if self.graph.as_ref().is_none_or(|(known, for_text, _)| *known != format || for_text != text) {
-            self.graph = Some((format, text.to_owned(), Graph::video(text, format, time_base, None)?));
+            self.graph = Some((format, text.to_owned(), Graph::video(text, format, time_base)?));
         }
         let Some((_, _, graph)) = &mut self.graph else { return Ok(()) };
         graph.send(Some(frame))?;
