@@ -2,7 +2,7 @@
 
 use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 use super::device::{Accelerator, Memory};
-use super::facts::{ColorTags, Hdr};
+use super::facts::{ColorTags, Hdr, VideoFacts};
 use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -194,8 +194,20 @@ pub struct VideoPlan {
     /// Where prepared frames lie.
     #[serde(default, skip_serializing_if = "is_system")]
     pub memory: Memory,
+    /// What the graphs are made from, so that they can be made anew for other devices and other sets of rungs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourcePictures>,
     /// The rungs; a parent always stands before its children.
     pub renditions: Vec<VideoRendition>,
+}
+
+/// The pictures of a source as they are stored.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SourcePictures {
+    /// FFmpeg's name of their codec.
+    pub codec: String,
+    /// What they are when decoded, without the list of key frames.
+    pub video: VideoFacts,
 }
 
 impl VideoPlan {
@@ -237,7 +249,8 @@ pub struct VideoRendition {
     pub width: u32,
     /// Height, pixels.
     pub height: u32,
-    /// FFmpeg's name of the pixel format given to the encoder.
+    /// FFmpeg's name of the pixel format given to the encoder; of frames in device memory, the layout that they have
+    /// there (`nv12`, `p010le`).
     pub pixel_format: String,
     /// Whose scaled frames this one starts from; `None` for prepared source frames. An index into `renditions`.
     pub parent: Option<usize>,

@@ -153,6 +153,7 @@ mod tests {
             decode_threads: 1,
             accelerator: None,
             memory: Memory::System,
+            source: None,
             renditions: Vec::new(),
         }
     }

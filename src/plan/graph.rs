@@ -1,7 +1,7 @@
 //! Filter graphs as text, in FFmpeg's own syntax (5.1 up to 7.1).
 
 use super::color::{Look, is_rgb};
-use crate::model::facts::{ColorTags, Scan, VideoFacts};
+use crate::model::facts::{ColorTags, Hdr, Scan, VideoFacts};
 
 /// From HDR to BT.709 pictures (zimg and FFmpeg's `tonemap`): linear light with SDR white at 100 cd/m², BT.709
 /// primaries, Hable's curve, then back to limited-range 4:2:0. The curve's peak comes from the stream's own mastering
@@ -19,12 +19,7 @@ const DEINTERLACE_SIDE_MIN: u32 = 3;
 /// pictures that already are. A quarter turn swaps width and height, and inverts the pixel's aspect by itself.
 pub(super) fn prepare(video: &VideoFacts) -> String {
     let mut filters = Vec::new();
-    let parity = match video.scan {
-        Scan::Progressive => None,
-        Scan::TopFirst => Some("tff"),
-        Scan::BottomFirst => Some("bff"),
-    };
-    if let Some(parity) = parity.filter(|_| video.width.min(video.height) >= DEINTERLACE_SIDE_MIN) {
+    if let Some(parity) = parity(video) {
         filters.push(format!("bwdif=mode=send_frame:parity={parity}:deint=all"));
     }
     if video.mirrored {
@@ -39,11 +34,21 @@ pub(super) fn prepare(video: &VideoFacts) -> String {
     filters.join(",")
 }
 
+/// Which field comes first, in the words of the deinterlacers; `None` for pictures that need none.
+pub(super) fn parity(video: &VideoFacts) -> Option<&'static str> {
+    let parity = match video.scan {
+        Scan::Progressive => None,
+        Scan::TopFirst => Some("tff"),
+        Scan::BottomFirst => Some("bff"),
+    };
+    parity.filter(|_| video.width.min(video.height) >= DEINTERLACE_SIDE_MIN)
+}
+
 /// From prepared source frames to a rung; empty when they already are what the rung needs. Scaling makes pixels square.
 /// Transparent sources lose their alpha plane here (`format` drops it, nothing is blended): the colour that is stored
 /// beneath shows, which is black in most media and white in FFmpeg's GIF decoder.
 pub(super) fn from_source(video: &VideoFacts, decoded: &ColorTags, look: &Look, width: u32, height: u32) -> String {
-    let tone_map = video.hdr.is_some() && look.hdr.is_none();
+    let tone_map = tone_maps(video, look.hdr.as_ref());
     let full = decoded.range.as_deref() == Some("pc");
     let (from_width, from_height) = prepared_size(video);
     let square = !video.sample_aspect.is_known() || video.sample_aspect.num == video.sample_aspect.den;
@@ -60,10 +65,19 @@ pub(super) fn from_source(video: &VideoFacts, decoded: &ColorTags, look: &Look, 
         filters.push(format!("format={pixel_format}"));
     }
     if tone_map {
-        filters.push(tags_for_zimg(decoded));
-        filters.push(TONE_MAP.to_owned());
+        filters.push(tone_map_graph(decoded));
     }
     filters.join(",")
+}
+
+/// Whether a rung's pictures are tone-mapped: the source is HDR and what is `kept` is not.
+pub(super) const fn tone_maps(video: &VideoFacts, kept: Option<&Hdr>) -> bool {
+    video.hdr.is_some() && kept.is_none()
+}
+
+/// From 10-bit HDR in limited range to 8-bit BT.709.
+pub(super) fn tone_map_graph(decoded: &ColorTags) -> String {
+    format!("{},{TONE_MAP}", tags_for_zimg(decoded))
 }
 
 /// From one rung's frames to a smaller one of the same look; empty for the same size.
@@ -124,7 +138,7 @@ fn among(known: &[&'static str], tag: Option<&str>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::facts::{Hdr, HdrKind};
+    use crate::model::facts::HdrKind;
     use crate::model::{Ratio, VideoCodec};
     use crate::plan::color;
     use crate::plan::testing::video;

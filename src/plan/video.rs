@@ -3,15 +3,12 @@
 use super::rungs::Made;
 use super::source::{Pictures, Source};
 use super::threads::{self, Load};
-use super::{Node, encoder, graph};
+use super::{Node, encoder, graph, tree};
 use crate::model::device::Memory;
 use crate::model::facts::VideoFacts;
-use crate::model::plan::{Grid, VideoPlan};
+use crate::model::plan::{Grid, SourcePictures, VideoPlan};
 use crate::model::{Ratio, VideoCodec, VideoRendition};
 
-/// A rung is scaled from a larger one only when that is this many tenths of its size or more: two resamplings at
-/// nearly the same size blur visibly, and the second saves little.
-const PARENT_RATIO_TENTHS: u64 = 13;
 /// Highest frame rate that SVT-AV1 opens with; pictures keep their timestamps, it only steers rate control.
 const AV1_FRAME_RATE_MAX: Ratio = Ratio::new(240, 1);
 
@@ -40,6 +37,10 @@ pub(super) fn plan(
         decode_threads: threads::decoder(node, spans, video.width, video.height),
         accelerator: None,
         memory: Memory::System,
+        source: Some(SourcePictures {
+            codec: stream.codec.clone(),
+            video: VideoFacts { key_frames: Vec::new(), ..video.clone() },
+        }),
         renditions: renditions(pictures, made, grid, spans, node),
     }
 }
@@ -90,30 +91,12 @@ fn renditions(pictures: &Pictures<'_>, made: &[Made], grid: Grid, spans: u32, no
     made.iter().enumerate().map(one).collect()
 }
 
-/// Which earlier rung a rung's pictures are made from. One of the same size and look is taken as it is. Otherwise the
-/// nearest larger one of the same look that is at least 1.3 times as large, but not one that is itself enlarged;
-/// otherwise the source. A copy has no pictures to give or to take. Tone mapping costs far more than it blurs, so it is
-/// done once: without a rung 1.3 times as large, a tone-mapped one starts from the largest there is.
+/// Which earlier rung a rung's pictures are made from. A copy has no pictures to give or to take.
 fn parent(made: &[Made], child: usize, video: &VideoFacts) -> Option<usize> {
-    let rung = &made[child].rung;
-    let alike = |i: &usize| {
-        let copied = made[*i].copy || made[child].copy;
-        !copied && made[*i].look.same_frames(&made[child].look)
-    };
-    let size = |i: &usize| (u64::from(made[*i].rung.width), u64::from(made[*i].rung.height));
-    let (width, height) = (u64::from(rung.width), u64::from(rung.height));
-    if let Some(same) = (0..child).filter(alike).find(|i| size(i) == (width, height)) {
-        return Some(same);
-    }
-    let larger = |i: &usize, tenths: u64| size(i).0 * 10 >= width * tenths && size(i).1 * 10 >= height * tenths;
-    let enlarged = |i: &usize| {
-        made[*i].rung.width > video.display_width.max(2) || made[*i].rung.height > video.display_height.max(2)
-    };
-    let candidates = || (0..child).filter(alike).filter(|i| !enlarged(i));
-    let area = |i: &usize| size(i).0 * size(i).1;
-    let nearest = candidates().filter(|i| larger(i, PARENT_RATIO_TENTHS)).min_by_key(area);
+    let size = |i: usize| (made[i].rung.width, made[i].rung.height);
+    let alike = |i: usize| !made[i].copy && !made[child].copy && made[i].look.same_frames(&made[child].look);
     let tone_mapped = video.hdr.is_some() && made[child].look.hdr.is_none();
-    nearest.or_else(|| candidates().filter(|i| tone_mapped && larger(i, 10)).max_by_key(area))
+    tree::parent(child, size, alike, tree::shown(video), tone_mapped)
 }
 
 /// Cost of a frame relative to H.264's, from encodes of one source at the middle speed; a copy costs next to nothing.

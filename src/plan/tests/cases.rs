@@ -6,15 +6,15 @@ use crate::plan::testing::{file, hdr_video, movie, picture_stream, sound_stream,
 use crate::plan::{Channels, RateMode, Request};
 
 /// A name, which is also that of the golden, and what is planned.
-pub(super) type Case = (&'static str, MediaFacts, Request);
+pub(in crate::plan) type Case = (&'static str, MediaFacts, Request);
 
 /// A request for these renditions.
-pub(super) fn asking(renditions: &str) -> Request {
+pub(in crate::plan) fn asking(renditions: &str) -> Request {
     let specs = renditions.split(',').map(|text| text.parse().unwrap()).collect();
     Request { renditions: specs, ..Request::default() }
 }
 
-pub(super) fn all() -> Vec<Case> {
+pub(in crate::plan) fn all() -> Vec<Case> {
     let mut cases = shapes();
     cases.extend(pictures());
     cases.extend(tracks());
@@ -23,7 +23,7 @@ pub(super) fn all() -> Vec<Case> {
 }
 
 /// A movie of 60 s in H.264 whose key frames stand every 2 s, at a rate of its own.
-pub(super) fn grouped(width: u32, height: u32, bit_rate: u64) -> MediaFacts {
+pub(in crate::plan) fn grouped(width: u32, height: u32, bit_rate: u64) -> MediaFacts {
     let mut facts = movie(video(width, height, 25, 1));
     let stream = &mut facts.streams[0];
     stream.profile = Some("High".into());

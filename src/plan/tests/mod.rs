@@ -1,6 +1,6 @@
 //! Whole plans: goldens, and what must be true of every one.
 
-mod cases;
+pub(super) mod cases;
 mod copies;
 mod goldens;
 mod jobs;
@@ -9,3 +9,5 @@ mod refusals;
 mod rules;
 mod sharing;
 mod trims;
+
+pub(super) use goldens::check;
