@@ -1,31 +1,69 @@
 //! Reelmill's scheduler: a pure function from events and time to actions.
 //!
-//! It keeps a queue of jobs, each a list of spans with a demand, and a [`Pool`] of capacity. [`Scheduler::step`] takes
-//! one [`Event`] and the time, and returns the [`Action`]s that follow from it. There is no IO, clock, thread, async or
-//! logging here, and every collection is ordered, so the same events at the same times always give the same actions:
-//! a recorded log replays.
+//! It keeps the jobs, each a list of spans with the ways in which they may run, and a [`Pool`] of capacity: the host and
+//! its devices. [`Scheduler::step`] takes one [`Event`] and the time, and returns the [`Action`]s that follow from it.
+//! There is no IO, clock, thread, async, logging or float here, and every collection is ordered, so the same events at the
+//! same times always give the same actions: a recorded log replays.
 //!
-//! How it decides:
-//! - one job at a time is admitted, by priority class, then age;
-//! - the unit of placement is the job's next span: the lowest-numbered one that is not done, not running, and whose time
-//!   has come. A span that failed is that again after its wait, so it runs before the job's later spans, which may wait
-//!   for its output. Whether and when it is tried again is the caller's policy; a span may also be dropped;
-//! - a span is checked against the pool without changing it, and committed in one place; what does not fit waits, and
-//!   the refusal names the dimension that blocked;
-//! - a lease is returned only when the process that held it is known to be gone.
+//! What is placed. The unit is a job's next span: the lowest-numbered one that is not done, not running, and whose time
+//! has come. A span that failed is that again after its wait, so it runs before the job's later spans, which may wait
+//! for its output. Spans of one job run side by side as far as they fit. Whether and when a span is tried again is the
+//! caller's policy. A span is checked without changing anything, and committed in one place; its lease on host and device
+//! is taken whole or not at all, so two spans never hold what the other needs. It is returned only when the process that
+//! held it is known to be gone.
+//!
+//! In which order (`place`, `queue`):
+//! 1. by class. A lower class delays a higher one only by spans that already run; a long job competes anew with each span;
+//! 2. in a class, first a span that holds up later spans of its job that run; then jobs that would miss their deadline if
+//!    they waited longer (not those that have missed it), the least slack first;
+//! 3. then by owner: the one whose dominant share is least, and of equal ones the one with the oldest job;
+//! 4. of an owner's jobs the one with the least slack; one without a deadline counts as due when its class would rise.
+//!
+//! Nothing starves: a job of which nothing was started for long rises by a class, from high to before all shares; and for
+//! a span that needs much, room is kept free after a while (`reserve`). The constants are in [`Policy`].
+//!
+//! Where (`choose`): by the first choice that fits, unless those who run on a better kind of device make room so soon that
+//! waiting ends earlier. A choice's device is the fullest that has room, for high work the emptiest. A group keeps to the
+//! identity that it began with.
+//!
+//! What is not trusted (`health`): an ability of a device that failed repeatedly is set aside until a probe succeeds; what
+//! a driver refuses lowers what is taken, and rises again slowly. What no device here could ever run is refused at once
+//! (`outlook`).
+//!
+//! How it is quick: equal lists of choices are one (`way`), and one that did not fit is not looked at again before
+//! something of what it needs is free (`board`); devices with room are found by a tree (`rooms`).
 #![forbid(unsafe_code)]
 
+mod board;
+mod breaker;
 mod choice;
+mod choose;
 mod event;
+mod fleet;
+mod health;
 mod job;
+mod names;
+mod outlook;
+mod place;
+mod policy;
 mod pool;
+mod queue;
+mod reserve;
+mod rooms;
 mod scheduler;
+mod share;
+mod show;
 mod vector;
+mod way;
 
+pub use breaker::BreakerState;
 pub use choice::{Ability, Choice, Device, DeviceId, Group, GroupId, KindId};
 pub use event::{Action, Event, JobDemand, JobId, Priority, SpanId};
-pub use pool::{Blocked, LeaseId, Pool, Share};
+pub use policy::Policy;
+pub use pool::{LeaseId, Pool};
 pub use scheduler::Scheduler;
+pub use share::{Blocked, Share};
+pub use show::{DeviceView, OwnerView};
 pub use vector::{
     CPU_THREADS, DECODE_SHARE, DEVICE_MEMORY_MIB, Dimension, ENCODE_SHARE, HOST_MEMORY_MIB, NVENC_SESSIONS, Vector,
 };

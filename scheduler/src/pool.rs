@@ -1,72 +1,31 @@
 //! What there is, and who holds how much of it. The one place where leases are taken and returned.
 
 use crate::choice::{Choice, Device, DeviceId};
+use crate::fleet::Fleet;
+use crate::names::Names;
+use crate::share::{Blocked, Share};
 use crate::vector::{Dimension, Vector};
+use crate::way::Way;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Names one lease; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LeaseId(pub u64);
 
-/// Why a demand does not fit.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Blocked {
-    /// The first dimension, by name, that has too little left.
-    pub dimension: Dimension,
-    /// How much of it is asked for.
-    pub needed: u64,
-    /// How much of it is free now.
-    pub free: u64,
-}
-
-/// An amount, and how much of it is held.
-#[derive(Clone, Default, Debug)]
-pub struct Share {
-    capacity: Vector,
-    used: Vector,
-}
-
-impl Share {
-    /// What there is.
-    pub fn capacity(&self) -> &Vector {
-        &self.capacity
-    }
-
-    /// What is held.
-    pub fn used(&self) -> &Vector {
-        &self.used
-    }
-
-    /// What keeps a demand from being met now. Changes nothing.
-    pub fn blocked_by(&self, demand: &Vector) -> Option<Blocked> {
-        lacking(demand, |dimension| self.capacity.get(dimension).saturating_sub(self.used.get(dimension)))
-    }
-
-    /// What keeps a demand from ever being met, even when nobody else holds anything. Changes nothing.
-    pub fn impossible(&self, demand: &Vector) -> Option<Blocked> {
-        lacking(demand, |dimension| self.capacity.get(dimension))
-    }
-}
-
-fn lacking(demand: &Vector, free: impl Fn(&Dimension) -> u64) -> Option<Blocked> {
-    demand.iter().find_map(|(dimension, needed)| {
-        let free = free(dimension);
-        (needed > free).then(|| Blocked { dimension: dimension.clone(), needed, free })
-    })
-}
-
 /// What a lease holds.
 #[derive(Clone, Debug)]
-struct Lease {
-    host: Vector,
-    device: Option<(DeviceId, Vector)>,
+pub(crate) struct Lease {
+    pub(crate) way: Arc<Way>,
+    pub(crate) slot: Option<u32>,
 }
 
 /// The host, its devices, and the leases on them.
 #[derive(Clone, Default, Debug)]
 pub struct Pool {
-    host: Share,
-    devices: BTreeMap<DeviceId, (Device, Share)>,
+    pub(crate) dimensions: Names<Dimension>,
+    pub(crate) host: Share,
+    pub(crate) fleet: Fleet,
     leases: BTreeMap<LeaseId, Lease>,
     next: u64,
 }
@@ -74,7 +33,9 @@ pub struct Pool {
 impl Pool {
     /// A host without devices, of which nobody holds anything.
     pub fn new(capacity: Vector) -> Self {
-        Self { host: Share { capacity, used: Vector::default() }, ..Self::default() }
+        let mut dimensions = Names::default();
+        let host = Share::new(&mut dimensions, capacity);
+        Self { dimensions, host, ..Self::default() }
     }
 
     /// The host.
@@ -84,12 +45,14 @@ impl Pool {
 
     /// A device that is there.
     pub fn device(&self, id: DeviceId) -> Option<&Share> {
-        self.devices.get(&id).map(|(_, share)| share)
+        let slot = self.fleet.slot(*self.fleet.by_id.get(&id)?)?;
+        slot.up.then_some(&slot.share)
     }
 
     /// The devices that are there, in order of their ids.
     pub fn devices(&self) -> impl Iterator<Item = (&Device, &Share)> {
-        self.devices.values().map(|(device, share)| (device, share))
+        let known = self.fleet.by_id.values().filter_map(|slot| self.fleet.slot(*slot));
+        known.filter(|slot| slot.up).map(|slot| (&slot.device, &slot.share))
     }
 
     /// How many leases are held.
@@ -103,76 +66,94 @@ impl Pool {
         on_device.or_else(|| self.host.blocked_by(&choice.host))
     }
 
-    /// Takes a lease: the one commit point. Refused, and nothing changed, when the choice does not fit.
-    pub(crate) fn commit(&mut self, choice: &Choice, device: Option<DeviceId>) -> Result<LeaseId, Blocked> {
-        if let Some(blocked) = self.blocked_by(choice, device) {
-            return Err(blocked);
+    /// Takes a lease: the one commit point. Refused, and nothing changed, when the way does not fit.
+    pub(crate) fn commit(&mut self, way: &Arc<Way>, slot: Option<u32>) -> Option<LeaseId> {
+        let fits_device = match slot {
+            Some(slot) => self.fleet.slot(slot)?.fits(way),
+            None => way.kind.is_none(),
+        };
+        if !fits_device || !self.host.fits(&way.host) {
+            return None;
         }
         let lease = LeaseId(self.next);
         self.next += 1;
-        self.host.used.add(&choice.host);
-        let device = device.filter(|id| self.devices.contains_key(id)).map(|id| (id, choice.device.clone()));
-        if let Some((id, held)) = &device
-            && let Some((_, share)) = self.devices.get_mut(id)
-        {
-            share.used.add(held);
+        self.host.take(&way.host, &way.host_vector);
+        if let Some(slot) = slot {
+            self.fleet.take(slot, way);
         }
-        self.leases.insert(lease, Lease { host: choice.host.clone(), device });
-        Ok(lease)
+        self.leases.insert(lease, Lease { way: Arc::clone(way), slot });
+        Some(lease)
     }
 
     /// Returns a lease. One that is not held is ignored, so that nothing can be returned twice.
-    pub(crate) fn release(&mut self, lease: LeaseId) {
-        let Some(Lease { host, device }) = self.leases.remove(&lease) else { return };
-        self.host.used.remove(&host);
-        if let Some((id, held)) = device
-            && let Some((_, share)) = self.devices.get_mut(&id)
-        {
-            share.used.remove(&held);
+    pub(crate) fn release(&mut self, lease: LeaseId) -> Option<Lease> {
+        let held = self.leases.remove(&lease)?;
+        self.host.give(&held.way.host, &held.way.host_vector);
+        if let Some(slot) = held.slot {
+            self.fleet.give(slot, &held.way);
         }
+        Some(held)
+    }
+
+    pub(crate) fn lease(&self, lease: LeaseId) -> Option<&Lease> {
+        self.leases.get(&lease)
     }
 
     /// What there is has changed. Leases are kept: less capacity only delays what comes next.
     pub(crate) fn set_host(&mut self, capacity: Vector) {
-        self.host.capacity = capacity;
-    }
-
-    /// A device is there, newly or again, with what leases from before still hold of it.
-    pub(crate) fn set_device(&mut self, device: Device) {
-        let mut used = Vector::default();
-        for lease in self.leases.values() {
-            if let Some((id, held)) = &lease.device
-                && *id == device.id
-            {
-                used.add(held);
-            }
-        }
-        let share = Share { capacity: device.capacity.clone(), used };
-        self.devices.insert(device.id, (device, share));
-    }
-
-    /// A device is gone.
-    pub(crate) fn remove_device(&mut self, id: DeviceId) {
-        self.devices.remove(&id);
+        self.host.set_capacity(&mut self.dimensions, capacity);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::choice::Group;
-    use crate::vector::CPU_THREADS;
+    use crate::choice::{Group, KindId};
+    use crate::vector::{CPU_THREADS, ENCODE_SHARE};
+    use crate::way::Shapes;
+
+    fn way(pool: &mut Pool, choice: Choice) -> Arc<Way> {
+        let mut shapes = Shapes::default();
+        let shape = shapes.of_group(&Group { choices: vec![choice] }, &mut pool.dimensions, &mut pool.fleet);
+        Arc::clone(&shapes.get(shape).unwrap().ways[0])
+    }
 
     #[test]
-    fn a_refused_commit_names_the_dimension_and_changes_nothing() {
+    fn a_refused_commit_changes_nothing_and_a_lease_is_returned_once() {
         let mut pool = Pool::new(Vector::of(CPU_THREADS, 4));
-        let threads = |count| Group::on_host(Vector::of(CPU_THREADS, count)).choices.remove(0);
-        let first = pool.commit(&threads(3), None).unwrap();
-        let refused = pool.commit(&threads(2), None).unwrap_err();
-        assert_eq!(refused, Blocked { dimension: CPU_THREADS, needed: 2, free: 1 });
+        let choice = |count| Group::on_host(Vector::of(CPU_THREADS, count)).choices.remove(0);
+        let (three, two) = (way(&mut pool, choice(3)), way(&mut pool, choice(2)));
+        let first = pool.commit(&three, None).unwrap();
+        assert_eq!(pool.commit(&two, None), None);
+        let refused = pool.blocked_by(&choice(2), None);
+        assert_eq!(refused, Some(Blocked { dimension: CPU_THREADS, needed: 2, free: 1 }));
         assert_eq!((pool.host().used().get(&CPU_THREADS), pool.leases()), (3, 1));
-        pool.release(first);
-        pool.release(first);
+        assert!(pool.release(first).is_some());
+        assert!(pool.release(first).is_none());
         assert!(pool.host().used().is_zero());
+    }
+
+    #[test]
+    fn a_lease_is_taken_of_device_and_host_together_or_not_at_all() {
+        let mut pool = Pool::new(Vector::of(CPU_THREADS, 1));
+        let device = Device { id: DeviceId(7), kind: KindId(1), capacity: Vector::of(ENCODE_SHARE, 1000) };
+        let (slot, _) = pool.fleet.set(device);
+        let choice = Choice {
+            kind: Some(KindId(1)),
+            abilities: vec![],
+            device: Vector::of(ENCODE_SHARE, 500),
+            host: Vector::of(CPU_THREADS, 1),
+            identity: 0,
+            run_ms: 0,
+        };
+        let way = way(&mut pool, choice);
+        let lease = pool.commit(&way, Some(slot)).unwrap();
+        assert_eq!(pool.commit(&way, Some(slot)), None, "the device has room, the host has not");
+        assert_eq!(pool.device(DeviceId(7)).unwrap().used().get(&ENCODE_SHARE), 500);
+        pool.fleet.take_down(slot, 5);
+        assert!(pool.device(DeviceId(7)).is_none());
+        assert!(!pool.fleet.forget(slot), "what runs on it holds its lease");
+        pool.release(lease);
+        assert!(pool.fleet.forget(slot));
     }
 }

@@ -1,26 +1,57 @@
-//! The step function.
+//! The step function, and what each event does to the jobs. Placement is in `place`, devices are in `health`.
 
-use crate::choice::{Choice, DeviceId, GroupId};
+use crate::board::Board;
+use crate::choice::{Group, GroupId};
 use crate::event::{Action, Event, JobDemand, JobId, SpanId};
-use crate::job::{Job, Plan, Span, State};
-use crate::pool::{Blocked, Pool};
-use crate::vector::{Dimension, Vector};
+use crate::job::{Job, Plan, State};
+use crate::policy::Policy;
+use crate::pool::{LeaseId, Pool};
+use crate::queue::Queue;
+use crate::reserve::Reservation;
+use crate::vector::Vector;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Something that is due at a time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Timer {
+    /// A span of the job may be tried again.
+    Span(JobId),
+    /// The job's class rises.
+    Rise(JobId),
+    /// An ability (by number) of a device (by slot) is to be probed, or did not answer.
+    Breaker(u32, u32),
+    /// A cap of the host, or of a device by slot, is raised.
+    Cap(Option<u32>, u32),
+    /// What is absent counts as gone from now on.
+    Absent,
+}
 
 /// All that the scheduler knows. Deterministic: a clone that gets the same events answers the same.
 #[derive(Clone, Default, Debug)]
 pub struct Scheduler {
-    pool: Pool,
-    jobs: Vec<Job>,
-    admitted: Option<JobId>,
+    pub(crate) policy: Policy,
+    pub(crate) pool: Pool,
+    pub(crate) board: Board,
+    pub(crate) queue: Queue,
+    pub(crate) jobs: BTreeMap<JobId, Job>,
+    pub(crate) timers: BTreeSet<(u64, Timer)>,
+    pub(crate) reservations: Vec<Reservation>,
+    /// Jobs whose next span holds up spans of theirs that run; they are told anew that they wait.
+    pub(crate) held_up: Vec<JobId>,
+    /// Room is not looked for again before this time, ms, after none was found to keep.
+    pub(crate) reserve_from: u64,
     submitted: u64,
-    /// The last `Wait` that was said, so that it is not said again.
-    waiting: Option<(JobId, SpanId, Dimension)>,
 }
 
 impl Scheduler {
     /// A scheduler with nothing to do and this much room.
     pub fn new(capacity: Vector) -> Self {
-        Self { pool: Pool::new(capacity), ..Self::default() }
+        Self::with_policy(capacity, Policy::default())
+    }
+
+    /// The same, with other constants.
+    pub fn with_policy(capacity: Vector, policy: Policy) -> Self {
+        Self { pool: Pool::new(capacity), policy, ..Self::default() }
     }
 
     /// What there is and what is held.
@@ -38,249 +69,178 @@ impl Scheduler {
     pub fn step(&mut self, event: Event, now: u64) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::JobSubmitted { job } => self.submit(job, now),
-            Event::SpansAdded { job, groups, spans } => {
-                if let Some(job) = self.job_mut(job) {
-                    job.groups.extend(groups.into_iter().map(Plan::from));
-                    job.spans.extend(spans.into_iter().map(pending));
+            Event::JobSubmitted { job } => self.submit(job, now, &mut actions),
+            Event::SpansAdded { job, groups, spans } => self.add_spans(job, &groups, spans, now, &mut actions),
+            Event::GroupChanged { job, group, choices } => self.change_group(job, group, &choices, now, &mut actions),
+            Event::SpanFinished { job, span } => self.span_ended(job, span, State::Done, now, &mut actions),
+            Event::SpanFailed { job, span, again_ms, blame } => {
+                if let (Some(ability), Some(lease)) = (blame, self.lease_of(job, span)) {
+                    self.blame(lease, &ability, now, &mut actions);
                 }
+                self.span_ended(job, span, State::Pending(again_ms), now, &mut actions);
             }
-            Event::GroupChanged { job, group, choices } => {
-                if let Some(plan) = self.job_mut(job).and_then(|job| job.groups.get_mut(group.0 as usize)) {
-                    *plan = Plan::from(choices);
-                }
-            }
-            Event::SpanFinished { job, span } => self.span_ended(job, span, State::Done),
-            Event::SpanFailed { job, span, again_ms, blame: _ } => self.span_ended(job, span, State::Pending(again_ms)),
-            Event::SpanDropped { job, span } => self.drop_span(job, span, &mut actions),
-            Event::JobCancelled { job } => self.cancel(job, &mut actions),
+            Event::SpanDropped { job, span } => self.drop_span(job, span, now, &mut actions),
+            Event::JobCancelled { job } => self.cancel(job, now, &mut actions),
             Event::JobLost { job } => self.forget(job),
             Event::Tick => {}
-            Event::HostChanged { capacity } => self.pool.set_host(capacity),
-            Event::DeviceUp { device } => self.pool.set_device(device),
-            Event::DeviceDown { device } => self.pool.remove_device(device),
-            Event::Refused { .. } | Event::Probed { .. } => {}
+            Event::HostChanged { capacity } => self.host_changed(capacity, now, &mut actions),
+            Event::DeviceUp { device } => self.device_up(device, now, &mut actions),
+            Event::DeviceDown { device } => self.device_down(device, now, &mut actions),
+            Event::Refused { dimension, device } => self.refused(&dimension, device, now),
+            Event::Probed { device, ability, sound } => self.probed(device, &ability, sound, now, &mut actions),
         }
-        self.retire(&mut actions);
+        self.fire(now, &mut actions);
         self.place(now, &mut actions);
         actions
     }
 
-    /// When to send the next [`Event::Tick`]: the earliest time for which a span waits.
+    /// When to send the next [`Event::Tick`]: the earliest time for which a span, a class that rises, a breaker, a learned
+    /// cap or an absent device waits.
     pub fn wake_ms(&self, now: u64) -> Option<u64> {
-        self.jobs.iter().filter_map(|job| job.wake_ms(now)).min()
+        self.timers.range((now.saturating_add(1), Timer::Span(JobId(0)))..).next().map(|(at, _)| *at)
     }
 
-    fn submit(&mut self, job: JobDemand, now: u64) {
-        if self.jobs.iter().any(|known| known.id == job.job) {
+    /// Does what is due.
+    fn fire(&mut self, now: u64, actions: &mut Vec<Action>) {
+        while let Some((at, timer)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&(at, timer));
+            match timer {
+                Timer::Span(job) => self.settle(job, now, actions),
+                Timer::Rise(job) => self.rise(job, now, actions),
+                Timer::Breaker(slot, ability) => self.breaker_due(slot, ability, now, actions),
+                Timer::Cap(slot, dimension) => self.cap_due(slot, dimension, now),
+                Timer::Absent => self.absent_due(now, actions),
+            }
+        }
+    }
+
+    fn submit(&mut self, demand: JobDemand, now: u64, actions: &mut Vec<Action>) {
+        if self.jobs.contains_key(&demand.job) {
             return;
         }
-        self.jobs.push(Job {
-            id: job.job,
-            priority: job.priority,
-            submitted_ms: now,
-            number: self.submitted,
-            groups: job.groups.into_iter().map(Plan::from).collect(),
-            spans: job.spans.into_iter().map(pending).collect(),
-            cancelled: false,
-        });
+        let owner = self.queue.owner_of(&demand.owner);
+        let mut job = Job::new(demand.job, demand.priority, owner, now, self.submitted);
         self.submitted += 1;
+        job.deadline_ms = demand.deadline_ms;
+        job.plans = demand.groups.iter().map(|group| self.plan(group)).collect();
+        job.add_spans(demand.spans);
+        self.jobs.insert(demand.job, job);
+        self.settle(demand.job, now, actions);
     }
 
-    /// A span's process is gone: the one place where its lease is returned.
-    fn span_ended(&mut self, id: JobId, span_id: SpanId, state: State) {
-        let Some(span) = self.span_mut(id, span_id) else { return };
-        let lease = match span.state {
-            State::Running(lease) => {
-                span.state = state;
-                lease
-            }
-            State::Leaving(lease) => {
-                span.state = State::Done;
-                lease
-            }
-            State::Pending(_) | State::Done => return,
+    fn plan(&mut self, group: &Group) -> Plan {
+        let shape = self.board.shapes.of_group(group, &mut self.pool.dimensions, &mut self.pool.fleet);
+        let run_ms = group.choices.first().map_or(0, |choice| choice.run_ms);
+        Plan { shape, run_ms, identity: None }
+    }
+
+    fn add_spans(&mut self, id: JobId, groups: &[Group], spans: Vec<GroupId>, now: u64, actions: &mut Vec<Action>) {
+        if !self.jobs.contains_key(&id) {
+            return;
+        }
+        let plans: Vec<Plan> = groups.iter().map(|group| self.plan(group)).collect();
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.plans.extend(plans);
+            job.add_spans(spans);
+        }
+        self.settle(id, now, actions);
+    }
+
+    fn change_group(&mut self, id: JobId, group: GroupId, choices: &Group, now: u64, actions: &mut Vec<Action>) {
+        if self.jobs.get(&id).is_none_or(|job| job.plans.len() <= group.0 as usize) {
+            return;
+        }
+        self.dequeue(id);
+        let plan = self.plan(choices);
+        if let Some(known) = self.jobs.get_mut(&id).and_then(|job| job.plans.get_mut(group.0 as usize)) {
+            let before = std::mem::replace(known, plan);
+            self.board.shapes.let_go(before.shape);
+        }
+        self.settle(id, now, actions);
+    }
+
+    /// A span's process is gone: its lease is returned.
+    fn span_ended(&mut self, id: JobId, span: SpanId, state: State, now: u64, actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let (lease, state) = match job.state(span) {
+            Some(State::Running(lease)) => (lease, state),
+            Some(State::Leaving(lease)) => (lease, State::Done),
+            _ => return,
         };
-        self.pool.release(lease);
+        job.set(span, state);
+        let owner = job.owner;
+        if state == State::Done {
+            self.went_well(lease);
+        }
+        self.release(lease, owner);
+        if let Some(job) = self.jobs.get_mut(&id)
+            && job.place.is_some_and(|place| job.holds_up(place.span))
+        {
+            // It gave up something of its own, and wants to know whether that was enough.
+            job.said = None;
+        }
+        self.settle(id, now, actions);
     }
 
-    fn drop_span(&mut self, id: JobId, span_id: SpanId, actions: &mut Vec<Action>) {
-        let Some(span) = self.span_mut(id, span_id) else { return };
-        match span.state {
-            State::Pending(_) => span.state = State::Done,
-            State::Running(lease) => {
-                span.state = State::Leaving(lease);
-                actions.push(Action::Stop { job: id, span: span_id });
+    fn drop_span(&mut self, id: JobId, span: SpanId, now: u64, actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        match job.state(span) {
+            Some(State::Pending(_)) => {
+                job.set(span, State::Done);
+                self.settle(id, now, actions);
             }
-            State::Leaving(_) | State::Done => {}
+            Some(State::Running(lease)) => {
+                job.set(span, State::Leaving(lease));
+                actions.push(Action::Stop { job: id, span });
+            }
+            Some(State::Leaving(_) | State::Done) | None => {}
         }
     }
 
     /// Nothing more of the job is started; what runs is stopped.
-    fn cancel(&mut self, id: JobId, actions: &mut Vec<Action>) {
-        let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) else { return };
+    fn cancel(&mut self, id: JobId, now: u64, actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
         if !job.cancelled {
             job.cancelled = true;
             actions.extend(job.running().map(|span| Action::Stop { job: id, span }));
+            self.settle(id, now, actions);
         }
     }
 
-    fn forget(&mut self, id: JobId) {
-        let Some(position) = self.jobs.iter().position(|job| job.id == id) else { return };
-        for span in self.jobs.remove(position).spans {
-            if let State::Running(lease) | State::Leaving(lease) = span.state {
-                self.pool.release(lease);
+    /// All that a job held is free, and it is not known any more.
+    pub(crate) fn forget(&mut self, id: JobId) {
+        self.dequeue(id);
+        let Some(job) = self.jobs.remove(&id) else { return };
+        for lease in job.leases() {
+            self.release(lease, job.owner);
+        }
+        for plan in &job.plans {
+            self.board.shapes.let_go(plan.shape);
+        }
+        self.queue.job_gone(job.owner);
+    }
+
+    /// A job that has changed ends, or waits with its next span, or is refused.
+    pub(crate) fn settle(&mut self, id: JobId, now: u64, actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        let ended = match (job.holds() == 0, job.cancelled, job.is_done()) {
+            (true, true, _) => Some(Action::JobStopped { job: id }),
+            (true, false, true) => Some(Action::JobDone { job: id }),
+            _ => None,
+        };
+        match ended {
+            Some(ended) => {
+                self.forget(id);
+                actions.push(ended);
             }
-        }
-        self.admitted = self.admitted.filter(|admitted| *admitted != id);
-    }
-
-    fn span_mut(&mut self, id: JobId, span: SpanId) -> Option<&mut Span> {
-        self.job_mut(id)?.span_mut(span)
-    }
-
-    fn job_mut(&mut self, id: JobId) -> Option<&mut Job> {
-        self.jobs.iter_mut().find(|job| job.id == id)
-    }
-
-    /// Drops jobs of which nothing runs any more and nothing is left to do.
-    fn retire(&mut self, actions: &mut Vec<Action>) {
-        self.jobs.retain(|job| {
-            if job.holding().next().is_some() {
-                return true;
-            }
-            let action = match (job.cancelled, job.is_done()) {
-                (true, _) => Action::JobStopped { job: job.id },
-                (false, true) => Action::JobDone { job: job.id },
-                (false, false) => return true,
-            };
-            actions.push(action);
-            false
-        });
-        if self.admitted.is_some_and(|id| self.jobs.iter().all(|job| job.id != id)) {
-            self.admitted = None;
+            None => self.requeue(id, now, actions),
         }
     }
 
-    /// Starts spans until one does not fit.
-    fn place(&mut self, now: u64, actions: &mut Vec<Action>) {
-        while let Some(index) = self.admit() {
-            let id = self.jobs[index].id;
-            if self.jobs[index].cancelled {
-                return;
-            }
-            let Some(span_id) = self.jobs[index].next_span(now) else { return };
-            let alone = self.jobs[index].holding().next().is_none();
-            if alone && self.refused(index, span_id, actions) {
-                self.jobs.remove(index);
-                self.admitted = None;
-                continue;
-            }
-            match self.choose(index, span_id) {
-                Ok((choice, device)) => self.start(index, span_id, choice, device, actions),
-                Err(blocked) => {
-                    let wait = (id, span_id, blocked.dimension);
-                    if self.waiting.as_ref() != Some(&wait) {
-                        self.waiting = Some(wait.clone());
-                        actions.push(Action::Wait { job: wait.0, span: wait.1, dimension: wait.2 });
-                    }
-                    return;
-                }
-            }
+    pub(crate) fn lease_of(&self, job: JobId, span: SpanId) -> Option<LeaseId> {
+        match self.jobs.get(&job)?.state(span)? {
+            State::Running(lease) | State::Leaving(lease) => Some(lease),
+            State::Pending(_) | State::Done => None,
         }
-    }
-
-    fn start(&mut self, index: usize, id: SpanId, choice: u32, device: Option<DeviceId>, actions: &mut Vec<Action>) {
-        let job = &mut self.jobs[index];
-        let span = &mut job.spans[id.0 as usize];
-        let plan = &mut job.groups[span.group.0 as usize];
-        let taken = &plan.group.choices[choice as usize];
-        // It was found to fit, and nothing has changed since.
-        let Ok(lease) = self.pool.commit(taken, device) else { return };
-        plan.identity = Some(taken.identity);
-        span.state = State::Running(lease);
-        span.attempts += 1;
-        let (attempt, reason) = (span.attempts, reason(taken, device, span.attempts));
-        self.waiting = None;
-        actions.push(Action::Start { job: job.id, span: id, attempt, lease, choice, device, reason });
-    }
-
-    /// The choices that a span has, with their indexes: those of the identity that its group keeps to.
-    fn choices(&self, index: usize, span: SpanId) -> impl Iterator<Item = (u32, &Choice)> {
-        let job = &self.jobs[index];
-        let plan = job.groups.get(job.spans[span.0 as usize].group.0 as usize);
-        let kept = plan.and_then(|plan| plan.identity);
-        let choices = plan.into_iter().flat_map(|plan| &plan.group.choices);
-        (0_u32..).zip(choices).filter(move |(_, choice)| kept.is_none_or(|kept| kept == choice.identity))
-    }
-
-    /// The first choice that fits, and the device for it; otherwise what the first one lacks.
-    fn choose(&self, index: usize, span: SpanId) -> Result<(u32, Option<DeviceId>), Blocked> {
-        let mut lacks = None;
-        for (number, choice) in self.choices(index, span) {
-            for device in self.places(choice) {
-                match self.pool.blocked_by(choice, device) {
-                    None => return Ok((number, device)),
-                    Some(blocked) => lacks = lacks.or(Some(blocked)),
-                }
-            }
-        }
-        Err(lacks.unwrap_or(Blocked { dimension: Dimension::named("device"), needed: 1, free: 0 }))
-    }
-
-    /// Where a choice could run.
-    fn places(&self, choice: &Choice) -> Vec<Option<DeviceId>> {
-        match choice.kind {
-            None => vec![None],
-            Some(kind) => self
-                .pool
-                .devices()
-                .filter(|(device, _)| device.kind == kind)
-                .map(|(device, _)| Some(device.id))
-                .collect(),
-        }
-    }
-
-    /// The job whose spans are placed now: the admitted one, or else the first in rank.
-    fn admit(&mut self) -> Option<usize> {
-        if self.admitted.is_none() {
-            self.admitted = self.jobs.iter().min_by_key(|job| job.rank()).map(|job| job.id);
-        }
-        let id = self.admitted?;
-        self.jobs.iter().position(|job| job.id == id)
-    }
-
-    /// A job whose next span exceeds all there is would block the queue for ever.
-    fn refused(&self, index: usize, span: SpanId, actions: &mut Vec<Action>) -> bool {
-        let mut lacks = None;
-        for (_, choice) in self.choices(index, span) {
-            for device in self.places(choice) {
-                let share = device.and_then(|id| self.pool.device(id));
-                let on_device = share.and_then(|share| share.impossible(&choice.device));
-                match on_device.or_else(|| self.pool.host().impossible(&choice.host)) {
-                    None => return false,
-                    Some(blocked) => lacks = lacks.or(Some(blocked)),
-                }
-            }
-        }
-        let lacks = lacks.unwrap_or(Blocked { dimension: Dimension::named("device"), needed: 1, free: 0 });
-        let (dimension, needed, capacity) = (lacks.dimension, lacks.needed, lacks.free);
-        actions.push(Action::Refuse { job: self.jobs[index].id, span, dimension, needed, capacity });
-        true
-    }
-}
-
-fn pending(group: GroupId) -> Span {
-    Span { group, state: State::Pending(0), attempts: 0 }
-}
-
-fn reason(choice: &Choice, device: Option<DeviceId>, attempt: u32) -> String {
-    let all = choice.device.iter().chain(choice.host.iter());
-    let held: Vec<String> = all.map(|(dimension, amount)| format!("{amount} {dimension}")).collect();
-    let held = if held.is_empty() { "nothing".to_owned() } else { held.join(", ") };
-    let place = device.map_or_else(String::new, |device| format!(" on device {}", device.0));
-    match attempt {
-        1 => format!("next span of the job{place}; holds {held}"),
-        _ => format!("attempt {attempt} after one that failed{place}; holds {held}"),
     }
 }

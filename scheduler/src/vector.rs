@@ -1,7 +1,6 @@
 //! Amounts of named dimensions: what there is, and what a span needs.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// The name of one thing there is a limited amount of: `cpu.threads`, `gpu0.encode_sessions`.
@@ -43,7 +42,10 @@ impl fmt::Display for Dimension {
 
 /// An amount for each dimension; one that is not named is zero.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Vector(BTreeMap<Dimension, u64>);
+pub struct Vector(
+    /// In order of name, none of them zero. A handful at most, so that a list is faster than a map.
+    Vec<(Dimension, u64)>,
+);
 
 impl Vector {
     /// A vector of one dimension.
@@ -54,17 +56,13 @@ impl Vector {
     /// The same vector with one dimension set.
     #[must_use]
     pub fn with(mut self, dimension: Dimension, amount: u64) -> Self {
-        if amount == 0 {
-            self.0.remove(&dimension);
-        } else {
-            self.0.insert(dimension, amount);
-        }
+        self.set(&dimension, amount);
         self
     }
 
     /// The amount of one dimension.
     pub fn get(&self, dimension: &Dimension) -> u64 {
-        self.0.get(dimension).copied().unwrap_or(0)
+        self.find(dimension).map_or(0, |at| self.0[at].1)
     }
 
     /// The dimensions that are not zero, in order of name.
@@ -77,20 +75,33 @@ impl Vector {
         self.0.is_empty()
     }
 
+    fn find(&self, dimension: &Dimension) -> Result<usize, usize> {
+        self.0.binary_search_by(|(name, _)| name.cmp(dimension))
+    }
+
+    fn set(&mut self, dimension: &Dimension, amount: u64) {
+        match (self.find(dimension), amount) {
+            (Ok(at), 0) => {
+                self.0.remove(at);
+            }
+            (Ok(at), _) => self.0[at].1 = amount,
+            (Err(_), 0) => {}
+            (Err(at), _) => self.0.insert(at, (dimension.clone(), amount)),
+        }
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         for (dimension, amount) in other.iter() {
             let sum = self.get(dimension).saturating_add(amount);
-            self.0.insert(dimension.clone(), sum);
+            self.set(dimension, sum);
         }
     }
 
     /// Takes `other` away; what would be negative becomes zero.
     pub(crate) fn remove(&mut self, other: &Self) {
         for (dimension, amount) in other.iter() {
-            match self.get(dimension).saturating_sub(amount) {
-                0 => self.0.remove(dimension),
-                left => self.0.insert(dimension.clone(), left),
-            };
+            let left = self.get(dimension).saturating_sub(amount);
+            self.set(dimension, left);
         }
     }
 }

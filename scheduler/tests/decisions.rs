@@ -101,7 +101,8 @@ fn a_dropped_span_counts_as_done_once_its_process_is_gone() {
 fn a_cancelled_job_frees_its_room_for_the_next_one_when_its_spans_are_gone() {
     let mut scheduler = Scheduler::new(threads(1));
     scheduler.step(submit(1, Priority::Normal, vec![threads(1)]), 0);
-    assert!(scheduler.step(submit(2, Priority::High, vec![threads(1)]), 1).is_empty());
+    let waits = scheduler.step(submit(2, Priority::High, vec![threads(1)]), 1);
+    assert_eq!(short(&waits), ["wait 2.0 cpu.threads"]);
     assert_eq!(short(&scheduler.step(Event::JobCancelled { job: JOB }, 2)), ["stop 1.0"]);
     assert!(scheduler.step(Event::JobCancelled { job: JOB }, 3).is_empty());
     assert_eq!(short(&scheduler.step(finished(0), 4)), ["stopped 1", "start 2.0#1"]);

@@ -71,8 +71,8 @@ pub(super) fn ways(asked: &Asked<'_>) -> Result<Vec<Way>, String> {
         if !seen.insert(known.kind) {
             continue;
         }
-        let found = place::candidates(asked.plan, &known.info);
-        let found = found.into_iter().map(|candidate| only(asked, candidate)).filter(|c| fits(asked, &known.info, c));
+        let found = place::candidates(asked.plan, asked.renditions, &known.info);
+        let found = found.into_iter().filter(|candidate| fits(asked, &known.info, candidate));
         ways.extend(found.map(|candidate| way(asked, &cpu, Some((known.kind, &known.info)), candidate)));
     }
     ways.sort_by_key(|way| way.choice.run_ms);
@@ -99,12 +99,6 @@ pub(super) fn ways(asked: &Asked<'_>) -> Result<Vec<Way>, String> {
         kept.push(way);
     }
     if kept.is_empty() { Err(unmet(asked)) } else { Ok(kept) }
-}
-
-/// A candidate with what the group does not make left out.
-fn only(asked: &Asked<'_>, mut candidate: Candidate) -> Candidate {
-    candidate.placement.encode.retain(|id| asked.renditions.contains(id));
-    candidate
 }
 
 /// Whether the job's wishes let a device be used.
@@ -199,7 +193,11 @@ fn unmet(asked: &Asked<'_>) -> String {
     let among = asked.wish.devices.join(", ");
     let there: Vec<String> = asked.fleet.infos().map(|info| info.id.to_string()).collect();
     let there = if there.is_empty() { DeviceKind::Cpu.name().to_owned() } else { there.join(", ") };
-    format!("encoding {wanted} needs one of the devices {among}, and none here can do it; this node has {there}")
+    let named = asked.fleet.up().filter(|known| allowed(asked, known.kind, &known.info));
+    let why: Vec<String> =
+        named.flat_map(|known| place::unmet(asked.plan, asked.renditions, &known.info)).take(3).collect();
+    let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
+    format!("encoding {wanted} needs one of the devices {among}, and none here can do it{why}; this node has {there}")
 }
 
 /// The ways whose streams join what these makers began.

@@ -1,8 +1,12 @@
 //! Placements that a device could take of a work, and the plan that follows from one: the way to `plan::place`.
 
-use crate::model::device::{Accelerator, DeviceInfo, Operation, Placement, Verdict};
-use crate::model::plan::{Plan, VideoRendition};
+use crate::model::device::{DeviceInfo, Operation, Placement};
+use crate::model::plan::Plan;
+use crate::plan::place::{self, FilterSet, Release};
 use std::collections::BTreeSet;
+
+/// What workers are built with is believed to be at least this release: what an older one lacks is not planned with.
+const RELEASE: Release = (5, 1);
 
 /// A placement, and why the work may run so.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -11,67 +15,61 @@ pub(super) struct Candidate {
     pub(super) reason: String,
 }
 
-/// What a device could do of a work, best first: everything, then with renditions left to the CPU, the smallest first, then
-/// without the decode. Empty where it can do nothing of it.
-pub(super) fn candidates(plan: &Plan, device: &DeviceInfo) -> Vec<Candidate> {
-    let Some(video) = &plan.video else { return Vec::new() };
-    let mut able: Vec<&VideoRendition> = video.renditions.iter().filter(|rung| encodes(device, rung)).collect();
-    able.sort_by_key(|rung| std::cmp::Reverse((u64::from(rung.width) * u64::from(rung.height), rung.id.clone())));
-    let all = video.renditions.iter().filter(|rung| !rung.copy).count();
-    let decode = device.decode_engines > 0;
-    let mut found = Vec::new();
-    for count in (0..=able.len()).rev().filter(|count| *count > 0 || decode) {
-        let encode: BTreeSet<String> = able[..count].iter().map(|rung| rung.id.clone()).collect();
-        let reason = match count {
-            0 => format!("{} decodes; encoding is left to the CPU", device.name),
-            _ if count == all => format!("{} does all of it", device.name),
-            _ => {
-                format!("{} encodes {count} of {all} renditions, the largest; the rest is left to the CPU", device.name)
-            }
-        };
-        found.push(Candidate { placement: Placement { device: Some(device.id.clone()), decode, encode }, reason });
-    }
-    if decode && !able.is_empty() {
-        let encode = able.iter().map(|rung| rung.id.clone()).collect();
-        let reason = format!("{} encodes; the CPU decodes", device.name);
-        let placement = Placement { device: Some(device.id.clone()), decode: false, encode };
-        found.push(Candidate { placement, reason });
-    }
-    found
+/// What FFmpeg can do for devices.
+fn ffmpeg() -> FilterSet {
+    FilterSet::of_release(RELEASE)
 }
 
-fn encodes(device: &DeviceInfo, rung: &VideoRendition) -> bool {
-    let depth = super::needs::depth(&rung.pixel_format);
-    let ability = device.ability(Operation::Encode, rung.codec.traits().name, depth);
-    !rung.copy
-        && device.encode_engines > 0
-        && ability.is_some_and(|ability| {
-            let (min, max) = (ability.size_min, ability.size_max);
-            let fits = rung.width >= min.0 && rung.height >= min.1 && rung.width <= max.0 && rung.height <= max.1;
-            fits && !matches!(ability.verdict, Verdict::No { .. })
-        })
+/// What a device could do of these renditions of a work, best first. Empty where it can do nothing of them.
+pub(super) fn candidates(plan: &Plan, renditions: &BTreeSet<String>, device: &DeviceInfo) -> Vec<Candidate> {
+    let part = place::only(plan, renditions);
+    let all = part.video.iter().flat_map(|video| &video.renditions).filter(|rung| !rung.copy).count();
+    let found = place::candidates(&part, device, ffmpeg());
+    found.into_iter().map(|placement| Candidate { reason: reason(&part, &placement, device, all), placement }).collect()
+}
+
+/// One sentence: how much of it the device does, and why not the rest.
+fn reason(plan: &Plan, placement: &Placement, device: &DeviceInfo, all: usize) -> String {
+    let (name, count) = (&device.name, placement.encode.len());
+    let does = match (placement.decode, count) {
+        (true, 0) => format!("{name} decodes and the CPU encodes"),
+        (true, count) if count == all => format!("{name} decodes and encodes all of it"),
+        (false, count) if count == all => format!("{name} encodes and the CPU decodes"),
+        (_, count) => format!("{name} encodes {count} of {all} renditions, the largest it can"),
+    };
+    let stages = place::reasons(plan, placement, Some(device), ffmpeg());
+    let by_cpu = stages.into_iter().find(|stage| {
+        let encoded = stage.stage == Operation::Encode && !placement.encode.contains(&stage.track);
+        encoded || (stage.stage == Operation::Decode && !placement.decode)
+    });
+    by_cpu.map_or(does.clone(), |stage| format!("{does}: {}", stage.reason))
+}
+
+/// Why a device cannot encode all of these renditions of a work, in a sentence for each; empty where it can.
+pub(super) fn unmet(plan: &Plan, renditions: &BTreeSet<String>, device: &DeviceInfo) -> Vec<String> {
+    let part = place::only(plan, renditions);
+    let rungs = part.video.iter().flat_map(|video| &video.renditions).filter(|rung| !rung.copy);
+    let encode = rungs.map(|rung| rung.id.clone()).collect();
+    let whole = Placement { device: Some(device.id.clone()), decode: false, encode };
+    let unmet = place::place(&part, &whole, Some(device), ffmpeg()).err().unwrap_or_default();
+    unmet.into_iter().map(|unmet| format!("{}: {}", unmet.track, unmet.sentence)).collect()
 }
 
 /// The plan of a work with only these renditions, as a placement has it carried out.
+///
+/// # Errors
+/// What the device cannot do, in one sentence.
 pub(super) fn placed(
     plan: &Plan,
     renditions: &BTreeSet<String>,
     placement: &Placement,
     device: Option<&DeviceInfo>,
 ) -> Result<Plan, String> {
-    let _ = renditions;
-    let mut plan = plan.clone();
-    let (Some(device), Some(video)) = (device, &mut plan.video) else { return Ok(plan) };
-    video.accelerator = Some(Accelerator {
-        id: device.id.clone(),
-        kind: device.kind,
-        address: device.address.clone(),
-        simulated: device.simulated,
-        decode: placement.decode,
-        extra_frames: 0,
-    });
-    for rung in &mut video.renditions {
-        rung.on_device = placement.encode.contains(&rung.id);
-    }
-    Ok(plan)
+    // The whole plan stays as it was made: it may have been begun by an earlier version.
+    let every = plan.video.iter().flat_map(|video| &video.renditions).all(|rung| renditions.contains(&rung.id));
+    let part = if every { plan.clone() } else { place::only(plan, renditions) };
+    place::place(&part, placement, device, ffmpeg()).map_err(|unmet| {
+        let all: Vec<_> = unmet.into_iter().map(|unmet| format!("{}: {}", unmet.track, unmet.sentence)).collect();
+        all.join("; ")
+    })
 }

@@ -1,0 +1,233 @@
+//! Queueing and starting: the order of the waiting jobs, and the one place where a span is started.
+
+use crate::choose::DEVICE;
+use crate::event::{Action, JobId, SpanId};
+use crate::job::{Place, State};
+use crate::pool::LeaseId;
+use crate::queue::{Owner, WHOLE};
+use crate::scheduler::{Scheduler, Timer};
+use crate::way::Way;
+use std::sync::Arc;
+
+impl Scheduler {
+    /// Starts what fits, class by class; a class is served only when nothing of the higher ones fits any more.
+    pub(crate) fn place(&mut self, now: u64, actions: &mut Vec<Action>) {
+        self.reserve(now);
+        for class in 0..3 {
+            self.redeem(class, now, actions);
+            while let Some(id) = self.queue.next(class, &self.board.open[class], now) {
+                let Some(place) = self.jobs.get(&id).and_then(|job| job.place) else { break };
+                if self.is_past_deadline(id, place, now) {
+                    self.requeue(id, now, actions);
+                    continue;
+                }
+                match self.choose(place.shape, class, now) {
+                    Ok(taken) => {
+                        let why = match taken.instead_of {
+                            Some((better, lack)) => format!("; choice {} lacks {lack}", better + 1),
+                            None => String::new(),
+                        };
+                        self.start(id, &taken.way, taken.slot, &why, now, actions);
+                    }
+                    Err(lack) => self.board.block(place.shape, class, lack, now),
+                }
+            }
+        }
+        self.say_waits(now, actions);
+    }
+
+    /// Starts a job's next span: the one place where a lease is taken. It was found to fit, and nothing has changed since.
+    pub(crate) fn start(
+        &mut self,
+        id: JobId,
+        way: &Arc<Way>,
+        slot: Option<u32>,
+        why: &str,
+        now: u64,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(place) = self.dequeue(id) else { return };
+        let Some(lease) = self.pool.commit(way, slot) else {
+            self.requeue(id, now, actions);
+            return;
+        };
+        self.board.started(place.shape);
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.set(place.span, State::Running(lease));
+        (job.risen, job.waits_since, job.said) = (0, None, None);
+        let Some(span) = job.spans.get(place.span.0 as usize) else { return };
+        let (attempt, group) = (span.attempts, span.group.0 as usize);
+        if let Some(plan) = job.plans.get_mut(group)
+            && plan.identity.is_none()
+        {
+            plan.identity = Some(way.identity);
+            plan.shape = self.board.shapes.settled(plan.shape, way.identity);
+        }
+        let owner = job.owner;
+        self.hold(owner, way, true);
+        let device = slot.and_then(|slot| self.pool.fleet.slot(slot)).map(|slot| slot.device.id);
+        let on = device.map_or_else(String::new, |device| format!(" on device {}", device.0));
+        let what = match attempt {
+            1 => "next span of the job".to_owned(),
+            _ => format!("attempt {attempt} after one that failed"),
+        };
+        let reason = format!("{what}{on}; holds {}{why}", way.holds);
+        let (span, choice) = (place.span, way.number);
+        actions.push(Action::Start { job: id, span, attempt, lease, choice, device, reason });
+        self.requeue(id, now, actions);
+    }
+
+    /// Returns a lease: the one place where that is done.
+    pub(crate) fn release(&mut self, lease: LeaseId, owner: u32) {
+        let Some(held) = self.pool.release(lease) else { return };
+        self.hold(owner, &held.way, false);
+        if let Some(slot) = held.slot {
+            self.board.room_on(slot, &self.pool.fleet, &self.pool.host);
+        }
+        if !held.way.host.is_empty() {
+            self.board.room_on_host(&self.pool.host);
+        }
+    }
+
+    /// An owner holds more or less.
+    fn hold(&mut self, owner: u32, way: &Way, more: bool) {
+        let pool = &self.pool;
+        self.queue.set_share(owner, |owner| {
+            for (held, amounts) in owner.held.iter_mut().zip([&way.host, &way.device]) {
+                for (id, amount) in amounts {
+                    let at = *id as usize;
+                    if held.len() <= at {
+                        held.resize(at + 1, 0);
+                    }
+                    held[at] = if more { held[at].saturating_add(*amount) } else { held[at].saturating_sub(*amount) };
+                }
+            }
+            owner.share = dominant(owner, pool);
+        });
+    }
+
+    /// There is more or less than before, so everybody's share of it is another.
+    pub(crate) fn reckon_shares(&mut self) {
+        let pool = &self.pool;
+        self.queue.set_shares(|owner| dominant(owner, pool));
+    }
+
+    /// Takes a job out of the queue.
+    pub(crate) fn dequeue(&mut self, id: JobId) -> Option<Place> {
+        let job = self.jobs.get_mut(&id)?;
+        if let Some(at) = job.wakes_at.take() {
+            self.timers.remove(&(at, Timer::Span(id)));
+        }
+        let place = job.place.take()?;
+        if let Some(at) = place.rises_at {
+            self.timers.remove(&(at, Timer::Rise(id)));
+        }
+        self.queue.remove(job, place);
+        self.board.leave(place.shape, place.class);
+        self.count_kinds(place, false);
+        Some(place)
+    }
+
+    /// Puts a job into the queue with its next span, where it belongs by now, or refuses it.
+    pub(crate) fn requeue(&mut self, id: JobId, now: u64, actions: &mut Vec<Action>) {
+        self.dequeue(id);
+        let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.cancelled) else { return };
+        let next = job.next_span(now);
+        if let Some(at) = job.wake_ms() {
+            job.wakes_at = Some(at);
+            self.timers.insert((at, Timer::Span(id)));
+        }
+        let Some(span) = next else { return };
+        let shape = job.plan_of(span).map(|plan| plan.shape);
+        if job.holds() == 0 && self.refuses(id, span, shape, now, actions) {
+            self.forget(id);
+            return;
+        }
+        if let Some(shape) = shape {
+            self.enqueue(id, span, shape, now);
+        }
+    }
+
+    fn enqueue(&mut self, id: JobId, span: SpanId, shape: u32, now: u64) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let base = job.priority as usize;
+        let class = base.saturating_sub(job.risen);
+        let since = *job.waits_since.get_or_insert(now);
+        let latest = job.latest_start_ms();
+        let first_from = if job.holds_up(span) {
+            self.held_up.push(id);
+            Some(0)
+        } else if job.risen > base {
+            Some(since)
+        } else {
+            // Nothing is won by raising what is late already.
+            latest.filter(|_| job.deadline_ms >= Some(now)).map(|latest| latest.max(job.submitted_ms).max(1))
+        };
+        let patient = job.submitted_ms.saturating_add(self.policy.patience_ms(base));
+        let key = latest.map_or(patient, |latest| latest.max(job.submitted_ms));
+        let rises_at = (job.risen <= base).then(|| since.saturating_add(self.policy.patience_ms(class)));
+        let place = Place { span, shape, class, key, first_from, rises_at };
+        job.place = Some(place);
+        if let Some(at) = rises_at {
+            self.timers.insert((at, Timer::Rise(id)));
+        }
+        self.queue.insert(job, place);
+        self.board.wait(shape, class);
+        self.count_kinds(place, true);
+    }
+
+    fn count_kinds(&mut self, place: Place, more: bool) {
+        let Some(shape) = self.board.shapes.get(place.shape) else { return };
+        for kind in &shape.kinds {
+            let waiting = &mut self.pool.fleet.kinds[*kind as usize].waiting[place.class];
+            *waiting = if more { *waiting + 1 } else { *waiting - 1 };
+        }
+    }
+
+    /// A job has waited long enough to count as one of the next higher class.
+    pub(crate) fn rise(&mut self, id: JobId, now: u64, actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.risen += 1;
+        job.waits_since = Some(now);
+        self.requeue(id, now, actions);
+    }
+
+    fn is_past_deadline(&self, id: JobId, place: Place, now: u64) -> bool {
+        let Some(job) = self.jobs.get(&id) else { return false };
+        let by_deadline = place.first_from.is_some_and(|from| from > 0) && job.risen <= job.priority as usize;
+        by_deadline && job.deadline_ms < Some(now)
+    }
+
+    /// Says what waits: of each class the job that is next, and every job that waits for its own spans to make way.
+    fn say_waits(&mut self, now: u64, actions: &mut Vec<Action>) {
+        let mut held_up = std::mem::take(&mut self.held_up);
+        held_up.sort_unstable();
+        let heads = (0..3).filter_map(|class| self.queue.head(class, now)).collect::<Vec<_>>();
+        held_up
+            .retain(|id| self.jobs.get(id).is_some_and(|job| job.place.is_some_and(|place| job.holds_up(place.span))));
+        let unknown = DEVICE;
+        for id in heads.into_iter().chain(held_up) {
+            let Some(job) = self.jobs.get_mut(&id) else { continue };
+            let Some(place) = job.place else { continue };
+            let shape = self.board.shapes.get(place.shape);
+            let lacks = shape.and_then(|shape| shape.lacks[place.class].as_ref()).unwrap_or(&unknown);
+            if job.said.as_ref().is_none_or(|(span, dimension)| (*span, dimension) != (place.span, lacks)) {
+                let said = (place.span, lacks.clone());
+                actions.push(Action::Wait { job: id, span: said.0, dimension: said.1.clone() });
+                job.said = Some(said);
+            }
+        }
+    }
+}
+
+/// The largest of an owner's shares of any dimension.
+fn dominant(owner: &Owner, pool: &crate::pool::Pool) -> u64 {
+    let part = |held: u64, all: u64| match held.saturating_mul(WHOLE).checked_div(all) {
+        Some(part) => part.min(WHOLE),
+        None => WHOLE * u64::from(held > 0),
+    };
+    let host = (0..).zip(&owner.held[0]).map(|(id, held)| part(*held, pool.host.capacity_of(id)));
+    let totals = pool.fleet.totals.iter().copied().chain(std::iter::repeat(0));
+    let devices = owner.held[1].iter().zip(totals).map(|(held, all)| part(*held, all));
+    host.chain(devices).max().unwrap_or(0)
+}

@@ -1,0 +1,209 @@
+//! The jobs that wait, by class, owner and list of choices; and the owners' shares.
+//!
+//! Between owners of a class the order is dominant resource fairness: first comes the owner whose largest share of any
+//! dimension is the smallest (`docs/decisions/0006-fair-shares.md`). Within an owner it is the least slack.
+
+use crate::event::JobId;
+use crate::job::{Job, Place};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Shares are counted in these parts of all there is.
+pub(crate) const WHOLE: u64 = 1_000_000_000;
+
+/// Key, number and name of a job.
+pub(crate) type Rank = (u64, u64, JobId);
+
+/// An owner with at least one job.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner {
+    pub(crate) name: Arc<str>,
+    pub(crate) jobs: u32,
+    /// What its leases hold of the host, and of all devices, by dimension.
+    pub(crate) held: [Vec<u64>; 2],
+    /// Its dominant share, in parts of [`WHOLE`].
+    pub(crate) share: u64,
+    lines: [Line; 3],
+}
+
+/// An owner's jobs of one class.
+#[derive(Clone, Default, Debug)]
+struct Line {
+    /// By list of choices, then rank.
+    jobs: BTreeSet<(u32, Rank)>,
+    /// The oldest decides between owners of equal shares.
+    numbers: BTreeSet<u64>,
+}
+
+/// The queue.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Queue {
+    owners: Vec<Option<Owner>>,
+    vacant: Vec<u32>,
+    names: BTreeMap<Arc<str>, u32>,
+    /// By class: share, oldest job, owner.
+    order: [BTreeSet<(u64, u64, u32)>; 3],
+    /// By class, list of choices, then rank: jobs that come before all shares from the time that is their key.
+    first: [BTreeSet<(u32, Rank)>; 3],
+    /// Jobs that wait, by class.
+    pub(crate) lengths: [usize; 3],
+}
+
+/// Calls `visit` with the first job of each list of choices in a set that is ordered by list.
+fn heads(jobs: &BTreeSet<(u32, Rank)>, mut visit: impl FnMut(u32, Rank)) {
+    let mut from = 0;
+    while let Some((shape, rank)) = jobs.range((from, LOWEST)..).next() {
+        visit(*shape, *rank);
+        let Some(next) = shape.checked_add(1) else { return };
+        from = next;
+    }
+}
+
+const LOWEST: Rank = (0, 0, JobId(0));
+
+fn head(jobs: &BTreeSet<(u32, Rank)>, shape: u32) -> Option<Rank> {
+    jobs.range((shape, LOWEST)..).next().filter(|(found, _)| *found == shape).map(|(_, rank)| *rank)
+}
+
+impl Queue {
+    /// The number of an owner who has one more job now.
+    pub(crate) fn owner_of(&mut self, name: &Arc<str>) -> u32 {
+        if let Some(id) = self.names.get(name).copied() {
+            if let Some(owner) = self.owner_mut(id) {
+                owner.jobs += 1;
+            }
+            return id;
+        }
+        let id = self.vacant.pop().unwrap_or(self.owners.len() as u32);
+        if self.owners.len() <= id as usize {
+            self.owners.push(None);
+        }
+        let lines = [Line::default(), Line::default(), Line::default()];
+        let owner = Owner { name: Arc::clone(name), jobs: 1, held: [vec![], vec![]], share: 0, lines };
+        self.owners[id as usize] = Some(owner);
+        self.names.insert(Arc::clone(name), id);
+        id
+    }
+
+    /// A job is gone, and its owner with the last one.
+    pub(crate) fn job_gone(&mut self, id: u32) {
+        let Some(owner) = self.owner_mut(id) else { return };
+        owner.jobs -= 1;
+        if owner.jobs == 0 {
+            let name = Arc::clone(&owner.name);
+            self.names.remove(&name);
+            self.owners[id as usize] = None;
+            self.vacant.push(id);
+        }
+    }
+
+    pub(crate) fn owners(&self) -> impl Iterator<Item = &Owner> {
+        self.names.values().filter_map(|id| self.owners.get(*id as usize)?.as_ref())
+    }
+
+    fn owner_mut(&mut self, id: u32) -> Option<&mut Owner> {
+        self.owners.get_mut(id as usize)?.as_mut()
+    }
+
+    pub(crate) fn insert(&mut self, job: &Job, place: Place) {
+        let rank = (place.key, job.number, job.id);
+        self.relist(job.owner, Some(place.class), |owner| {
+            owner.lines[place.class].jobs.insert((place.shape, rank));
+            owner.lines[place.class].numbers.insert(job.number);
+        });
+        if let Some(from) = place.first_from {
+            self.first[place.class].insert((place.shape, (from, job.number, job.id)));
+        }
+        self.lengths[place.class] += 1;
+    }
+
+    pub(crate) fn remove(&mut self, job: &Job, place: Place) {
+        let rank = (place.key, job.number, job.id);
+        self.relist(job.owner, Some(place.class), |owner| {
+            owner.lines[place.class].jobs.remove(&(place.shape, rank));
+            owner.lines[place.class].numbers.remove(&job.number);
+        });
+        if let Some(from) = place.first_from {
+            self.first[place.class].remove(&(place.shape, (from, job.number, job.id)));
+        }
+        self.lengths[place.class] -= 1;
+    }
+
+    /// What an owner's leases hold has changed.
+    pub(crate) fn set_share(&mut self, id: u32, change: impl FnOnce(&mut Owner)) {
+        self.relist(id, None, change);
+    }
+
+    /// The shares of all owners are reckoned anew.
+    pub(crate) fn set_shares(&mut self, share: impl Fn(&Owner) -> u64) {
+        for id in 0..self.owners.len() as u32 {
+            self.relist(id, None, |owner| owner.share = share(owner));
+        }
+    }
+
+    /// Changes an owner, and keeps where it stands in the order of one class, or of all.
+    fn relist(&mut self, id: u32, class: Option<usize>, change: impl FnOnce(&mut Owner)) {
+        let Some(Some(owner)) = self.owners.get_mut(id as usize) else { return };
+        let stands = |owner: &Owner, class: usize| Some((owner.share, *owner.lines[class].numbers.first()?, id));
+        let classes = class.map_or(0..3, |class| class..class + 1);
+        let mut before = [None; 3];
+        for class in classes.clone() {
+            before[class] = stands(owner, class);
+        }
+        change(owner);
+        for class in classes {
+            let after = stands(owner, class);
+            if before[class] == after {
+                continue;
+            }
+            if let Some(before) = before[class] {
+                self.order[class].remove(&before);
+            }
+            if let Some(after) = after {
+                self.order[class].insert(after);
+            }
+        }
+    }
+
+    /// The job of a class that is next among those with one of these lists of choices: first what comes before all
+    /// shares, then by shares.
+    pub(crate) fn next(&self, class: usize, shapes: &BTreeSet<u32>, now: u64) -> Option<JobId> {
+        if shapes.is_empty() {
+            return None;
+        }
+        let raised = shapes.iter().filter_map(|shape| head(&self.first[class], *shape)).min();
+        if let Some((_, _, job)) = raised.filter(|(from, _, _)| *from <= now) {
+            return Some(job);
+        }
+        let of = |line: &Line| shapes.iter().filter_map(|shape| head(&line.jobs, *shape)).min();
+        self.lines(class).find_map(of).map(|(_, _, job)| job)
+    }
+
+    /// The job of a class that is next, whether it fits or not.
+    pub(crate) fn head(&self, class: usize, now: u64) -> Option<JobId> {
+        let mut best: Option<Rank> = None;
+        heads(&self.first[class], |_, rank| best = Some(best.map_or(rank, |best| best.min(rank))));
+        if let Some((_, _, job)) = best.filter(|(from, _, _)| *from <= now) {
+            return Some(job);
+        }
+        let mut best: Option<Rank> = None;
+        let line = self.lines(class).next()?;
+        heads(&line.jobs, |_, rank| best = Some(best.map_or(rank, |best| best.min(rank))));
+        best.map(|(_, _, job)| job)
+    }
+
+    /// Every job that waits with a list of choices in a class.
+    pub(crate) fn with_shape(&self, class: usize, shape: u32) -> Vec<JobId> {
+        let of = |line: &Line| -> Vec<JobId> {
+            let from = line.jobs.range((shape, LOWEST)..);
+            from.take_while(|(found, _)| *found == shape).map(|(_, (_, _, job))| *job).collect()
+        };
+        self.lines(class).flat_map(of).collect()
+    }
+
+    /// The owners' jobs of a class, in order of their shares.
+    fn lines(&self, class: usize) -> impl Iterator<Item = &Line> {
+        let owners = self.order[class].iter().filter_map(|(_, _, id)| self.owners.get(*id as usize)?.as_ref());
+        owners.map(move |owner| &owner.lines[class])
+    }
+}

@@ -1,0 +1,241 @@
+//! Choices in the form in which they are decided by, and the lists of them that spans wait with.
+
+use crate::choice::{Choice, Group};
+use crate::fleet::Fleet;
+use crate::names::Names;
+use crate::share::Amounts;
+use crate::vector::{Dimension, Vector};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// How long the quickest choice of a list takes, in the units of [`Way::pace`].
+const QUICKEST: u64 = 8;
+/// Slower ones than this are told apart no further.
+const PACE_MAX: u64 = 64 * QUICKEST;
+
+/// A choice.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    /// Its index in the group's list.
+    pub(crate) number: u32,
+    pub(crate) kind: Option<u32>,
+    pub(crate) abilities: Vec<u32>,
+    pub(crate) device: Amounts,
+    pub(crate) host: Amounts,
+    pub(crate) device_vector: Vector,
+    pub(crate) host_vector: Vector,
+    pub(crate) identity: u32,
+    /// How long it takes beside the quickest of the list, which takes [`QUICKEST`]; 0: not known. Times themselves differ
+    /// from job to job, and would make a list of its own of each.
+    pub(crate) pace: u64,
+    /// What it holds, in words.
+    pub(crate) holds: String,
+}
+
+/// Where a list may fit now. Exact: what is left out does not fit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Candidates {
+    Nowhere,
+    /// On one of these devices at most.
+    On(Vec<u32>),
+    Anywhere,
+}
+
+/// Beyond so many it is as quick to search.
+const CANDIDATES_MAX: usize = 8;
+
+impl Candidates {
+    pub(crate) fn add(&mut self, slot: u32) {
+        match self {
+            Self::Nowhere => *self = Self::On(vec![slot]),
+            Self::On(slots) if slots.len() < CANDIDATES_MAX => {
+                if !slots.contains(&slot) {
+                    slots.push(slot);
+                }
+            }
+            Self::On(_) | Self::Anywhere => *self = Self::Anywhere,
+        }
+    }
+}
+
+/// A list of choices, shared by every group that has the same. What does not fit for one of them fits for none.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    key: Vec<u64>,
+    pub(crate) ways: Vec<Arc<Way>>,
+    /// The kinds among them.
+    pub(crate) kinds: Vec<u32>,
+    groups: u32,
+    /// Jobs that wait with it, by class.
+    pub(crate) waiting: [u32; 3],
+    pub(crate) fits: [Candidates; 3],
+    /// When it did not fit last, the host had too little for one of the ways.
+    pub(crate) host_short: bool,
+    /// It fits, and does not take it, since a better device is free soon.
+    pub(crate) held_back: [bool; 3],
+    /// What there was too little of.
+    pub(crate) lacks: [Option<Dimension>; 3],
+    /// The version of what there is at which one of the ways was found to be possible.
+    pub(crate) possible_at: Option<u64>,
+    /// Since when jobs wait with it and none was started, ms.
+    pub(crate) blocked_since: Option<u64>,
+}
+
+/// Every list that some group has.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Shapes {
+    list: Vec<Option<Shape>>,
+    vacant: Vec<u32>,
+    keys: BTreeMap<Vec<u64>, u32>,
+}
+
+impl Shapes {
+    pub(crate) fn get(&self, id: u32) -> Option<&Shape> {
+        self.list.get(id as usize)?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, id: u32) -> Option<&mut Shape> {
+        self.list.get_mut(id as usize)?.as_mut()
+    }
+
+    /// The list of a group's choices. Counted: to be let go of as often as it was taken.
+    pub(crate) fn of_group(&mut self, group: &Group, hosts: &mut Names<Dimension>, fleet: &mut Fleet) -> u32 {
+        let quickest = group.choices.iter().map(|choice| choice.run_ms).filter(|ms| *ms > 0).min().unwrap_or(0);
+        let ways = (0..).zip(&group.choices).map(|(number, choice)| way(number, choice, quickest, hosts, fleet));
+        self.of_ways(ways.map(Arc::new).collect())
+    }
+
+    /// What is left of a list for a group that keeps to an identity.
+    pub(crate) fn settled(&mut self, shape: u32, identity: u32) -> u32 {
+        let Some(known) = self.get(shape) else { return shape };
+        if known.ways.iter().all(|way| way.identity == identity) {
+            return shape;
+        }
+        let ways = known.ways.iter().filter(|way| way.identity == identity).cloned().collect();
+        let settled = self.of_ways(ways);
+        self.let_go(shape);
+        settled
+    }
+
+    pub(crate) fn let_go(&mut self, id: u32) {
+        let Some(shape) = self.get_mut(id) else { return };
+        shape.groups -= 1;
+        if shape.groups == 0 {
+            let key = std::mem::take(&mut shape.key);
+            self.keys.remove(&key);
+            self.list[id as usize] = None;
+            self.vacant.push(id);
+        }
+    }
+
+    fn of_ways(&mut self, ways: Vec<Arc<Way>>) -> u32 {
+        let mut key = Vec::with_capacity(ways.len() * 16);
+        ways.iter().for_each(|way| write_key(&mut key, way));
+        if let Some(id) = self.keys.get(&key).copied() {
+            if let Some(shape) = self.get_mut(id) {
+                shape.groups += 1;
+            }
+            return id;
+        }
+        let id = self.vacant.pop().unwrap_or(self.list.len() as u32);
+        if self.list.len() <= id as usize {
+            self.list.push(None);
+        }
+        self.keys.insert(key.clone(), id);
+        let mut kinds: Vec<u32> = ways.iter().filter_map(|way| way.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        self.list[id as usize] = Some(Shape {
+            key,
+            ways,
+            kinds,
+            groups: 1,
+            waiting: [0; 3],
+            fits: [Candidates::Anywhere, Candidates::Anywhere, Candidates::Anywhere],
+            host_short: false,
+            held_back: [false; 3],
+            lacks: [None, None, None],
+            possible_at: None,
+            blocked_since: None,
+        });
+        id
+    }
+}
+
+fn way(number: u32, choice: &Choice, quickest: u64, hosts: &mut Names<Dimension>, fleet: &mut Fleet) -> Way {
+    let amounts = |names: &mut Names<Dimension>, vector: &Vector| {
+        vector.iter().map(|(dimension, amount)| (names.id(dimension), amount)).collect::<Amounts>()
+    };
+    let mut holds = String::new();
+    for (dimension, amount) in choice.device.iter().chain(choice.host.iter()) {
+        let comma = if holds.is_empty() { "" } else { ", " };
+        // Writing to a string does not fail.
+        let _ = write!(holds, "{comma}{amount} {dimension}");
+    }
+    if holds.is_empty() {
+        holds.push_str("nothing");
+    }
+    let pace = choice.run_ms.saturating_mul(QUICKEST).checked_div(quickest).unwrap_or(0).min(PACE_MAX);
+    Way {
+        number,
+        kind: choice.kind.map(|kind| fleet.kind_id(kind)),
+        abilities: choice.abilities.iter().map(|ability| fleet.abilities.id(ability)).collect(),
+        // A choice without a device holds nothing of one.
+        device: if choice.kind.is_some() { amounts(&mut fleet.dimensions, &choice.device) } else { Vec::new() },
+        host: amounts(hosts, &choice.host),
+        device_vector: if choice.kind.is_some() { choice.device.clone() } else { Vector::default() },
+        host_vector: choice.host.clone(),
+        identity: choice.identity,
+        pace,
+        holds,
+    }
+}
+
+/// Equal for ways that are equal in everything, and only for those: each part is preceded by its length.
+fn write_key(key: &mut Vec<u64>, way: &Way) {
+    let kind = way.kind.map_or(0, |kind| u64::from(kind) + 1);
+    let lengths = [way.abilities.len(), way.device.len(), way.host.len()];
+    key.extend([u64::from(way.number), kind, u64::from(way.identity), way.pace]);
+    key.extend(lengths.map(|length| length as u64));
+    key.extend(way.abilities.iter().map(|ability| u64::from(*ability)));
+    key.extend(way.device.iter().chain(&way.host).flat_map(|(id, amount)| [u64::from(*id), *amount]));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vector::CPU_THREADS;
+
+    #[test]
+    fn equal_lists_are_one_and_are_forgotten_with_the_last_group() {
+        let (mut shapes, mut hosts, mut fleet) = (Shapes::default(), Names::default(), Fleet::default());
+        let group = |threads, run_ms| {
+            let mut group = Group::on_host(Vector::of(CPU_THREADS, threads));
+            group.choices[0].run_ms = run_ms;
+            group
+        };
+        let first = shapes.of_group(&group(1, 500), &mut hosts, &mut fleet);
+        assert_eq!(shapes.of_group(&group(1, 700), &mut hosts, &mut fleet), first, "times alone tell nothing apart");
+        assert_ne!(shapes.of_group(&group(2, 500), &mut hosts, &mut fleet), first);
+        shapes.let_go(first);
+        assert!(shapes.get(first).is_some());
+        shapes.let_go(first);
+        assert!(shapes.get(first).is_none());
+    }
+
+    #[test]
+    fn a_group_that_settled_keeps_the_choices_of_its_identity() {
+        let (mut shapes, mut hosts, mut fleet) = (Shapes::default(), Names::default(), Fleet::default());
+        let mut group = Group::on_host(Vector::default());
+        for identity in [1, 0] {
+            let choice = Choice { identity, ..group.choices[0].clone() };
+            group.choices.push(choice);
+        }
+        let all = shapes.of_group(&group, &mut hosts, &mut fleet);
+        let settled = shapes.settled(all, 0);
+        let numbers: Vec<u32> = shapes.get(settled).unwrap().ways.iter().map(|way| way.number).collect();
+        assert_eq!((numbers, shapes.settled(settled, 0)), (vec![0, 2], settled));
+        assert!(shapes.get(all).is_none());
+    }
+}
