@@ -325,6 +325,8 @@ async fn wind_up(context: &Context, ending: Ending) {
 }
 
 #[cfg(test)]
+mod again_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;

@@ -334,6 +334,12 @@ impl Running {
         recorded
     }
 
+    /// Waits until a segment of a track is recorded.
+    pub(super) async fn recorded_of(&mut self, track: &str, index: u32) {
+        let is_it = |told: &Told| matches!(told, Told::Recorded(one) if one.track == track && one.index == index);
+        self.until(|told| is_it(told) || matches!(told, Told::Failed(_))).await;
+    }
+
     pub(super) async fn failed(&mut self) -> Problem {
         match self.until(|told| matches!(told, Told::Failed(_))).await.pop() {
             Some(Told::Failed(problem)) => problem,
