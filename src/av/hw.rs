@@ -112,11 +112,15 @@ impl Frame {
     /// The pool that the frame lies in; `None` for one in the host's memory.
     pub fn pool(&self) -> Option<PoolId> {
         // SAFETY: a live frame's reference is null or live; only the address of its data is taken.
-        unsafe { self.raw().hw_frames_ctx.as_ref() }.map(|reference| PoolId(reference.data as usize))
+        let own = unsafe { self.raw().hw_frames_ctx.as_ref() }.map(|reference| PoolId(reference.data as usize));
+        own.or_else(|| self.surface_pool().map(PoolId))
     }
 
     /// For a frame in a device's memory, FFmpeg's number of the pixel format that its samples have there.
     pub fn software_format(&self) -> Option<i32> {
+        if self.is_marked() {
+            return self.surface_format();
+        }
         // SAFETY: a live frame's reference is null or live, and its data is a frames context.
         unsafe {
             let reference = self.raw().hw_frames_ctx.as_ref()?;

@@ -5,6 +5,7 @@
 
 use super::error::AvError;
 use super::frame::Frame;
+use super::names;
 use ffmpeg_sys_next as ff;
 use std::ffi::c_void;
 use std::ptr;
@@ -56,6 +57,24 @@ impl Frame {
     pub fn unmark(&mut self) {
         // SAFETY: the frame is ours; the function takes a null reference too, and leaves null.
         unsafe { ff::av_buffer_unref(&mut (*self.as_ptr()).opaque_ref) };
+    }
+
+    /// Tells one pool from another: where it lies.
+    pub(super) fn surface_pool(&self) -> Option<usize> {
+        // SAFETY: nobody but `mark` sets the reference, so what it holds is a surface, which lives as long.
+        let surface = unsafe { (*self.raw().opaque_ref.as_ref()?.data.cast::<Surface>()).0.as_ref() as *const Pool };
+        Some(surface as usize)
+    }
+
+    /// The layout that a real device would have the samples in: two planes, where software has three.
+    pub(super) fn surface_format(&self) -> Option<i32> {
+        let format = self.picture_format().format;
+        let name = match names::pixel_format_name(format).as_str() {
+            "yuv420p" | "yuvj420p" => "nv12",
+            "yuv420p10le" => "p010le",
+            _ => return Some(format),
+        };
+        names::pixel_format(name)
     }
 
     /// Whether the frame is marked as lying in a simulated device's memory.

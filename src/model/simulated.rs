@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
+    /// Opens the device itself: [`Reply::Go`] or [`Reply::Refused`].
+    Device(DeviceId),
     /// Opens a decoder, a graph or an encoder: [`Reply::Opened`] or [`Reply::Refused`].
     Open(Opening),
     /// The session is given one more picture: [`Reply::Go`], [`Reply::Refused`] or [`Reply::Hang`].

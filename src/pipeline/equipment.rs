@@ -1,7 +1,7 @@
 //! What carries the stages of a span out: the worker's accelerator for what the plan has placed on it, the CPU for the
 //! rest.
 
-use super::accel::{Accelerator, Host};
+use super::accel::{Accelerator, DeviceError, Host};
 use super::faults;
 use super::hardware;
 use super::trouble::DeviceTrouble;
@@ -14,7 +14,17 @@ use crate::model::plan::{VideoPlan, VideoRendition};
 /// # Errors
 /// What the device failed at, for the whole span: nothing of it can be made without its device.
 pub fn open(placed: &device::Accelerator) -> Result<Box<dyn Accelerator>, DeviceTrouble> {
-    let opened = hardware::open(placed);
+    opened(placed, hardware::open(placed))
+}
+
+/// What it means that a device could, or could not, be opened.
+///
+/// # Errors
+/// As [`open`].
+pub fn opened(
+    placed: &device::Accelerator,
+    opened: Result<Box<dyn Accelerator>, DeviceError>,
+) -> Result<Box<dyn Accelerator>, DeviceTrouble> {
     // Of what it was to do, decoding comes first.
     let operation = if placed.decode { Operation::Decode } else { Operation::Filter };
     opened.map_err(|error| faults::device(operation, "", &format!("the device {}", placed.id), &error))

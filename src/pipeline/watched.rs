@@ -23,7 +23,8 @@ impl OpenCalls {
         since.1.values().map(Instant::elapsed).max().unwrap_or_default()
     }
 
-    fn timed<R>(&self, call: impl FnOnce() -> R) -> R {
+    /// Makes a call that shows for as long as it is open.
+    pub fn timed<R>(&self, call: impl FnOnce() -> R) -> R {
         let id = {
             let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
             since.0 += 1;

@@ -91,6 +91,10 @@ impl State {
     /// Answers a call of a worker.
     pub(super) fn call(&mut self, worker: u64, call: Call, now: Duration) -> Reply {
         match call {
+            Call::Device(id) => match self.spec.devices.iter().position(|device| device.info.id == id) {
+                Some(index) if !self.is_away(index, now) => Reply::DONE,
+                found => texts::missing(found.map_or(DeviceKind::Cuda, |index| self.spec.devices[index].info.kind)),
+            },
             Call::Open(opening) => self.open(worker, opening, now),
             Call::Work { session, pixels } => self.work(worker, session, pixels, now),
             Call::Close { session } => {

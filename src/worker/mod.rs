@@ -10,7 +10,8 @@ mod spool;
 use crate::av;
 use crate::model::plan::SpanRange;
 use crate::model::{Plan, Problem};
-use crate::pipeline::{self, Control};
+use crate::pipeline::watched::{OpenCalls, Watched};
+use crate::pipeline::{self, Control, equipment, simulated};
 use crate::sys::lockdown;
 use crate::wire::v1::{self, order::Work};
 use link::Link;
@@ -86,19 +87,36 @@ fn carry_out(order: v1::Order, spool: &Path, link: &Arc<Link>, control: &Arc<Con
         Work::Video(video) => {
             let plan = parse_plan(&video.plan_json)?;
             let span = SpanRange { first: video.first, end: (video.end > 0).then_some(video.end) };
-            let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), Arc::clone(control));
-            let result = pipeline::video::run(bytes, &plan, span, &outlet, control);
+            let calls = Arc::new(OpenCalls::default());
+            let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), Arc::clone(control), Arc::clone(&calls));
+            let result = equip(&plan, link, control, &calls)
+                .and_then(|()| pipeline::video::run(bytes, &plan, span, &outlet, control));
             outlet.stop();
             result
         }
         Work::Audio(audio) => {
             let plan = parse_plan(&audio.plan_json)?;
-            let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), Arc::clone(control));
+            let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), Arc::clone(control), Arc::default());
             let result = pipeline::audio::run(bytes, &plan, &outlet, control);
             outlet.stop();
             result
         }
     }
+}
+
+/// Opens the device of a plan, the simulated one through the daemon. Its calls are timed: one that does not come back
+/// ends the heartbeat, and so the worker.
+fn equip(plan: &Plan, link: &Arc<Link>, control: &Control, calls: &Arc<OpenCalls>) -> Result<(), Problem> {
+    let Some(placed) = plan.video.as_ref().and_then(|video| video.accelerator.as_ref()) else { return Ok(()) };
+    let open = || match placed.simulated {
+        true => equipment::opened(placed, simulated::open(placed, Arc::<Link>::clone(link))),
+        false => equipment::open(placed),
+    };
+    match calls.timed(open) {
+        Ok(device) => control.equip(placed.kind, Box::new(Watched::new(device, Arc::clone(calls)))),
+        Err(trouble) => control.fail_on_device(trouble),
+    }
+    control.problem().map_or(Ok(()), Err)
 }
 
 fn parse_plan(json: &[u8]) -> Result<Plan, Problem> {

@@ -3,6 +3,7 @@
 use super::link::Link;
 use crate::model::Problem;
 use crate::model::hash::sha256;
+use crate::pipeline::watched::OpenCalls;
 use crate::pipeline::{Control, FinishedFile, FinishedSegment, Outlet, TrackFailure, TrackInit};
 use crate::wire::v1::{self, from_worker::Message};
 use std::collections::BTreeMap;
@@ -32,15 +33,18 @@ struct State {
 }
 
 impl SpoolOutlet {
-    /// Starts telling progress.
-    pub(super) fn start(directory: &Path, link: Arc<Link>, control: Arc<Control>) -> Self {
+    /// Starts telling progress, for as long as no call to a device has been open for too long: then silence tells that
+    /// this worker hangs.
+    pub(super) fn start(directory: &Path, link: Arc<Link>, control: Arc<Control>, calls: Arc<OpenCalls>) -> Self {
         let state = Arc::new(State::default());
         let (shared, wire) = (Arc::clone(&state), Arc::clone(&link));
         let ticker = thread::Builder::new()
             .name("progress".to_owned())
             .spawn(move || {
                 while !shared.done.load(Ordering::Relaxed) {
-                    wire.send(Message::Progress(shared.snapshot(&control)));
+                    if wire.device_call_max().is_none_or(|most| calls.longest() < most) {
+                        wire.send(Message::Progress(shared.snapshot(&control)));
+                    }
                     thread::park_timeout(TICK);
                 }
             })

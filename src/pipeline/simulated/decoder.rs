@@ -9,6 +9,7 @@ use crate::model::classify::averror;
 use crate::model::device::{Memory, Operation};
 use crate::model::simulated::{Effect, Opening};
 use crate::pipeline::accel::{DeviceError, PictureDecoder};
+use crate::pipeline::hardware::LEFT_DEVICE;
 use crate::pipeline::simulated::graph::Converter;
 use std::sync::Arc;
 
@@ -81,7 +82,8 @@ impl Decoding {
         let (pool, extra, memory) = (Arc::clone(&self.pool), self.extra_frames, self.memory);
         let session = self.ask(frame)?;
         if session.opened.software {
-            return Ok(true);
+            // The real one is kept from it, and says so in these words.
+            return Err(failure(WHAT, averror::EINVAL, vec![LEFT_DEVICE.to_owned()], session.after_first));
         }
         if memory == Memory::Device && pool.outstanding() >= session.opened.surfaces + extra {
             let lines = vec!["No decoder surfaces left".to_owned()];

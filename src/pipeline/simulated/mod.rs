@@ -78,8 +78,9 @@ pub struct Simulated {
 /// Opens a simulated device.
 ///
 /// # Errors
-/// None yet: what is not there shows when something is opened on it, as the daemon alone knows.
+/// As FFmpeg's where there is no driver or no such device.
 pub fn open(device: &device::Accelerator, calls: Arc<dyn Calls>) -> Result<Box<dyn Accelerator>, DeviceError> {
+    session::find(&device.id, calls.as_ref())?;
     Ok(Box::new(Simulated::new(device, calls)))
 }
 

@@ -26,6 +26,14 @@ pub(super) struct Session {
     pub(super) after_first: bool,
 }
 
+/// Asks whether the device is there.
+pub(super) fn find(device: &DeviceId, calls: &dyn Calls) -> Result<(), DeviceError> {
+    match calls.call(Call::Device(device.clone())) {
+        Some(Reply::Go { .. }) => Ok(()),
+        other => Err(unexpected("open the device", other, false)),
+    }
+}
+
 impl Sessions {
     pub(super) fn new(device: DeviceId, calls: Arc<dyn Calls>) -> Self {
         Self { device, calls }

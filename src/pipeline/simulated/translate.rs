@@ -85,11 +85,11 @@ fn one(
             return if own == Some(kind.name()) { Ok(Vec::new()) } else { Err(Refusal::join("Parsed_format_0")) };
         }
         "hwupload" => {
-            arguments.only(&["derive_device", "extra_hw_frames"])?;
+            arguments.only(&["derive_device"])?;
             return Ok(upload(made));
         }
         "hwupload_cuda" if kind == DeviceKind::Cuda => {
-            arguments.only(&["device", "extra_hw_frames"])?;
+            arguments.only(&["device"])?;
             return Ok(upload(made));
         }
         "hwdownload" | "hwmap" => {
@@ -110,6 +110,10 @@ fn one(
         "yadif" | "bwdif" if kind == DeviceKind::Cuda => {
             arguments.only(&["mode", "parity", "deint"])?;
             vec![whole.replacen(suffix, "", 1)]
+        }
+        "colorspace" if kind == DeviceKind::Cuda => {
+            arguments.only(&["range"])?;
+            vec![format!("scale=out_range={}", arguments.get("range").unwrap_or("auto"))]
         }
         "deinterlace" if kind == DeviceKind::Vaapi => vec![deinterlace(arguments)?],
         "transpose" if kind == DeviceKind::Vaapi => vec![whole.replacen(suffix, "", 1)],
@@ -159,7 +163,6 @@ fn scale(arguments: &Arguments<'_>, kind: DeviceKind) -> Result<Vec<String>, Ref
             "h",
             "format",
             "mode",
-            "extra_hw_frames",
             "out_color_matrix",
             "out_range",
             "out_color_primaries",
@@ -232,7 +235,8 @@ impl<'a> Arguments<'a> {
     }
 
     fn only(&self, known: &[&str]) -> Result<(), Refusal> {
-        match self.named.iter().find(|(key, _)| !known.contains(key)) {
+        // Every filter has an option for its pool.
+        match self.named.iter().find(|(key, _)| *key != "extra_hw_frames" && !known.contains(key)) {
             Some((key, _)) => Err(Refusal::new(averror::OPTION_NOT_FOUND, format!("Option '{key}' not found"))),
             None => Ok(()),
         }

@@ -67,6 +67,15 @@ const ROWS: &[Row] = &[
         0,
         0,
     ),
+    (
+        "scale_cuda=w=640:h=360:interp_algo=bilinear:format=nv12,colorspace_cuda=range=tv,setsar=1",
+        Cuda,
+        Device,
+        "scale=w=640:h=360:flags=bilinear,format=yuv420p,scale=out_range=tv,setsar=1",
+        Device,
+        0,
+        0,
+    ),
     ("hwmap=mode=read,format=nv12", Vaapi, Device, "format=nv12", System, 0, 1),
     (
         "crop='iw-2:ih',format=nv12,hwupload",
