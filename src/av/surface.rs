@@ -125,8 +125,7 @@ mod tests {
         let mut frame = Frame::picture(64, 64, 0).unwrap();
         frame.mark(&pool).unwrap();
         let mut graph =
-            crate::av::Graph::video("scale=32:32", frame.picture_format(), crate::model::Ratio::new(1, 25), None)
-                .unwrap();
+            crate::av::Graph::video("scale=32:32", frame.picture_format(), crate::model::Ratio::new(1, 25)).unwrap();
         frame.set_pts(Some(0));
         graph.send(Some(&frame)).unwrap();
         let mut scaled = Frame::new().unwrap();
