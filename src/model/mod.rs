@@ -15,6 +15,7 @@ pub mod job;
 pub mod ledger;
 pub mod limits;
 pub mod locator;
+pub mod placement;
 pub mod plan;
 pub mod request;
 pub mod simulated;

@@ -1,8 +1,8 @@
 //! The report that a finished job leaves in its output directory as `reelmill.json`.
 
 use crate::model::bitrate::{self, Piece};
-use crate::model::job::PlacementRecord;
 use crate::model::ledger::{ProgressiveFile, TrackKind};
+use crate::model::placement::PlacementRecord;
 use crate::model::plan::Note;
 use crate::model::time::scale_round;
 use crate::model::{Ledger, MediaFacts, Packaging, Plan, SegmentRecord, TrackRecord};

@@ -3,7 +3,8 @@
 use super::time::{micros, timestamp};
 use super::{Wire, change, facts, problem, shown, spec};
 use crate::api::v1;
-use crate::model::job::{FileSummary, InputRecord, OutputRecord, PlacementRecord, TrackSummary};
+use crate::model::job::{FileSummary, InputRecord, OutputRecord, TrackSummary};
+use crate::model::placement::PlacementRecord;
 use crate::model::spec::{OutputSpec, SourceSpec};
 use crate::model::state::{InputState, OutputState};
 use crate::model::{JobRecord, JobSpec};

@@ -6,7 +6,7 @@ use super::{Broken, Job};
 use crate::dispatch::appliance;
 use crate::dispatch::fleet::Fleet;
 use crate::model::device::{Operation, Placement};
-use crate::model::job::PlacementRecord;
+use crate::model::placement::PlacementRecord;
 use crate::model::plan::JobPlan;
 use crate::model::{JobSpec, MediaFacts, Problem};
 use reelmill_scheduler::CPU_THREADS;
