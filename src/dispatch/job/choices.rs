@@ -65,7 +65,7 @@ pub(super) struct Way {
 pub(super) fn ways(asked: &Asked<'_>) -> Result<Vec<Way>, String> {
     let cpu = asked.fleet.cpu().cloned().or_else(|| cpu_alone(asked.threads).pop());
     let Some(cpu) = cpu else { return Err(unmet(asked)) };
-    let mut ways = Vec::new();
+    let mut kinds = Vec::new();
     let mut seen = BTreeSet::new();
     for known in asked.fleet.up().filter(|known| allowed(asked, known.kind, &known.info)) {
         if !seen.insert(known.kind) {
@@ -73,9 +73,11 @@ pub(super) fn ways(asked: &Asked<'_>) -> Result<Vec<Way>, String> {
         }
         let found = place::candidates(asked.plan, asked.renditions, &known.info);
         let found = found.into_iter().filter(|candidate| fits(asked, &known.info, candidate));
-        ways.extend(found.map(|candidate| way(asked, &cpu, Some((known.kind, &known.info)), candidate)));
+        kinds.push(found.map(|candidate| way(asked, &cpu, Some((known.kind, &known.info)), candidate)).collect());
     }
-    ways.sort_by_key(|way| way.choice.run_ms);
+    // The kind that would be done first goes first; within a kind what leaves least to the CPU.
+    kinds.sort_by_key(|ways: &Vec<Way>| ways.first().map(|way| way.choice.run_ms));
+    let mut ways = kinds.concat();
     if by_cpu(asked) {
         let reason = match asked.fleet.up().next() {
             None => "the only device of this node".to_owned(),
@@ -139,8 +141,7 @@ fn fits(asked: &Asked<'_>, info: &DeviceInfo, candidate: &Candidate) -> bool {
     let encoded = |rung: &&VideoRendition| !rung.copy && asked.renditions.contains(&rung.id);
     let rungs = asked.plan.video.iter().flat_map(|video| &video.renditions);
     let whole = rungs.filter(encoded).all(|rung| placement.encode.contains(&rung.id));
-    let cpu_wanted = asked.wish.devices.is_empty() || asked.wish.devices.iter().any(|wished| wished == CPU);
-    asked.without.iter().find(hits).is_none() && (whole || cpu_wanted || (asked.again && by_cpu(asked)))
+    !asked.without.iter().any(|without| hits(&without)) && (whole || by_cpu(asked))
 }
 
 fn way(asked: &Asked<'_>, cpu: &DeviceInfo, device: Option<(KindId, &DeviceInfo)>, candidate: Candidate) -> Way {
