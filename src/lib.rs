@@ -27,7 +27,7 @@ pub mod net;
 // From a request and the facts of its source to everything that will be made, as data.
 pub mod plan;
 
-// Devices: what there is, and what each can really do.
+// Devices: what there is, what each can really do, and how fast.
 pub mod devices;
 
 // Carries a job out: one loop that owns the truth about it. What runs next is the scheduler's to say.

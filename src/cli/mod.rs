@@ -58,7 +58,7 @@ enum Command {
     /// List jobs, newest first
     List(client::jobs::ListArgs),
     /// Show a job
-    Get(client::jobs::JobArgs),
+    Get(client::jobs::GetArgs),
     /// Stop jobs, or outputs of one
     Stop(client::control::StopArgs),
     /// Try outputs of a job again that failed or were stopped
@@ -96,7 +96,8 @@ impl Command {
             Self::Submit(args) => args.json,
             Self::Watch(args) => args.json,
             Self::List(args) => args.json,
-            Self::Get(args) | Self::Deliveries(args) => args.json,
+            Self::Get(args) => args.job.json,
+            Self::Deliveries(args) => args.json,
             Self::Stop(args) => args.json,
             Self::Retry(args) => args.json,
             Self::Delete(args) => args.json,

@@ -1,6 +1,7 @@
 //! What to make, as it is written on a command line.
 
 use crate::input::Transport;
+use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, Packaging, Problem, Speed, VideoCodec};
 use crate::plan::{Channels, RateMode, Request, parse_segment};
 
@@ -43,6 +44,12 @@ pub(super) struct PlanOptions {
     /// Make an MP4 file of each rung too, with the default sound, from the same encodes
     #[arg(long)]
     pub(super) mp4: bool,
+    /// Devices that may be used, by id or kind: cpu, cuda, vaapi [default: any]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(super) devices: Vec<String>,
+    /// Who makes again what fails on its device: any, cpu, never [default: any]
+    #[arg(long, value_name = "WHO")]
+    pub(super) fallback: Option<String>,
     /// How workers get the source: descriptor, socket
     #[arg(long, value_name = "WAY", hide = true)]
     pub(super) transport: Option<String>,
@@ -69,6 +76,15 @@ impl PlanOptions {
             progressive: self.mp4,
             ..usual
         })
+    }
+
+    /// Who makes again what fails on its device; `None` where that is not written.
+    ///
+    /// # Errors
+    /// `request.fallback`.
+    pub(super) fn fallback(&self) -> Result<Option<Fallback>, Problem> {
+        let find = |name: &str| Fallback::ALL.into_iter().find(|fallback| fallback.name() == name);
+        one(self.fallback.as_deref(), "fallback", "any, cpu or never", find)
     }
 
     /// How workers are to get the source.

@@ -46,6 +46,10 @@ pub(super) async fn run(args: TranscodeArgs) -> Result<(), Problem> {
         output: args.output.clone(),
         overwrite: args.overwrite,
         threads: threads(),
+        devices: None,
+        simulated: None,
+        fallback: args.options.fallback()?.unwrap_or_default(),
+        wish: args.options.devices.clone(),
     };
     let cancelled = signals::cancellation()?;
     let (events, told) = mpsc::channel(EVENTS_IN_FLIGHT);

@@ -13,6 +13,7 @@ mod discover;
 mod drm;
 mod nvidia;
 mod prove;
+pub mod rates;
 mod trials;
 mod verdict;
 

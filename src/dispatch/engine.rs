@@ -5,19 +5,25 @@
 //! of its own (`job`), registered here before it runs. Ends: when asked to, once no job is active.
 
 use super::command::Command;
+use super::fleet::{Devices, Fleet};
 use super::job::{self, Ended};
 use super::now_unix_ms;
 use super::queue::Queue;
 use super::settings::Settings;
 use crate::model::JobId;
+use crate::model::classify::policy;
+use crate::model::device::{DeviceFault, DeviceId, DeviceInfo};
 use crate::model::spec::Priority;
 use crate::model::state::JobState;
 use crate::report::{JobEvent, JobProgress};
 use crate::store::Waiting;
-use reelmill_scheduler::{Action, CPU_THREADS, Event, JobDemand, JobId as Number, Scheduler, SpanId, Vector};
+use reelmill_scheduler::{
+    Ability, Action, DeviceId as DeviceNumber, Event, GroupId, JobDemand, JobId as Number, NVENC_SESSIONS, Scheduler,
+    Share, SpanId,
+};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
@@ -25,6 +31,9 @@ use tokio::sync::{mpsc, watch};
 const COMMANDS_IN_FLIGHT: usize = 64;
 /// A job whose attempt was lost (its state could not be stored) is taken up again after so long, ms.
 const LOST_AGAIN_MS: i64 = 30_000;
+/// Jobs get so long to find other ways before the scheduler hears that a device is gone: what has no way left by then waits
+/// for something that may never come, and is refused.
+const DOWN_AFTER: Duration = Duration::from_millis(300);
 
 /// What the loop is told. Unbounded, yet bounded: a handful for each active job, and one for each accepted one.
 pub(super) enum ToEngine {
@@ -33,17 +42,34 @@ pub(super) enum ToEngine {
     /// A job that waited is no longer to be taken up.
     Gone(JobId),
     /// A job hands its spans to the scheduler; their actions go to `actions`.
-    Spans { demand: JobDemand, actions: mpsc::UnboundedSender<Action> },
+    Spans { demand: JobDemand, actions: mpsc::UnboundedSender<ToJob> },
     /// Something happened to a job's spans.
     Happened(Event),
     /// An attempt at a span failed; it is wanted all the same, after a wait.
-    SpanFailed { number: Number, span: SpanId, wait_ms: u64 },
+    SpanFailed { number: Number, span: SpanId, wait_ms: u64, blame: Option<Ability> },
+    /// A device failed at something.
+    DeviceFailed { device: DeviceNumber, fault: DeviceFault },
+    /// What devices there are now, the CPU included.
+    Devices(Vec<DeviceInfo>),
+    /// Jobs have had time to find ways without a device that is lost.
+    Down(DeviceNumber),
     /// A job's task has ended.
     Ended { id: JobId, ended: Ended },
     /// Take up nothing any more, or again.
     Drain(bool),
     /// Suspend every active job, and end.
     ShutDown,
+}
+
+/// What a job with spans is told, in this order.
+#[derive(Debug)]
+pub(super) enum ToJob {
+    /// What the scheduler says.
+    Action(Action),
+    /// The scheduler has taken over what the job said of a group: what it says from now on is about that.
+    Changed(GroupId),
+    /// Devices came or went.
+    Devices,
 }
 
 /// An active job as others see it.
@@ -61,6 +87,9 @@ pub(super) struct Shown {
     pub(super) figures: Mutex<Figures>,
     /// Bytes of finished segments that wait to be published, over all jobs.
     pub(super) spooled: Arc<AtomicU64>,
+    /// The devices of the node.
+    pub(super) devices: Devices,
+    began: OnceLock<Instant>,
 }
 
 /// A moment's figures.
@@ -70,9 +99,16 @@ pub(super) struct Figures {
     pub(super) draining: bool,
     /// Dimension, how much there is, how much is held.
     pub(super) capacity: Vec<(String, u64, u64)>,
+    /// The same for each device.
+    pub(super) devices: Vec<(DeviceId, Vec<(String, u64, u64)>)>,
 }
 
 impl Shown {
+    /// When the scheduler's clock began.
+    pub(super) fn began(&self) -> Instant {
+        *self.began.get_or_init(Instant::now)
+    }
+
     pub(super) fn active(&self, id: JobId) -> Option<ActiveJob> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
@@ -96,7 +132,8 @@ pub(super) struct Engine {
     queue: Queue,
     scheduler: Scheduler,
     numbers: u64,
-    spans: BTreeMap<Number, mpsc::UnboundedSender<Action>>,
+    spans: BTreeMap<Number, mpsc::UnboundedSender<ToJob>>,
+    fleet: Fleet,
     running: HashMap<JobId, Number>,
     /// Active jobs that somebody wants taken up again: they were changed before their attempt had read them.
     again: HashMap<JobId, Waiting>,
@@ -112,9 +149,18 @@ impl Engine {
         to_self: mpsc::UnboundedSender<ToEngine>,
         listener: Option<mpsc::Sender<JobEvent>>,
     ) -> Self {
-        let threads = u64::from(settings.threads.max(1));
+        let began = shown.began();
+        let mut fleet = Fleet::default();
+        let events = fleet.found(settings.devices.clone());
+        let mut scheduler = Scheduler::new(fleet.host(settings.threads));
+        for event in events {
+            // Nothing waits yet, so nothing follows.
+            let _ = scheduler.step(event, 0);
+        }
+        shown.devices.set(fleet.clone());
         Self {
-            scheduler: Scheduler::new(Vector::of(CPU_THREADS, threads)),
+            scheduler,
+            fleet,
             settings,
             shown,
             to_self,
@@ -126,7 +172,7 @@ impl Engine {
             again: HashMap::new(),
             draining: false,
             ending: false,
-            began: Instant::now(),
+            began,
         }
     }
 
@@ -165,10 +211,26 @@ impl Engine {
                 self.spans.insert(demand.job, actions);
                 self.schedule(Event::JobSubmitted { job: demand });
             }
-            ToEngine::Happened(event) => self.schedule(event),
-            ToEngine::SpanFailed { number, span, wait_ms } => {
+            ToEngine::Happened(event) => {
+                if let Event::GroupChanged { job, group, .. } = &event
+                    && let Some(link) = self.spans.get(job)
+                {
+                    // Fails only when the job's task has ended.
+                    let _ = link.send(ToJob::Changed(*group));
+                }
+                self.schedule(event);
+            }
+            ToEngine::SpanFailed { number, span, wait_ms, blame } => {
                 let again_ms = self.now_ms().saturating_add(wait_ms);
-                self.schedule(Event::SpanFailed { job: number, span, again_ms, blame: None });
+                self.schedule(Event::SpanFailed { job: number, span, again_ms, blame });
+            }
+            ToEngine::DeviceFailed { device, fault } => self.device_failed(device, fault),
+            ToEngine::Devices(found) => self.found(found),
+            ToEngine::Down(device) => {
+                if !self.fleet.of(device).is_some_and(|known| known.up) {
+                    self.schedule(Event::DeviceDown { device });
+                    self.schedule(Event::HostChanged { capacity: self.fleet.host(self.settings.threads) });
+                }
             }
             ToEngine::Ended { id, ended } => self.ended(id, ended),
             ToEngine::Drain(drain) => self.draining = drain,
@@ -200,13 +262,73 @@ impl Engine {
     /// Tells the scheduler, and passes on what it says.
     fn schedule(&mut self, event: Event) {
         for action in self.scheduler.step(event, self.now_ms()) {
-            let Some(number) = number_of(&action) else { continue };
+            let Some(number) = number_of(&action) else {
+                self.probe(action);
+                continue;
+            };
             let last = matches!(action, Action::JobDone { .. } | Action::JobStopped { .. } | Action::Refuse { .. });
             let link = if last { self.spans.remove(&number) } else { self.spans.get(&number).cloned() };
             if let Some(link) = link {
                 // Fails only when the job's task has ended, by a panic: its workers are gone with it.
-                let _ = link.send(action);
+                let _ = link.send(ToJob::Action(action));
             }
+        }
+    }
+
+    /// A device that was set aside is to prove itself. It is taken at its word until there is a probe to ask: the next span
+    /// is the proof.
+    fn probe(&self, action: Action) {
+        if let Action::Probe { device, ability } = action {
+            let sound = self.fleet.of(device).is_some_and(|known| known.up);
+            let _ = self.to_self.send(ToEngine::Happened(Event::Probed { device, ability, sound }));
+        }
+    }
+
+    /// A device failed at something: what follows for the node. What follows for the job is up to it.
+    fn device_failed(&mut self, device: DeviceNumber, fault: DeviceFault) {
+        let policy = policy(fault);
+        let counted = self.fleet.of(device).is_some_and(|known| known.info.sessions_counted);
+        if policy.learn_session_cap && counted {
+            self.schedule(Event::Refused { dimension: NVENC_SESSIONS, device: None });
+        }
+        if policy.device_down && self.fleet.lost(device) {
+            let id = self.fleet.of(device).map(|known| known.info.id.to_string()).unwrap_or_default();
+            tracing::warn!(
+                device = id,
+                fault = fault.name(),
+                "a device is lost; nothing is given to it until it is found again"
+            );
+            self.went(vec![device]);
+        }
+    }
+
+    /// What there is was looked at again.
+    fn found(&mut self, found: Vec<DeviceInfo>) {
+        let mut down = Vec::new();
+        for event in self.fleet.found(found) {
+            match event {
+                Event::DeviceDown { device } => down.push(device),
+                event => self.schedule(event),
+            }
+        }
+        self.schedule(Event::HostChanged { capacity: self.fleet.host(self.settings.threads) });
+        self.went(down);
+    }
+
+    /// Tells jobs that devices came or went, and the scheduler later which are gone.
+    fn went(&mut self, down: Vec<DeviceNumber>) {
+        self.shown.devices.set(self.fleet.clone());
+        for link in self.spans.values() {
+            let _ = link.send(ToJob::Devices);
+        }
+        let to_self = self.to_self.clone();
+        if !down.is_empty() {
+            tokio::spawn(async move {
+                tokio::time::sleep(DOWN_AFTER).await;
+                for device in down {
+                    let _ = to_self.send(ToEngine::Down(device));
+                }
+            });
         }
     }
 
@@ -239,7 +361,7 @@ impl Engine {
             engine: self.to_self.clone(),
             commands: inbox,
             progress: shows,
-            spooled: Arc::clone(&self.shown.spooled),
+            shown: Arc::clone(&self.shown),
             listener: self.listener.clone(),
         };
         // The class is known once the record is read; until then the job counts against every class.
@@ -290,10 +412,14 @@ impl Engine {
     }
 
     fn show(&self) {
-        let pool = self.scheduler.pool().host();
-        let capacity = pool.capacity().iter().map(|(name, total)| (name.to_string(), total, pool.used().get(name)));
-        let figures =
-            Figures { queued: self.queue.len() as u64, draining: self.draining, capacity: capacity.collect() };
+        let pool = self.scheduler.pool();
+        let of = |share: &Share| -> Vec<(String, u64, u64)> {
+            let all = share.capacity().iter();
+            all.map(|(name, total)| (name.to_string(), total, share.used().get(name))).collect()
+        };
+        let devices = self.fleet.up().filter_map(|known| Some((known.info.id.clone(), of(pool.device(known.number)?))));
+        let (queued, draining) = (self.queue.len() as u64, self.draining);
+        let figures = Figures { queued, draining, capacity: of(pool.host()), devices: devices.collect() };
         *self.shown.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
     }
 

@@ -1,18 +1,19 @@
 //! The engine as everybody else sees it: takes jobs, and is asked to stop, retry and forget them.
 
-use super::appliance::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply, StopOutcome};
+use super::appliance::{Appliance, NodeDevice, NodeStatus, Planned, Reply, StopOutcome};
 use super::command::Command;
-use super::engine::{Engine as Loop, Shown, ToEngine};
-use super::job::first_of;
+use super::engine::{Engine as Loop, Figures, Shown, ToEngine};
+use super::job::{first_of, foresee};
 use super::keeper::Keeper;
 use super::settings::Settings;
 use super::{now_unix_ms, probe};
+use crate::model::device::{DeviceId, DeviceInfo, DeviceKind};
 use crate::model::state::{InputEvent, JobEvent as On, JobState, OutputEvent, OutputState};
 use crate::model::{Fault, JobId, JobRecord, JobSpec, Locator, MediaFacts, Problem};
+use crate::package;
 use crate::plan::{Node, joined_facts, plan_job};
 use crate::report::{JobEvent, JobProgress};
 use crate::store::{Created, Effect, IdempotencyKey, LedgerEntry, Store, StoreError, Stored, Waiting};
-use reelmill_scheduler::CPU_THREADS;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -58,6 +59,29 @@ impl Engine {
         let run = Loop::new(Arc::clone(&settings), Arc::clone(&shown), to_loop.clone(), listener);
         let ended = tokio::spawn(run.run(inbox));
         Ok((Self { settings, shown, to_loop, started_unix_ms: now_unix_ms() }, ended))
+    }
+
+    /// Says what devices there are now, the CPU among them: found later than the start, vanished, or back.
+    pub fn set_devices(&self, found: Vec<DeviceInfo>) {
+        self.tell(ToEngine::Devices(found));
+    }
+
+    /// The devices that are there now, the CPU first.
+    fn devices(&self, figures: &Figures) -> Vec<NodeDevice> {
+        let fleet = self.shown.devices.now();
+        let of = |id: &DeviceId| figures.devices.iter().find(|(known, _)| known == id).map(|(_, all)| all.clone());
+        let device = |info: &DeviceInfo| NodeDevice {
+            id: info.id.to_string(),
+            kind: info.kind.name(),
+            name: info.name.clone(),
+            capacity: match info.kind {
+                DeviceKind::Cpu => figures.capacity.clone(),
+                _ => of(&info.id).unwrap_or_default(),
+            },
+            stages: stages_of(info),
+            info: Some(info.clone()),
+        };
+        fleet.infos().map(device).collect()
     }
 
     /// Suspends every active job and takes up no more; the loop ends once nothing runs any more.
@@ -251,7 +275,9 @@ impl Engine {
         let removal = |output: usize| {
             let own = rows.iter().filter(|row| row.output == output);
             let paths = own.flat_map(|row| match &row.entry {
-                LedgerEntry::Track(_) => vec![format!("cmaf/{}/init.mp4", row.track)],
+                LedgerEntry::Track(header) => {
+                    vec![format!("cmaf/{}/{}", row.track, package::init_name(header.generation))]
+                }
                 LedgerEntry::Segment(segment) => {
                     let path = |file: &crate::model::ledger::StoredFile| {
                         format!("{}/{}/{}", file.packaging.name(), row.track, file.name)
@@ -296,15 +322,9 @@ impl Engine {
             return Err(first_of(problems).at(format!("outputs[{output}]")));
         }
         let plan = planning.plan;
-        let threads = u64::from(self.settings.threads);
-        Ok(Planned {
-            placements: placements(&plan),
-            demand: vec![(CPU_THREADS.to_string(), threads)],
-            plan,
-            sources,
-            estimated_ms: None,
-            estimated_cpu_ms: None,
-        })
+        let foreseen = foresee(&plan, &facts, &spec, &self.shown.devices.now(), self.settings.threads)?;
+        let (placements, demand) = (foreseen.placements, foreseen.demand);
+        Ok(Planned { placements, demand, plan, sources, estimated_ms: None, estimated_cpu_ms: None })
     }
 }
 
@@ -327,25 +347,13 @@ fn stop_waiting(record: &mut JobRecord, begun: bool) {
     }
 }
 
-/// Everything is made on the CPU.
-fn placements(plan: &crate::model::plan::JobPlan) -> Vec<Placement> {
-    let mut placements = Vec::new();
-    for (work, made) in plan.works.iter().enumerate() {
-        let place = |stage, rendition: &str| Placement {
-            stage,
-            work,
-            rendition: rendition.to_owned(),
-            device: "cpu".to_owned(),
-            reason: "the only device of this node".to_owned(),
-        };
-        placements.push(place("decode", ""));
-        for rung in made.plan.video.iter().flat_map(|video| &video.renditions).filter(|rung| !rung.copy) {
-            placements.push(place("filter", &rung.id));
-            placements.push(place("encode", &rung.id));
-        }
-        placements.extend(made.plan.audio.iter().filter(|audio| !audio.copy).map(|audio| place("encode", &audio.id)));
+/// What a device takes part in.
+fn stages_of(info: &DeviceInfo) -> Vec<&'static str> {
+    if info.kind == DeviceKind::Cpu {
+        return vec!["decode", "filter", "encode"];
     }
-    placements
+    let stages = [(info.decode_engines > 0, "decode"), (true, "filter"), (info.encode_engines > 0, "encode")];
+    stages.into_iter().filter(|(there, _)| *there).map(|(_, stage)| stage).collect()
 }
 
 fn busy() -> Problem {
@@ -403,14 +411,7 @@ impl Appliance for Engine {
         let figures = self.shown.figures();
         NodeStatus {
             started_unix_ms: self.started_unix_ms,
-            devices: vec![NodeDevice {
-                id: "cpu".to_owned(),
-                kind: "cpu",
-                name: "CPU".to_owned(),
-                capacity: figures.capacity,
-                stages: vec!["decode", "filter", "encode"],
-                info: None,
-            }],
+            devices: self.devices(&figures),
             jobs_queued: figures.queued,
             jobs_active: self.shown.active_count() as u64,
             draining: figures.draining,

@@ -8,6 +8,7 @@
 mod appliance;
 mod command;
 mod engine;
+mod fleet;
 mod handle;
 mod job;
 mod keeper;
@@ -20,7 +21,7 @@ mod solo;
 pub use appliance::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply, StopOutcome};
 pub use handle::Engine;
 pub use probe::probe;
-pub use settings::Settings;
+pub use settings::{Settings, cpu_alone};
 pub use sinks::{Buckets, Sinks};
 pub use solo::{TranscodeRequest, transcode};
 

@@ -3,6 +3,8 @@
 use super::sinks::Sinks;
 use crate::input::{Opener, Transport};
 use crate::model::BackOff;
+use crate::model::device::{DeviceId, DeviceInfo, DeviceKind};
+use crate::simulate::Host;
 use crate::store::Store;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +27,10 @@ pub struct Settings {
     pub worker: PathBuf,
     /// Threads that jobs may keep busy.
     pub threads: u32,
+    /// Devices, the CPU among them.
+    pub devices: Vec<DeviceInfo>,
+    /// What simulated ones of them share.
+    pub simulated: Option<Arc<Host>>,
     /// Where segments wait until they are published; emptied at the start. `None`: inside each job's first local
     /// destination, so that publishing is a rename.
     pub spool: Option<PathBuf>,
@@ -40,4 +46,23 @@ pub struct Settings {
     pub queue_max: u64,
     /// What a failed output left is kept for a retry; else it is removed at once.
     pub keep_failed: bool,
+}
+
+/// The CPU, as long as nothing else was looked for.
+pub fn cpu_alone(threads: u32) -> Vec<DeviceInfo> {
+    vec![DeviceInfo {
+        id: DeviceId("cpu".to_owned()),
+        kind: DeviceKind::Cpu,
+        name: "CPU".to_owned(),
+        driver: String::new(),
+        address: String::new(),
+        model: String::new(),
+        memory_mib: 0,
+        encode_engines: 0,
+        decode_engines: 0,
+        sessions_counted: false,
+        threads,
+        simulated: false,
+        abilities: Vec::new(),
+    }]
 }

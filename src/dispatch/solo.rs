@@ -2,17 +2,19 @@
 
 use super::appliance::Appliance;
 use super::handle::Engine;
-use super::settings::Settings;
+use super::settings::{Settings, cpu_alone};
 use super::sinks::Sinks;
 use crate::input::{Opener, OpenerOptions, Transport};
 use crate::model::backoff::BackOff;
+use crate::model::device::DeviceInfo;
 use crate::model::request::Request;
-use crate::model::spec::{IfExists, OutputSpec, Priority, SourceSpec, UploadOptions};
+use crate::model::spec::{Fallback, IfExists, OutputSpec, Priority, SourceSpec, UploadOptions};
 use crate::model::state::JobState;
 use crate::model::{JobId, JobRecord, JobSpec, Locator, Problem};
 use crate::net;
 use crate::publish::sink::Durability;
 use crate::report::{JobEvent, JobReport};
+use crate::simulate::Host;
 use crate::store::{Memory, Store, StoreError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -47,6 +49,14 @@ pub struct TranscodeRequest {
     pub worker: PathBuf,
     /// Threads that the job may keep busy.
     pub threads: u32,
+    /// Devices, the CPU among them; `None` for the CPU alone.
+    pub devices: Option<Vec<DeviceInfo>>,
+    /// What simulated ones of them share.
+    pub simulated: Option<Arc<Host>>,
+    /// Devices that may be used, by id or kind; empty for any.
+    pub wish: Vec<String>,
+    /// Who makes again what fails on its device.
+    pub fallback: Fallback,
 }
 
 /// Runs a job to its end. Must be called on a runtime with time and IO.
@@ -79,6 +89,8 @@ pub async fn transcode(
         transport: request.transport,
         worker: request.worker.clone(),
         threads: request.threads,
+        devices: request.devices.clone().unwrap_or_else(|| cpu_alone(request.threads)),
+        simulated: request.simulated.clone(),
         spool: None,
         spool_bytes_max: u64::MAX,
         uploads: UPLOADS,
@@ -207,5 +219,8 @@ fn spec_of(request: &TranscodeRequest) -> JobSpec {
         retry: RETRY,
         expire_after_s: 0,
         labels: BTreeMap::new(),
+        deadline_unix_ms: None,
+        fallback: request.fallback,
+        devices: request.wish.clone(),
     }
 }

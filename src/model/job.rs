@@ -2,6 +2,7 @@
 
 use super::facts::MediaFacts;
 use super::fault::Problem;
+use super::placement::PlacementRecord;
 use super::plan::Note;
 use super::spec::JobSpec;
 use super::state::{InputEvent, InputState, JobEvent, JobState, OutputEvent, OutputState, Phase};
@@ -106,6 +107,9 @@ pub struct JobRecord {
     pub ended_unix_ms: Option<i64>,
     /// What was decided and may surprise.
     pub warnings: Vec<Warning>,
+    /// Where the stages run, or ran, and why there; one for each stage of each work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub placements: Vec<PlacementRecord>,
     /// Changes that are not stored yet.
     #[serde(skip)]
     pending: Vec<Change>,
@@ -255,6 +259,7 @@ impl JobRecord {
             begun_unix_ms: None,
             ended_unix_ms: None,
             warnings: Vec::new(),
+            placements: Vec::new(),
             pending: Vec::new(),
             spec,
         };
@@ -430,6 +435,9 @@ pub(crate) mod testing {
             retry: BackOff::default(),
             expire_after_s: 60,
             labels: BTreeMap::new(),
+            deadline_unix_ms: None,
+            fallback: Default::default(),
+            devices: Vec::new(),
         }
     }
 }

@@ -33,8 +33,23 @@ pub struct TrackRecord {
     pub init_sha256: Option<String>,
     /// What made it: encoder, version, parameters. One rendition has exactly one.
     pub encoder: String,
+    /// How often it was begun: 1, and one more each time it was made again from its start by another encoder. Files of
+    /// each have names of their own, since a name never changes its content.
+    #[serde(default = "first_generation", skip_serializing_if = "is_first_generation")]
+    pub generation: u32,
     /// Finished segments in order of time, with no gap between one and the next.
     pub segments: Vec<SegmentRecord>,
+}
+
+/// The generation of what was never begun again.
+pub(crate) const fn first_generation() -> u32 {
+    1
+}
+
+/// Whether this is the generation of what was never begun again, which is left unsaid.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+pub(crate) const fn is_first_generation(generation: &u32) -> bool {
+    *generation == 1
 }
 
 /// What a track carries.

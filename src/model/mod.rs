@@ -17,6 +17,7 @@ pub mod joined;
 pub mod ledger;
 pub mod limits;
 pub mod locator;
+pub mod placement;
 pub mod plan;
 pub mod request;
 pub mod simulated;

@@ -33,6 +33,42 @@ pub struct JobSpec {
     pub expire_after_s: u64,
     /// The client's own words.
     pub labels: BTreeMap<String, String>,
+    /// When it should be done, ms since 1970: among jobs of a class, one that would be late goes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_unix_ms: Option<i64>,
+    /// Who makes again what fails on its device.
+    #[serde(default)]
+    pub fallback: Fallback,
+    /// Devices that may be used, by id or kind (`cpu`, `cuda`, `vaapi`); empty for any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<String>,
+}
+
+/// Who makes again what fails on its device.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fallback {
+    /// Any other device that the job may use, and the CPU when none is left.
+    #[default]
+    Any,
+    /// The CPU.
+    Cpu,
+    /// Nobody but devices of the same kind: otherwise the output fails.
+    Never,
+}
+
+impl Fallback {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Any, Self::Cpu, Self::Never];
+
+    /// Its name in options and settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Cpu => "cpu",
+            Self::Never => "never",
+        }
+    }
 }
 
 /// Priority class.

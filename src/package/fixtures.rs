@@ -110,6 +110,7 @@ fn track(id: &str, kind: TrackKind, codec_string: &str, timescale: u32) -> Track
         declared_peak: 0,
         init_sha256: Some("0".repeat(64)),
         encoder: "test 1.0".to_owned(),
+        generation: 1,
         segments: Vec::new(),
     }
 }

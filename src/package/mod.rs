@@ -27,7 +27,7 @@ pub use verify::verify;
 use crate::model::{Ledger, Packaging};
 use presentation::Presentation;
 
-/// File name of a CMAF initialisation segment in its track's directory.
+/// File name of the CMAF initialisation segment of a track's first generation in its directory; see [`init_name`].
 pub const INIT: &str = "init.mp4";
 /// Directory of progressive MP4 files in the output directory.
 pub const PROGRESSIVE: &str = "mp4";
@@ -35,6 +35,16 @@ pub const PROGRESSIVE: &str = "mp4";
 pub const MASTER: &str = "master.m3u8";
 /// File name of the DASH MPD in the directory of CMAF.
 pub const MPD: &str = "manifest.mpd";
+
+/// What tells the names of a generation of a track from those of the others; empty for the first one.
+pub fn suffix(generation: u32) -> String {
+    if generation > 1 { format!("-{generation}") } else { String::new() }
+}
+
+/// File name of the CMAF initialisation segment of a generation of a track.
+pub fn init_name(generation: u32) -> String {
+    if generation > 1 { format!("init-{generation}.mp4") } else { INIT.to_owned() }
+}
 
 /// A manifest, ready to be stored.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,5 +1,6 @@
 //! The cheap structural checks that every job passes before its final manifests are published (DESIGN §10).
 
+use super::suffix;
 use crate::model::codec::{Packaging, VideoCodec};
 use crate::model::ledger::{Ledger, SegmentRecord, StoredFile, TrackKind, TrackRecord};
 use crate::model::plan::Grid;
@@ -107,7 +108,9 @@ fn about_files(track: &TrackRecord, segment: &SegmentRecord, packagings: &[Packa
         if file.bytes == 0 {
             problems.push(format!("file {} is empty", file.name));
         }
-        if file.packaging == Packaging::Cmaf && file.name != format!("{}.m4s", segment.start) {
+        if file.packaging == Packaging::Cmaf
+            && file.name != format!("{}{}.m4s", segment.start, suffix(track.generation))
+        {
             problems.push(format!("file {} is not named by its time {}", file.name, segment.start));
         }
         let packets = |bytes: u64| bytes.is_multiple_of(PACKET_BYTES as u64);

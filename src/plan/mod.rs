@@ -20,7 +20,7 @@ mod rate;
 mod rungs;
 mod source;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod threads;

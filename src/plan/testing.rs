@@ -6,7 +6,7 @@ use crate::model::facts::{
 };
 
 /// Progressive 8-bit pictures with square pixels and no tags, `fps / den` frames a second.
-pub(super) fn video(width: u32, height: u32, fps: i64, den: i64) -> VideoFacts {
+pub(crate) fn video(width: u32, height: u32, fps: i64, den: i64) -> VideoFacts {
     VideoFacts {
         width,
         height,
@@ -85,7 +85,7 @@ pub(super) fn file(streams: Vec<StreamFacts>) -> MediaFacts {
 }
 
 /// Pictures in H.264 with stereo sound.
-pub(super) fn movie(video: VideoFacts) -> MediaFacts {
+pub(crate) fn movie(video: VideoFacts) -> MediaFacts {
     file(vec![picture_stream("h264", video), sound_stream(48_000, 2, "stereo")])
 }
 

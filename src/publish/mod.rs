@@ -16,7 +16,7 @@ pub mod sink;
 mod spooled;
 mod sync;
 
-pub use output::{Assignment, Ending, MakeReport, OutputTask, Summary, Told, start};
+pub use output::{Assignment, Ending, Generations, MakeReport, OutputTask, Summary, Told, start};
 pub use retry::{check, claim};
 pub use spooled::{Release, Spooled};
 

@@ -2,6 +2,7 @@
 
 use crate::model::bitrate::{self, Piece};
 use crate::model::ledger::{ProgressiveFile, TrackKind};
+use crate::model::placement::PlacementRecord;
 use crate::model::plan::Note;
 use crate::model::time::scale_round;
 use crate::model::{Ledger, MediaFacts, Packaging, Plan, SegmentRecord, TrackRecord};
@@ -39,6 +40,10 @@ pub struct JobReport {
     pub facts: MediaFacts,
     /// What was decided.
     pub plan: Plan,
+    /// Where each stage was planned and where it ran, and why.
+    pub placements: Vec<PlacementRecord>,
+    /// Decoders of devices that fell back to software by themselves.
+    pub software_fallbacks: u32,
     /// Further sources that the output is made of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub other_sources: Vec<OtherSource>,
@@ -167,6 +172,7 @@ mod tests {
             declared_peak: 0,
             init_sha256: None,
             encoder: "aac".into(),
+            generation: 1,
             segments: vec![segment(0, 1_000_000, 4000), segment(1, 2_000_000, 4000), segment(2, 100_000, 40)],
         };
         let report = of_track(&track, 4000);

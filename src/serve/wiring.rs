@@ -3,7 +3,7 @@
 use crate::api::{ApiSettings, Rules, Tls, Token};
 use crate::buckets::{AllBuckets, BucketOptions};
 use crate::config::{Checksums, Config, Roots, S3Credentials, S3Store};
-use crate::dispatch::{Settings, Sinks};
+use crate::dispatch::{Settings, Sinks, cpu_alone};
 use crate::input::{Opener, OpenerOptions, Transport};
 use crate::model::{Fault, Problem};
 use crate::net::{self, AddressRules};
@@ -70,6 +70,7 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
         s3: Some(Arc::<AllBuckets>::clone(&buckets)),
     });
     let every = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u32);
+    let threads = if config.threads == 0 { every } else { config.threads };
     let settings = Settings {
         store,
         effects: Arc::default(),
@@ -81,7 +82,9 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
         },
         transport: Transport::Descriptor,
         worker: find_program()?,
-        threads: if config.threads == 0 { every } else { config.threads },
+        threads,
+        devices: cpu_alone(threads),
+        simulated: None,
         spool: Some(state.join("spool")),
         spool_bytes_max: config.spool.bytes_max,
         uploads: UPLOADS,

@@ -24,6 +24,7 @@ pub use sqlite::{Options, Sqlite};
 
 use crate::model::job::Change;
 use crate::model::ledger::SegmentRecord;
+use crate::model::ledger::{first_generation, is_first_generation};
 use crate::model::spec::Priority;
 use crate::model::state::JobState;
 use crate::model::{JobId, JobRecord, Revision};
@@ -127,6 +128,9 @@ pub struct TrackHeader {
     pub init_bytes: u64,
     /// Encoder identity.
     pub encoder: String,
+    /// See [`crate::model::TrackRecord::generation`]. Segments of another one count no more.
+    #[serde(default = "first_generation", skip_serializing_if = "is_first_generation")]
+    pub generation: u32,
 }
 
 /// A segment that is stored at its destination.
@@ -137,6 +141,19 @@ pub struct LedgerSegment {
     /// TS continuity counters after it, by PID (ISO/IEC 13818-1 §2.4.3.3); empty where there is no TS.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub continuity: BTreeMap<u16, u8>,
+    /// The generation of the track that it belongs to.
+    #[serde(default = "first_generation", skip_serializing_if = "is_first_generation")]
+    pub generation: u32,
+}
+
+impl LedgerEntry {
+    /// The generation of the track that it is about.
+    pub const fn generation(&self) -> u32 {
+        match self {
+            Self::Track(header) => header.generation,
+            Self::Segment(segment) => segment.generation,
+        }
+    }
 }
 
 /// What a row of the ledger says.

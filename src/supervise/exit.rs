@@ -1,5 +1,6 @@
 //! Every way in which a worker process can end.
 
+use crate::model::device::DeviceFault;
 use crate::model::limits::LOG_LINE_BYTES_MAX;
 use crate::model::{Fault, Problem};
 use crate::wire::v1;
@@ -13,6 +14,15 @@ pub enum Exit {
     Finished(v1::Finished),
     /// It said what went wrong.
     Failed(Problem),
+    /// It said what went wrong, and that its device failed.
+    DeviceFailed {
+        /// What went wrong.
+        problem: Problem,
+        /// In which way the device failed.
+        fault: DeviceFault,
+        /// What it failed at: `decode.hevc`, `filter`; empty where that is not known.
+        ability: String,
+    },
     /// It left with a status and without a last message.
     Vanished {
         /// The exit status.
@@ -56,7 +66,13 @@ impl Exit {
             (Reason::Silent, ..) => Self::Hung,
             (Reason::Deadline, ..) => Self::TimedOut,
             (Reason::Protocol(what), ..) => Self::Protocol(what),
-            (Reason::SaidFailed(failed), ..) => Self::Failed(problem_of(&failed)),
+            (Reason::SaidFailed(failed), ..) => match DeviceFault::from_name(&failed.device_fault) {
+                Some(fault) => {
+                    let ability = ability_of(&failed.ability);
+                    Self::DeviceFailed { problem: problem_of(&failed), fault, ability }
+                }
+                None => Self::Failed(problem_of(&failed)),
+            },
             _ if ended_by_us => Self::Hung,
             (_, _, Some(signal)) => Self::Signalled { signal },
             (Reason::SaidFinished(finished), Some(0), _) => Self::Finished(finished),
@@ -69,7 +85,7 @@ impl Exit {
         let crashed = |how: String| Problem::device("worker.crashed", format!("a worker process {how}"));
         Some(match self {
             Self::Finished(_) => return None,
-            Self::Failed(problem) => problem.clone(),
+            Self::Failed(problem) | Self::DeviceFailed { problem, .. } => problem.clone(),
             Self::Vanished { code } => crashed(format!("ended with status {code} and without saying why; see its log")),
             Self::Signalled { signal } => {
                 let name = signal_name(*signal);
@@ -89,12 +105,23 @@ impl Exit {
     }
 }
 
+/// What a device failed at, where the worker said so plausibly.
+pub fn ability_of(said: &str) -> String {
+    let plausible = said.len() <= 64 && said.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_'));
+    if plausible { said.to_owned() } else { String::new() }
+}
+
 /// A worker parses hostile bytes, so what it says is cleaned before anybody shows it.
 fn problem_of(failed: &v1::Failed) -> Problem {
+    said(Fault::from_name(&failed.fault), &failed.code, &failed.message)
+}
+
+/// A problem that a worker tells of.
+pub fn said(fault: Fault, code: &str, message: &str) -> Problem {
     let is_code = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '_';
-    let plausible = (1..=64).contains(&failed.code.len()) && failed.code.chars().all(is_code);
-    let code = if plausible { &failed.code } else { "worker.protocol" };
-    Problem::new(Fault::from_name(&failed.fault), code, cleaned(&failed.message))
+    let plausible = (1..=64).contains(&code.len()) && code.chars().all(is_code);
+    let code = if plausible { code } else { "worker.protocol" };
+    Problem::new(fault, code, cleaned(message))
 }
 
 /// Text with control characters replaced and its length bounded: nothing a worker says may steer a terminal.

@@ -14,7 +14,7 @@ mod serve;
 mod stderr;
 mod watch;
 
-pub use exit::Exit;
+pub use exit::{Exit, ability_of, said};
 pub use scratch::Scratch;
 
 use crate::input::{Source, Transport};

@@ -235,6 +235,7 @@ pub(crate) fn plan() -> v1::PlanJobResponse {
         track: "720p".into(),
         device: "cpu".into(),
         reason: "there is nothing else".into(),
+        ..v1::Placement::default()
     };
     v1::PlanJobResponse {
         outputs: vec![output],

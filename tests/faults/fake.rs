@@ -1,10 +1,11 @@
 //! A worker that does what a test says. The test program runs itself again, and that process speaks the protocol.
 
 use reelmill::model::facts::{AudioFacts, ColorTags, MediaFacts, Scan, StreamFacts, StreamKind, VideoFacts};
-use reelmill::model::{Packaging, Plan, Ratio};
+use reelmill::model::{Packaging, Plan, Ratio, VideoRendition};
 use reelmill::wire::v1::{self, from_worker::Message, order::Work, to_worker};
 use reelmill::wire::{read_blocking, write_blocking};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
@@ -235,13 +236,29 @@ impl Fake {
         if self.script == "crash-always" && span == 0 {
             std::process::abort();
         }
+        let device = video.accelerator.as_ref();
+        self.begin_on(&format!("on-{span}"), device.map(|device| device.id.0.as_str()));
+        let mut failed = BTreeSet::new();
         for rung in &video.renditions {
-            let encoder = if self.script == "identity-changes" && span == 1 { "other" } else { "fake 1.0" };
+            let encoder = if rung.on_device {
+                "fake nvenc"
+            } else if self.script == "identity-changes" && span == 1 {
+                "other"
+            } else {
+                "fake 1.0"
+            };
             self.init(&plan, &rung.id, "avc1.64001e", encoder, rung.codec.traits().packagings);
         }
         for index in order.first..end {
             for (position, rung) in video.renditions.iter().enumerate() {
                 let ticks = grid * i64::from(video.timescale) / 1000;
+                if failed.contains(&rung.id) {
+                    continue;
+                }
+                if device.is_some() && self.device_fails(span, index, position, rung) {
+                    failed.insert(rung.id.clone());
+                    continue;
+                }
                 self.segment(&plan, &rung.id, index, ticks, rung.codec.traits().packagings);
                 // One rung is a segment ahead of the other when this happens.
                 if position == 0 && index == order.first + 1 {
@@ -278,6 +295,52 @@ impl Fake {
             self.say(Message::Tried(v1::Tried { trial: index as u32, failure }));
         }
         self.finish(0)
+    }
+
+    /// What goes wrong on a device by the script; true when the rung is not made any more.
+    fn device_fails(&mut self, span: usize, index: u32, position: usize, rung: &VideoRendition) -> bool {
+        match self.script.as_str() {
+            // The smaller rung of the second span, after one segment of it: it was begun by the device before.
+            "device-loses-a-rung" if rung.on_device && position == 1 && span == 1 && index == 4 => {
+                self.say(Message::TrackFailed(v1::TrackFailed {
+                    track: rung.id.clone(),
+                    device_fault: "unsupported".into(),
+                    ability: "encode.h264".into(),
+                    code: "device.encoder".into(),
+                    message: "the encoder gave up".into(),
+                }));
+                true
+            }
+            "device-refuses-a-rung" if rung.on_device && position == 1 && span == 0 => {
+                self.say(Message::TrackFailed(v1::TrackFailed {
+                    track: rung.id.clone(),
+                    device_fault: "session_limit".into(),
+                    ability: "encode.h264".into(),
+                    code: "device.sessions".into(),
+                    message: "no more sessions".into(),
+                }));
+                true
+            }
+            "device-is-lost" if span == 1 && index == 4 => {
+                self.say(Message::Failed(v1::Failed {
+                    fault: "device".into(),
+                    code: "device.lost".into(),
+                    message: "the device is gone".into(),
+                    device_fault: "lost".into(),
+                    ability: "decode.h264".into(),
+                }));
+                std::process::exit(i32::from(reelmill::model::Fault::Device.exit_code()));
+            }
+            "device-kills" if index == 1 => std::process::abort(),
+            _ => false,
+        }
+    }
+
+    /// Writes down where an attempt runs.
+    fn begin_on(&self, what: &str, device: Option<&str>) {
+        use std::io::Write;
+        let log = fs::OpenOptions::new().append(true).create(true).open(self.home.join("log"));
+        log.unwrap().write_all(format!("{what} {}\n", device.unwrap_or("cpu")).as_bytes()).unwrap();
     }
 
     fn audio(&mut self, order: &v1::AudioOrder) -> i32 {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
 
 mod command;
+mod devices;
 mod dispatch;
 mod doctor;
 mod fake;

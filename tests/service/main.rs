@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
 
+mod accelerators;
 mod bucket;
 mod daemon;
 mod faults;

@@ -15,7 +15,7 @@ use reelmill::net;
 use reelmill::publish::sink::Durability;
 use reelmill::store::Memory;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,11 @@ const DIES: &str = "case $part in video-1-1) sleep 1; kill -ABRT $$;; esac";
 const RETRY: BackOff = BackOff { first_ms: 1_500, factor: 1, max_ms: 1_500, attempts_max: 3, jitter_percent: 0 };
 
 fn settings(home: &Path, threads: u32, spool_bytes_max: u64) -> Settings {
+    settings_of(home, threads, spool_bytes_max, Daemon::wrapper(home, DIES))
+}
+
+/// A node in this process.
+pub(crate) fn settings_of(home: &Path, threads: u32, spool_bytes_max: u64, worker: PathBuf) -> Settings {
     let http = net::Client::new(net::AddressRules::default(), &net::Options::default()).unwrap();
     let opener = OpenerOptions {
         roots: Vec::new(),
@@ -41,8 +46,10 @@ fn settings(home: &Path, threads: u32, spool_bytes_max: u64) -> Settings {
         opener: Arc::new(Opener::new(opener)),
         sinks: Sinks { roots: Vec::new(), durability: Durability::Each, buckets: None },
         transport: Transport::Descriptor,
-        worker: Daemon::wrapper(home, DIES),
+        worker,
         threads,
+        devices: reelmill::dispatch::cpu_alone(threads),
+        simulated: None,
         spool: Some(home.join("spool")),
         spool_bytes_max,
         uploads: 4,
@@ -53,7 +60,8 @@ fn settings(home: &Path, threads: u32, spool_bytes_max: u64) -> Settings {
     }
 }
 
-fn spec(source: &Path, out: &Path, spans: u32) -> JobSpec {
+/// A job of one small rung.
+pub(crate) fn spec(source: &Path, out: &Path, spans: u32) -> JobSpec {
     let renditions = vec!["180p@2M".parse().unwrap()];
     let request = Request { renditions, speed: Speed::Fast, segment_ms: 1000, spans, ..Request::default() };
     JobSpec {
@@ -84,6 +92,9 @@ fn spec(source: &Path, out: &Path, spans: u32) -> JobSpec {
         retry: RETRY,
         expire_after_s: 3600,
         labels: BTreeMap::new(),
+        deadline_unix_ms: None,
+        fallback: Default::default(),
+        devices: Vec::new(),
     }
 }
 

@@ -66,6 +66,9 @@ pub(crate) fn spec() -> JobSpec {
         retry: BackOff::default(),
         expire_after_s: 3600,
         labels: BTreeMap::new(),
+        deadline_unix_ms: None,
+        fallback: Default::default(),
+        devices: Vec::new(),
     }
 }
 

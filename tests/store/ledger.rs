@@ -10,8 +10,13 @@ use std::sync::Arc;
 
 pub(crate) fn header(output: usize, track: &str, encoder: &str) -> LedgerRow {
     let init_sha256 = (output != 1).then(|| "0".repeat(64));
-    let header =
-        TrackHeader { codec_string: "avc1.640028".into(), init_sha256, init_bytes: 700, encoder: encoder.into() };
+    let header = TrackHeader {
+        codec_string: "avc1.640028".into(),
+        init_sha256,
+        init_bytes: 700,
+        encoder: encoder.into(),
+        generation: 1,
+    };
     LedgerRow { output, track: track.into(), entry: LedgerEntry::Track(header) }
 }
 
@@ -25,7 +30,11 @@ pub(crate) fn segment(output: usize, track: &str, index: u32, start: i64) -> Led
     };
     let record = SegmentRecord { index, start, duration: 360_000, frames: 100, files: vec![file] };
     let continuity = BTreeMap::from([(0, 3), (256, 15)]);
-    LedgerRow { output, track: track.into(), entry: LedgerEntry::Segment(LedgerSegment { record, continuity }) }
+    LedgerRow {
+        output,
+        track: track.into(),
+        entry: LedgerEntry::Segment(LedgerSegment { record, continuity, generation: 1 }),
+    }
 }
 
 /// A job in its first attempt.

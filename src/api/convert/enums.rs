@@ -4,7 +4,7 @@ use crate::api::v1;
 use crate::model::facts::{HdrKind, Scan};
 use crate::model::job::FileRole;
 use crate::model::request::Channels;
-use crate::model::spec::{IfExists, Priority, WebhookEvent};
+use crate::model::spec::{Fallback, IfExists, Priority, WebhookEvent};
 use crate::model::state::{InputState, JobState, OutputState};
 use crate::model::{AudioCodec, Fault, Packaging, Speed, VideoCodec};
 
@@ -41,6 +41,7 @@ wire! {
     Speed as v1::Speed, but Unspecified { Fast = Fast, Balanced = Balanced, Quality = Quality }
     Channels as v1::ChannelPolicy, but Unspecified { Stereo = Stereo, Keep = Keep }
     Priority as v1::Priority, but Unspecified { High = High, Normal = Normal, Batch = Batch }
+    Fallback as v1::Fallback, but Unspecified { Any = Any, Cpu = Cpu, Never = Never }
     IfExists as v1::IfExists, but Unspecified { Fail = Fail, Replace = Replace, Skip = Skip }
     WebhookEvent as v1::webhook_spec::Event, but Unspecified {
         JobEnded = JobEnded, JobChanged = JobChanged, OutputEnded = OutputEnded, OutputPlayable = OutputPlayable,

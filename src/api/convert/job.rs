@@ -3,11 +3,12 @@
 use super::time::{micros, timestamp};
 use super::{Wire, change, facts, problem, shown, spec};
 use crate::api::v1;
-use crate::model::JobRecord;
 use crate::model::Packaging;
 use crate::model::job::{FileRole, FileSummary, InputRecord, OutputRecord, TrackSummary};
+use crate::model::placement::PlacementRecord;
 use crate::model::spec::{OutputSpec, SourceSpec};
 use crate::model::state::{InputState, OutputState};
+use crate::model::{JobRecord, JobSpec};
 use crate::report::JobProgress;
 use crate::store::Stored;
 
@@ -26,6 +27,7 @@ pub(in crate::api) fn job(stored: &Stored, progress: Option<&JobProgress>) -> v1
         };
         shown.read_bytes = record.spec.opened_for(index).into_iter().map(read).fold(0, u64::saturating_add);
     }
+    job.placements = record.placements.iter().map(|one| placement(one, &record.spec)).collect();
     job.progress = progress.map(|progress| change::progress(progress, &change::Names::of(record)));
     job
 }
@@ -58,6 +60,21 @@ pub(in crate::api) fn summary(stored: &Stored) -> v1::Job {
         expire_time: record.expires_unix_ms().map(timestamp),
         progress: None,
         warnings: record.warnings.iter().map(warning).collect(),
+        placements: Vec::new(),
+    }
+}
+
+/// Where a stage runs.
+fn placement(placement: &PlacementRecord, spec: &JobSpec) -> v1::Placement {
+    v1::Placement {
+        stage: placement.stage.name().to_owned(),
+        track: placement.rendition.clone(),
+        device: placement.planned.clone(),
+        reason: placement.reason.clone(),
+        source_id: spec.sources.get(placement.source).map(|source| source.id.clone()).unwrap_or_default(),
+        actual_device: placement.actual.clone(),
+        faults: placement.faults,
+        fault: placement.fault.clone(),
     }
 }
 

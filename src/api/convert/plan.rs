@@ -22,6 +22,8 @@ pub(in crate::api) fn planned(planned: &Planned, spec: &JobSpec) -> v1::PlanJobR
                 track: placement.rendition.clone(),
                 device: placement.device.clone(),
                 reason: placement.reason.clone(),
+                source_id: source_id(planned, spec, placement.work),
+                ..v1::Placement::default()
             })
             .collect(),
         demand: planned
@@ -131,6 +133,11 @@ fn warnings(planned: &Planned, spec: &JobSpec) -> Vec<v1::Warning> {
             output_id: id_of(spec, index),
         })
         .collect()
+}
+
+fn source_id(planned: &Planned, spec: &JobSpec, work: usize) -> String {
+    let source = planned.plan.works.get(work).and_then(|work| spec.sources.get(work.source));
+    source.map(|source| source.id.clone()).unwrap_or_default()
 }
 
 fn id_of(spec: &JobSpec, output: usize) -> String {

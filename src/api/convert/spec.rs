@@ -27,6 +27,9 @@ pub(super) fn spec(spec: &JobSpec) -> v1::JobSpec {
         retry: Some(retry(&spec.retry)),
         expire_after: Some(seconds(spec.expire_after_s)),
         labels: spec.labels.clone(),
+        deadline: spec.deadline_unix_ms.map(timestamp),
+        fallback: spec.fallback.proto().into(),
+        devices: spec.devices.clone(),
     }
 }
 

@@ -66,6 +66,9 @@ pub(super) fn job(asked: Option<&v1::JobSpec>, owner: &str, settings: &ApiSettin
         retry: options::retry(asked.retry.as_ref(), rules.retry, &mut found),
         expire_after_s: options::expire_after(asked.expire_after.as_ref(), rules.expire_after_s, &mut found),
         labels: options::labels(&asked.labels, &mut found),
+        deadline_unix_ms: options::deadline(asked.deadline.as_ref(), &mut found),
+        fallback: found.value(&path("fallback"), asked.fallback).unwrap_or_default(),
+        devices: options::devices(&asked.devices, &mut found),
     };
     if found.problems.is_empty() {
         return Ok(spec);

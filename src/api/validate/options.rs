@@ -20,16 +20,71 @@ const EXPIRE_S_MAX: u64 = 10 * 366 * 24 * 3600;
 const LABELS_MAX: usize = 32;
 const LABEL_KEY_BYTES_MAX: usize = 64;
 const LABEL_VALUE_BYTES_MAX: usize = 256;
+/// Devices that a job names: every card of a large box.
+const DEVICES_MAX: usize = 16;
+/// Longest name of a device, bytes: a UUID with its kind has 45.
+const DEVICE_BYTES_MAX: usize = 128;
+/// How devices are driven.
+const DEVICE_KINDS: [&str; 3] = ["cpu", "cuda", "vaapi"];
 
 /// When the job may begin, ms since 1970; 0 for at once.
 pub(super) fn start(asked: Option<&Timestamp>, found: &mut Found) -> i64 {
-    let Some(time) = asked else { return 0 };
+    asked.and_then(|time| instant("start_time", *time, found)).unwrap_or(0)
+}
+
+/// When the job should be done, ms since 1970.
+pub(super) fn deadline(asked: Option<&Timestamp>, found: &mut Found) -> Option<i64> {
+    asked.and_then(|time| instant("deadline", *time, found))
+}
+
+/// Devices that may be used, by id or kind. Whether there are such is known when the job is placed.
+pub(super) fn devices(asked: &[String], found: &mut Found) -> Vec<String> {
+    let field = path("devices");
+    found.count(&field, "devices", asked.len(), 0, DEVICES_MAX);
+    for (index, name) in asked.iter().take(DEVICES_MAX).enumerate() {
+        let field = format!("{field}[{index}]");
+        let kind = name.split(':').next().unwrap_or_default();
+        let is_known = DEVICE_KINDS.contains(&kind) && (kind != "cpu" || name == "cpu") && !name.ends_with(':');
+        if name.len() > DEVICE_BYTES_MAX || name.chars().any(char::is_control) {
+            found.add(
+                field,
+                "request.device",
+                format!("a device's name has at most {DEVICE_BYTES_MAX} plain characters"),
+            );
+        } else if !is_known {
+            let nearest = DEVICE_KINDS.into_iter().min_by_key(|known| apart(known, kind)).unwrap_or("cpu");
+            let shown = name.escape_debug();
+            let message = format!(
+                "`{shown}` is no device: the nearest kind is `{nearest}`; give a kind (cpu, cuda, vaapi), or an id that GetNode names"
+            );
+            found.add(field, "request.device", message);
+        }
+    }
+    asked.to_vec()
+}
+
+/// In how many characters two words differ, by insertions, deletions and replacements.
+fn apart(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut before = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.iter().enumerate() {
+            let cost = (before + usize::from(a != *b)).min(row[j] + 1).min(row[j + 1] + 1);
+            before = std::mem::replace(&mut row[j + 1], cost);
+        }
+    }
+    row[other.len()]
+}
+
+/// A time of day, ms since 1970.
+fn instant(field: &str, time: Timestamp, found: &mut Found) -> Option<i64> {
     if !(0..=TIMESTAMP_S_MAX).contains(&time.seconds) || !(0..1_000_000_000).contains(&time.nanos) {
         let message = format!("{} s and {} ns are no time from 1970 to 9999", time.seconds, time.nanos);
-        found.add(path("start_time"), "request.time", message);
-        return 0;
+        found.add(path(field), "request.time", message);
+        return None;
     }
-    time.seconds * 1000 + i64::from(time.nanos) / 1_000_000
+    Some(time.seconds * 1000 + i64::from(time.nanos) / 1_000_000)
 }
 
 /// Whether one failed output stops the others.

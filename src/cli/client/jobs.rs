@@ -50,12 +50,15 @@ pub(in crate::cli) struct SubmitArgs {
     /// A word of your own, key=value; may be given again
     #[arg(long = "label", value_name = "KEY=VALUE")]
     labels: Vec<String>,
+    /// When it should be done, such as 2026-12-01T06:00:00Z: among jobs of a class, one that would be late goes first
+    #[arg(long, value_name = "TIME")]
+    deadline: Option<String>,
     /// Tell this address when the job ends; may be given again
     #[arg(long = "webhook", value_name = "URL")]
     webhooks: Vec<String>,
     /// The whole job as JSON, from a file or - for standard input, instead of IN, OUT and all of these
     #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "output", "append", "profile", "priority", "reference",
-          "if_exists", "labels", "webhooks"])]
+          "if_exists", "labels", "webhooks", "deadline", "devices", "fallback"])]
     job: Option<PathBuf>,
     #[command(flatten)]
     options: PlanOptions,
@@ -118,6 +121,16 @@ pub(in crate::cli) struct JobArgs {
     client: ClientOptions,
 }
 
+/// Options of `reelmill get`.
+#[derive(clap::Args, Clone, Debug)]
+pub(in crate::cli) struct GetArgs {
+    #[command(flatten)]
+    pub(in crate::cli) job: JobArgs,
+    /// Where each stage was planned and where it ran, and why
+    #[arg(long)]
+    explain: bool,
+}
+
 /// Hands in a job.
 pub(in crate::cli) async fn submit(args: SubmitArgs) -> Result<Ended, Vec<Problem>> {
     let job = args.spec().map_err(|problem| vec![problem])?;
@@ -173,11 +186,13 @@ async fn get_job(daemon: &Daemon, id: &str) -> Result<v1::Job, Vec<Problem>> {
 }
 
 /// Shows a job.
-pub(in crate::cli) async fn get(args: JobArgs) -> Result<Ended, Vec<Problem>> {
+pub(in crate::cli) async fn get(GetArgs { job: args, explain }: GetArgs) -> Result<Ended, Vec<Problem>> {
     let daemon = args.client.connect().await.map_err(|problem| vec![problem])?;
     let job = get_job(&daemon, &args.id).await?;
     if args.json {
         print_json(&json::written("Job", &job)).map_err(|problem| vec![problem])?;
+    } else if explain {
+        print(&show::placements(&job));
     } else {
         print(&show::job(&job));
     }
@@ -273,6 +288,9 @@ impl SubmitArgs {
             outputs: vec![v1::OutputSpec { destination, source_id, if_exists: if_exists as i32, ..output }],
             webhooks: self.webhooks.iter().map(webhook).collect(),
             labels: spec::labels(&self.labels)?,
+            deadline: self.deadline.as_deref().map(spec::deadline).transpose()?,
+            fallback: spec::fallback(&self.options)?,
+            devices: self.options.devices.clone(),
             ..v1::JobSpec::default()
         })
     }

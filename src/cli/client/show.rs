@@ -71,6 +71,27 @@ pub(super) fn job(job: &v1::Job) -> String {
     text
 }
 
+/// Where each stage of a job was planned and where it ran, and why.
+pub(super) fn placements(job: &v1::Job) -> String {
+    if job.placements.is_empty() {
+        return "nothing is placed yet\n".to_owned();
+    }
+    let mut rows = vec![["source", "stage", "rendition", "planned", "ran", "faults", "why"].map(str::to_owned).into()];
+    for one in &job.placements {
+        let ran = if one.actual_device.is_empty() { "-".to_owned() } else { one.actual_device.clone() };
+        let all = if one.track.is_empty() { "all".to_owned() } else { one.track.clone() };
+        let (source, stage) = (one.source_id.clone(), one.stage.clone());
+        let cells = [source, stage, all, one.device.clone(), ran, one.faults.to_string(), one.reason.clone()];
+        rows.push(cells.map(|cell| plain(&cell)).into());
+    }
+    let mut text = table(&rows);
+    for one in job.placements.iter().filter(|one| !one.fault.is_empty()) {
+        let what = if one.track.is_empty() { one.stage.clone() } else { format!("{} {}", one.stage, one.track) };
+        text += &format!("{}\n", plain(&format!("{what} failed on {}", one.fault)));
+    }
+    text
+}
+
 fn head(job: &v1::Job) -> Vec<Vec<String>> {
     let profile = job.spec.as_ref().map_or("", |spec| spec.profile.as_str());
     let rows = [

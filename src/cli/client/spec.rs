@@ -4,6 +4,7 @@
 use crate::api::v1;
 use crate::cli::options::PlanOptions;
 use crate::model::request::{Channels, RateMode, SizeSpec};
+use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, Locator, Packaging, Problem, Speed, VideoCodec};
 use std::collections::BTreeMap;
 
@@ -127,6 +128,31 @@ pub(super) fn sources(input: &str, append: &[String]) -> Result<Vec<v1::SourceSp
 pub(super) fn joined_id(sources: &[v1::SourceSpec]) -> String {
     let joined = sources.iter().find(|source| !source.concat_source_ids.is_empty());
     joined.map(|source| source.id.clone()).unwrap_or_default()
+}
+
+/// When a job should be done (RFC 3339).
+///
+/// # Errors
+/// `request.time`.
+pub(super) fn deadline(text: &str) -> Result<prost_types::Timestamp, Problem> {
+    text.parse().map_err(|_| {
+        let message =
+            format!("--deadline `{}` is no time; write one such as 2026-12-01T06:00:00Z", text.escape_debug());
+        Problem::input("request.time", message)
+    })
+}
+
+/// Who makes again what fails on its device, as the API says it.
+///
+/// # Errors
+/// `request.fallback`.
+pub(super) fn fallback(options: &PlanOptions) -> Result<i32, Problem> {
+    Ok(match options.fallback()? {
+        None => v1::Fallback::Unspecified,
+        Some(Fallback::Any) => v1::Fallback::Any,
+        Some(Fallback::Cpu) => v1::Fallback::Cpu,
+        Some(Fallback::Never) => v1::Fallback::Never,
+    } as i32)
 }
 
 /// Labels, each `key=value`.

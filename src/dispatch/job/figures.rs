@@ -22,11 +22,20 @@ pub(super) struct Figures {
     head_start: BTreeMap<usize, i64>,
     /// Attempts at parts that failed and were made up for.
     pub(super) retries: u32,
+    /// Decoders that fell back to software by themselves.
+    pub(super) software_fallbacks: u32,
 }
 
 impl Figures {
     pub(super) fn new(shows: watch::Sender<Arc<JobProgress>>) -> Self {
-        Self { shows, trackers: Vec::new(), published: BTreeMap::new(), head_start: BTreeMap::new(), retries: 0 }
+        Self {
+            shows,
+            trackers: Vec::new(),
+            published: BTreeMap::new(),
+            head_start: BTreeMap::new(),
+            retries: 0,
+            software_fallbacks: 0,
+        }
     }
 
     /// The plan is known.

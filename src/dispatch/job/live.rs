@@ -2,13 +2,13 @@
 
 use super::{Broken, Job, Tag};
 use crate::dispatch::command::Command;
-use crate::dispatch::engine::ToEngine;
+use crate::dispatch::engine::{ToEngine, ToJob};
 use crate::dispatch::now_unix_ms;
 use crate::model::Problem;
 use crate::model::state::{JobEvent as On, OutputEvent};
 use crate::publish::{Ending, Told};
 use crate::supervise::Report;
-use reelmill_scheduler::{Action, Event};
+use reelmill_scheduler::Event;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -21,7 +21,7 @@ impl Job {
         &mut self,
         mut heard: mpsc::Receiver<(Tag, Report)>,
         mut told: mpsc::Receiver<(usize, Told)>,
-        actions: Option<mpsc::UnboundedReceiver<Action>>,
+        actions: Option<mpsc::UnboundedReceiver<ToJob>>,
     ) -> Result<(), Broken> {
         // Without spans there are no actions, and a closed channel would be read for ever.
         let (_open, silent) = mpsc::unbounded_channel();
@@ -32,7 +32,7 @@ impl Job {
             tokio::select! {
                 biased;
                 Some(command) = self.commands.recv() => self.command(command).await?,
-                Some(action) = actions.recv() => self.act(action).await?,
+                Some(told) = actions.recv() => self.told(told).await?,
                 // Before reports, since a worker that floods the log must not hold back what is published.
                 Some((output, told)) = told.recv() => self.output_told(output, told).await?,
                 _ = tick.tick() => self.tell_progress(),

@@ -5,20 +5,27 @@
 //! its outputs. Ends: when every output is over and every worker gone, or when the attempt is suspended. Whatever goes
 //! wrong becomes the end of outputs, so there is one way to wind a job up.
 
+mod choices;
+mod explain;
+mod fallback;
 mod figures;
+mod groups;
 mod joined;
 mod live;
 mod needs;
 mod outputs;
 mod parts;
+mod place;
 mod prepare;
 mod report;
 mod reports;
+mod run;
 
+pub(super) use explain::foresee;
 pub(super) use prepare::first_of;
 
 use super::command::Command;
-use super::engine::ToEngine;
+use super::engine::{Shown, ToEngine};
 use super::keeper::Keeper;
 use super::now_unix_ms;
 use super::settings::Settings;
@@ -27,16 +34,17 @@ use crate::model::plan::JobPlan;
 use crate::model::spec::Priority;
 use crate::model::state::{InputEvent, InputState, JobEvent as On, JobState, OutputEvent, OutputState};
 use crate::model::{Fault, JobId, Problem};
-use crate::publish::Told;
 use crate::publish::sink::Sink;
+use crate::publish::{Generations, Told};
 use crate::report::{JobEvent, JobProgress};
 use crate::store::{LedgerRow, StoreError, Waiting};
 use crate::supervise::Report;
 use figures::Figures;
+use groups::GroupState;
 use outputs::Live;
 use parts::{PartState, Running, Tag};
 use reelmill_scheduler::{JobId as Number, SpanId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -56,8 +64,8 @@ pub(super) struct Start {
     pub(super) engine: mpsc::UnboundedSender<ToEngine>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) progress: watch::Sender<Arc<JobProgress>>,
-    /// Bytes of finished segments that wait to be published, over all jobs.
-    pub(super) spooled: Arc<AtomicU64>,
+    /// What all jobs share: devices, and what waits in the spool.
+    pub(super) shown: Arc<Shown>,
     pub(super) listener: Option<mpsc::Sender<JobEvent>>,
 }
 
@@ -104,6 +112,7 @@ pub(super) struct Job {
     plan: Arc<JobPlan>,
     spool: PathBuf,
     spooled: Arc<AtomicU64>,
+    shown: Arc<Shown>,
     /// One for each output, once opened.
     sinks: Vec<Option<Arc<dyn Sink>>>,
     /// What the ledger held when the attempt began.
@@ -111,6 +120,11 @@ pub(super) struct Job {
     /// One for each output; `None` while nothing of it runs.
     outputs: Vec<Option<Live>>,
     parts: Vec<PartState>,
+    groups: Vec<GroupState>,
+    /// Renditions of which something may be published, by work and id.
+    begun: BTreeSet<(usize, String)>,
+    /// How often renditions were begun, where more than once.
+    generations: Generations,
     running: BTreeMap<SpanId, Running>,
     reports: mpsc::Sender<(Tag, Report)>,
     tell: mpsc::Sender<(usize, Told)>,
@@ -131,7 +145,8 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
     let mut job = Job {
         spool: start.settings.spool.clone().unwrap_or_else(std::env::temp_dir).join(start.id.to_string()),
         settings: start.settings,
-        spooled: start.spooled,
+        spooled: Arc::clone(&start.shown.spooled),
+        shown: start.shown,
         number: start.number,
         engine: start.engine,
         commands: start.commands,
@@ -144,6 +159,9 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
         rows: Vec::new(),
         outputs: spec.outputs.iter().map(|_| None).collect(),
         parts: Vec::new(),
+        groups: Vec::new(),
+        begun: BTreeSet::new(),
+        generations: Generations::new(),
         running: BTreeMap::new(),
         reports,
         tell,

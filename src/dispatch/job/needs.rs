@@ -1,11 +1,32 @@
-//! What the parts of a job need while they run, for the scheduler.
+//! What the parts of a job need while they run, for the scheduler, and about how long they take.
 
+use crate::devices::rates;
+use crate::dispatch::fleet::ENGINE;
+use crate::model::device::{DeviceInfo, Operation, Placement, RateKey};
+use crate::model::plan::{Plan, VideoPlan, VideoRendition};
 use crate::model::spec;
 use crate::publish::Part;
-use reelmill_scheduler::{CPU_THREADS, Priority, Vector};
+use reelmill_scheduler::{
+    CPU_THREADS, DECODE_SHARE, DEVICE_MEMORY_MIB, ENCODE_SHARE, HOST_MEMORY_MIB, NVENC_SESSIONS, Priority, Vector,
+};
 
-/// What a part needs while it runs. Video spans share the threads evenly, so that all of them run side by side where
-/// there are as many threads. The audio pass needs a small part of one, so it is let in beside them.
+/// Jobs that share an engine at a time: one alone leaves it idle at the start, at its end, and whenever it waits.
+const OVERLAP: u64 = 2;
+/// Memory of a CUDA context or its like, MiB.
+const CONTEXT_MIB: u64 = 150;
+/// Surfaces of a decoder: references, reordering, and those that graphs and encoders hold.
+const DECODE_SURFACES: u64 = 24;
+/// Surfaces of an encoder with its look-ahead, and its reconstructed pictures.
+const ENCODE_SURFACES: u64 = 40;
+/// Frames that a software encoder holds: look-ahead, references, frame threads.
+const SOFTWARE_FRAMES: u64 = 70;
+/// Memory of a worker before its first frame, MiB.
+const WORKER_MIB: u64 = 100;
+/// Microseconds a second.
+const MICROS: u64 = 1_000_000;
+
+/// What a part needs while it runs on the CPU. Video spans share the threads evenly, so that all of them run side by side
+/// where there are as many threads. The audio pass needs a small part of one, so it is let in beside them.
 pub(super) fn demand(part: Part, threads: u64, spans: usize) -> Vector {
     match part {
         Part::Video(_) => Vector::of(CPU_THREADS, (threads / spans.max(1) as u64).max(1)),
@@ -20,6 +41,140 @@ pub(super) const fn priority(class: spec::Priority) -> Priority {
         spec::Priority::Normal => Priority::Normal,
         spec::Priority::Batch => Priority::Batch,
     }
+}
+
+/// The decode that a work begins with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Decoded {
+    pub(super) codec: String,
+    pub(super) depth: u8,
+    pub(super) pixels: u64,
+}
+
+/// What a span of a work needs by one way of doing it.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Needs {
+    pub(super) device: Vector,
+    pub(super) host: Vector,
+    pub(super) run_ms: u64,
+}
+
+/// Where the frames of a span take how long.
+#[derive(Clone, Copy, Default, Debug)]
+struct PerFrame {
+    /// On encode engines, one after the other, µs.
+    encode: u64,
+    /// In the longest of those sessions, which never has more than one engine.
+    longest: u64,
+    decode: u64,
+    /// On threads of the CPU.
+    cpu: u64,
+}
+
+/// What a span of a work needs by a placement: `device` is that of the placement, `threads` those that it may use.
+pub(super) fn by(
+    plan: &Plan,
+    source: &Decoded,
+    placement: &Placement,
+    device: Option<&DeviceInfo>,
+    cpu: &DeviceInfo,
+    threads: u64,
+) -> Needs {
+    let Some(video) = &plan.video else { return Needs::default() };
+    let spans = plan.spans.len().max(1);
+    let all = demand(Part::Video(0), threads, spans).get(&CPU_THREADS);
+    let frame = per_frame(video, source, placement, device, cpu);
+    let engines = device.map_or(1, |device| u64::from(device.encode_engines.max(1)));
+    let slowest = frame.longest.max(frame.encode / engines).max(frame.decode).max(frame.cpu / all).max(1);
+    let share = |busy: u64| (busy * ENGINE).div_ceil(slowest * OVERLAP);
+    let rate = u64::try_from(video.frame_rate.num.max(1)).unwrap_or(1);
+    let us = u64::try_from(plan.duration_us.unwrap_or(0)).unwrap_or(0);
+    let frames = us * rate / u64::try_from(video.frame_rate.den.max(1)).unwrap_or(1) / MICROS / spans as u64;
+    let run_ms = frames * slowest / 1000;
+    let host = Vector::of(HOST_MEMORY_MIB, host_mib(cpu, video, source, placement));
+    let Some(device) = device else {
+        return Needs { device: Vector::default(), host: host.with(CPU_THREADS, all), run_ms };
+    };
+    let threads = frame.cpu.div_ceil(slowest).clamp(1, all);
+    let counted = if device.sessions_counted { placement.encode.len() as u64 } else { 0 };
+    Needs {
+        device: Vector::of(ENCODE_SHARE, share(frame.encode))
+            .with(DECODE_SHARE, share(frame.decode))
+            .with(DEVICE_MEMORY_MIB, device_mib(video, source, placement)),
+        host: host.with(CPU_THREADS, threads).with(NVENC_SESSIONS, counted),
+        run_ms,
+    }
+}
+
+fn per_frame(
+    video: &VideoPlan,
+    source: &Decoded,
+    placement: &Placement,
+    device: Option<&DeviceInfo>,
+    cpu: &DeviceInfo,
+) -> PerFrame {
+    let mut frame = PerFrame::default();
+    let decode =
+        RateKey { operation: Operation::Decode, codec: source.codec.clone(), depth: source.depth, speed: None };
+    match device.filter(|_| placement.decode) {
+        Some(device) => frame.decode = micros(source.pixels, rates::prior(device, &decode)),
+        None => frame.cpu += micros(source.pixels, rates::prior(cpu, &decode)),
+    }
+    for rung in video.renditions.iter().filter(|rung| !rung.copy) {
+        let key = encode_key(rung);
+        match device.filter(|_| placement.encode.contains(&rung.id)) {
+            Some(device) => {
+                let busy = micros(pixels(rung), rates::prior(device, &key));
+                frame.encode += busy;
+                frame.longest = frame.longest.max(busy);
+            }
+            None => frame.cpu += micros(pixels(rung), rates::prior(cpu, &key)),
+        }
+    }
+    frame
+}
+
+fn encode_key(rung: &VideoRendition) -> RateKey {
+    RateKey {
+        operation: Operation::Encode,
+        codec: rung.codec.traits().name.to_owned(),
+        depth: depth(&rung.pixel_format),
+        speed: Some(rung.speed),
+    }
+}
+
+/// Bits a sample of a pixel format, as far as it matters here.
+pub(super) fn depth(format: &str) -> u8 {
+    if format.contains("10") { 10 } else { 8 }
+}
+
+fn pixels(rung: &VideoRendition) -> u64 {
+    u64::from(rung.width) * u64::from(rung.height)
+}
+
+fn micros(pixels: u64, rate: Option<u64>) -> u64 {
+    rate.map_or(0, |rate| (pixels * MICROS).div_ceil(rate.max(1)))
+}
+
+/// Bytes of so many frames as MiB, rounded up.
+fn mib(pixels: u64, depth: u8, frames: u64) -> u64 {
+    let bytes = if depth > 8 { 3 } else { 2 };
+    (pixels * bytes * frames).div_ceil(1 << 20)
+}
+
+fn device_mib(video: &VideoPlan, source: &Decoded, placement: &Placement) -> u64 {
+    let decode = if placement.decode { mib(source.pixels, source.depth, DECODE_SURFACES) } else { 0 };
+    let rungs = video.renditions.iter().filter(|rung| placement.encode.contains(&rung.id));
+    let encode: u64 = rungs.map(|rung| mib(pixels(rung), depth(&rung.pixel_format), ENCODE_SURFACES)).sum();
+    CONTEXT_MIB + decode + encode
+}
+
+/// Nothing where nobody knows how much there is; never more than there is, so that no job is refused by a guess.
+fn host_mib(cpu: &DeviceInfo, video: &VideoPlan, source: &Decoded, placement: &Placement) -> u64 {
+    let decode = mib(source.pixels, source.depth, if placement.decode { 4 } else { DECODE_SURFACES });
+    let software = video.renditions.iter().filter(|rung| !rung.copy && !placement.encode.contains(&rung.id));
+    let encode: u64 = software.map(|rung| mib(pixels(rung), depth(&rung.pixel_format), SOFTWARE_FRAMES)).sum();
+    (WORKER_MIB + decode + encode).min(cpu.memory_mib * 8 / 10)
 }
 
 #[cfg(test)]

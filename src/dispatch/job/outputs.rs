@@ -96,6 +96,7 @@ impl Job {
             sink,
             store: Arc::clone(&self.settings.store),
             rows,
+            generations: self.generations.clone(),
             scratch: self.spool.join(format!("output-{output}")),
             retry: self.settings.upload_retry,
             started_unix_ms: record.begun_unix_ms.unwrap_or_else(now_unix_ms),
@@ -264,13 +265,14 @@ impl Job {
     /// A part is done: outputs that waited only for it are finished.
     pub(super) async fn part_is_done(&mut self, part: usize) -> Result<(), Broken> {
         let (work, which) = (self.parts[part].work, self.parts[part].part);
+        let made: BTreeSet<String> = self.renditions_of(part).into_iter().collect();
         let mut encoded = Vec::new();
         for (index, live) in self.outputs.iter_mut().enumerate() {
             let Some(live) = live else { continue };
             if !live.waits_for.remove(&part) {
                 continue;
             }
-            live.task.part_done(work, which);
+            live.task.part_done(work, which, made.clone());
             if live.waits_for.is_empty() && live.ending.is_none() {
                 encoded.push(index);
             }

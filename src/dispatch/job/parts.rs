@@ -1,28 +1,22 @@
-//! The parts of a job: which there are, starting an attempt at one, and what follows when it ends.
+//! The parts of a job: which there are, and how far they are.
 
+use super::fallback::Ran;
 use super::needs;
 use super::{Broken, Job};
-use crate::dispatch::blocking;
-use crate::dispatch::engine::ToEngine;
+use crate::dispatch::engine::{ToEngine, ToJob};
+use crate::dispatch::{blocking, now_unix_ms};
+use crate::model::Problem;
 use crate::model::plan::{JobPlan, OutputPlan, SpanRange};
 use crate::model::state::OutputState;
-use crate::model::{Fault, Problem};
 use crate::publish::Part;
-use crate::report::JobEvent;
 use crate::store::{LedgerEntry, LedgerRow};
-use crate::supervise::{self, Launch, Worker};
-use crate::wire::v1::{self, order::Work};
-use reelmill_scheduler::{Action, Event, Group, GroupId, JobDemand, SpanId};
+use crate::supervise::Worker;
+use reelmill_scheduler::{Event, GroupId, JobDemand, SpanId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 
-/// A part for whose segments the disk has no room is looked at again after so long, ms.
-const ROOM_AGAIN_MS: u64 = 500;
-/// Workers that run side by side share the spool's quota as if there were so many, or more where there are.
-const SPOOL_SHARES: u64 = 4;
 /// The document that says where finished parts end.
 pub(super) const PARTS: &str = "parts";
 
@@ -34,6 +28,10 @@ pub(super) struct PartState {
     /// Index into the plan's works.
     pub(super) work: usize,
     pub(super) part: Part,
+    /// Index into the job's groups: which renditions it makes, and in which ways.
+    pub(super) group: usize,
+    /// The device that its last attempt ran on, where it ran on one.
+    pub(super) ran: Option<Ran>,
     /// Made, or no longer wanted.
     pub(super) done: bool,
     /// For each rendition, one past the last segment that came, from this attempt or an earlier one.
@@ -47,10 +45,25 @@ pub(super) struct PartState {
 }
 
 impl PartState {
-    /// Whether both are pictures of one work, and the other's come first: then what this one makes is published after it.
-    fn is_behind(&self, other: &Self) -> bool {
+    /// A part that was not begun yet.
+    pub(super) const fn new(work: usize, part: Part, group: usize) -> Self {
+        Self {
+            work,
+            part,
+            group,
+            ran: None,
+            done: false,
+            next: BTreeMap::new(),
+            attempts: 0,
+            failures: 0,
+            stuck: (0, 0),
+        }
+    }
+
+    /// Whether both are pictures of one group, and the other's come first: then what this one makes is published after it.
+    pub(super) fn is_behind(&self, other: &Self) -> bool {
         match (self.part, other.part) {
-            (Part::Video(ours), Part::Video(theirs)) => self.work == other.work && ours > theirs,
+            (Part::Video(ours), Part::Video(theirs)) => self.group == other.group && ours > theirs,
             _ => false,
         }
     }
@@ -78,7 +91,7 @@ impl Running {
 
 impl Job {
     /// Starts the outputs, and hands the parts that are missing to the scheduler.
-    pub(super) async fn start_parts(&mut self) -> Result<Option<mpsc::UnboundedReceiver<Action>>, Broken> {
+    pub(super) async fn start_parts(&mut self) -> Result<Option<mpsc::UnboundedReceiver<ToJob>>, Broken> {
         let wanted = self.keeper.record.outputs.iter().any(|output| output.state() == OutputState::Running);
         if self.suspended || !wanted {
             return Ok(None);
@@ -87,29 +100,25 @@ impl Job {
         let rows = std::mem::take(&mut self.rows);
         let ends = self.settings.store.document(id, PARTS).await?;
         let ends: Ends = ends.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        let (rows, unmet) = self.divide(rows).await?;
         self.place_spool().await?;
         self.figures.planned(&self.plan);
         self.begin_outputs(&rows).await?;
-        let mut groups = Vec::new();
         let plan = Arc::clone(&self.plan);
-        for (work, made) in plan.works.iter().enumerate() {
-            for part in Part::all(&made.plan) {
-                self.parts.push(PartState {
-                    work,
-                    part,
-                    done: false,
-                    next: BTreeMap::new(),
-                    attempts: 0,
-                    failures: 0,
-                    stuck: (0, 0),
-                });
+        for group in 0..self.groups.len() {
+            let (work, audio) = (self.groups[group].work, self.groups[group].audio);
+            let of_group = |part: &Part| (*part == Part::Audio) == audio;
+            for part in Part::all(&plan.works[work].plan).into_iter().filter(of_group) {
+                self.parts.push(PartState::new(work, part, group));
                 let index = self.parts.len() - 1;
                 self.parts[index].next = self.reached(index, &rows);
                 self.part_begins(index);
-                let threads = u64::from(self.settings.threads.max(1));
-                groups.push(Group::on_host(needs::demand(part, threads, made.plan.spans.len())));
             }
         }
+        for (group, why) in unmet {
+            self.fail_unmet(group, &why).await?;
+        }
+        self.plan_placements();
         for index in 0..self.parts.len() {
             if self.is_complete(index, &ends) {
                 self.parts[index].done = true;
@@ -121,17 +130,33 @@ impl Job {
             job: self.number,
             priority: needs::priority(self.keeper.record.spec.priority),
             owner: self.keeper.record.spec.owner.as_str().into(),
-            deadline_ms: None,
-            spans: (0..groups.len() as u32).map(GroupId).collect(),
-            groups,
+            deadline_ms: self.deadline_ms(),
+            spans: self.parts.iter().map(|part| GroupId(part.group as u32)).collect(),
+            groups: (0..self.groups.len()).map(|group| self.scheduled(group)).collect(),
         };
         let _ = self.engine.send(ToEngine::Spans { demand, actions: to_us });
-        for (index, part) in self.parts.iter().enumerate().filter(|(_, part)| part.done) {
-            let _ = part;
+        for index in (0..self.parts.len()).filter(|index| self.parts[*index].done) {
             self.happened(Event::SpanDropped { job: self.number, span: SpanId(index as u32) });
         }
         self.shed();
         Ok(Some(actions))
+    }
+
+    /// Nothing here can make a group as the job wishes: what needs it fails at once, rather than waiting for ever.
+    async fn fail_unmet(&mut self, group: usize, why: &str) -> Result<(), Broken> {
+        let problem =
+            Problem::input("placement.unmet", format!("{why}; change `devices` or `fallback`, or the output"));
+        match self.parts.iter().position(|part| part.group == group) {
+            Some(part) => self.fail_outputs_of(part, &problem).await,
+            None => Ok(()),
+        }
+    }
+
+    /// When the job should be done, on the scheduler's clock.
+    fn deadline_ms(&self) -> Option<u64> {
+        let deadline = self.keeper.record.spec.deadline_unix_ms?;
+        let left = u64::try_from(deadline.saturating_sub(now_unix_ms())).unwrap_or(0);
+        Some((self.shown.began().elapsed().as_millis() as u64).saturating_add(left))
     }
 
     /// Makes the directory where segments wait: the node's, or inside the first local destination.
@@ -176,7 +201,7 @@ impl Job {
     }
 
     /// Tells the outputs that consist of a part that they wait for it.
-    fn part_begins(&mut self, index: usize) {
+    pub(super) fn part_begins(&mut self, index: usize) {
         let made: BTreeSet<String> = self.renditions_of(index).into_iter().collect();
         let work = self.parts[index].work;
         let plan = Arc::clone(&self.plan);
@@ -223,103 +248,6 @@ impl Job {
         wanted.iter().all(|id| ends.get(id).is_some_and(|end| self.parts[index].next.get(id).unwrap_or(&0) >= end))
     }
 
-    /// Does what the scheduler says.
-    pub(super) async fn act(&mut self, action: Action) -> Result<(), Broken> {
-        match action {
-            Action::Start { span, reason, .. } => self.start_part(span, reason).await,
-            Action::Wait { span, dimension, .. } => {
-                let part = self.part_name(span.0 as usize);
-                self.tell_listener(JobEvent::PartWaits { part, dimension: dimension.to_string() }).await;
-                self.make_way(span.0 as usize);
-                Ok(())
-            }
-            Action::Stop { span, .. } => {
-                if let Some(running) = self.running.get(&span) {
-                    running.worker.stop();
-                }
-                Ok(())
-            }
-            Action::Refuse { dimension, needed, capacity, .. } => {
-                let message = format!("the job needs {needed} {dimension}, and there are {capacity} in all");
-                let problem = Problem::new(Fault::Capacity, "capacity.refused", message);
-                for output in 0..self.outputs.len() {
-                    self.fail_output(output, problem.clone()).await?;
-                }
-                Ok(())
-            }
-            Action::JobDone { .. } | Action::JobStopped { .. } | Action::Probe { .. } => Ok(()),
-        }
-    }
-
-    /// A part that waits for capacity gets that of the last one behind it: what those make is published only after it, so
-    /// with their spools full they would wait for it while it waits for them. What was stopped goes on from where it was.
-    fn make_way(&mut self, index: usize) {
-        let (parts, ours) = (&self.parts, &self.parts[index]);
-        let is_behind = |span: &SpanId| parts.get(span.0 as usize).is_some_and(|theirs| theirs.is_behind(ours));
-        let behind = self.running.iter_mut().rev().find(|(span, running)| is_behind(span) && !running.yields);
-        if let Some((_, running)) = behind {
-            running.yields = true;
-            running.worker.stop();
-        }
-    }
-
-    /// Whether parts behind this one have begun, whose segments can leave the spool only after its own.
-    fn holds_up_others(&self, index: usize) -> bool {
-        let ours = &self.parts[index];
-        let is_first = !self.parts.iter().any(|other| ours.is_behind(other) && !other.done);
-        is_first && self.parts.iter().any(|other| other.is_behind(ours) && other.attempts > 0)
-    }
-
-    async fn start_part(&mut self, span: SpanId, reason: String) -> Result<(), Broken> {
-        let index = span.0 as usize;
-        let is_full = self.spooled.load(Ordering::Relaxed) >= self.settings.spool_bytes_max;
-        if is_full && !self.holds_up_others(index) {
-            let part = self.part_name(index);
-            self.tell_listener(JobEvent::PartWaits { part, dimension: "spool.bytes".to_owned() }).await;
-            let _ = self.engine.send(ToEngine::SpanFailed { number: self.number, span, wait_ms: ROOM_AGAIN_MS });
-            return Ok(());
-        }
-        self.parts[index].attempts += 1;
-        let attempt = self.parts[index].attempts;
-        let part = self.part_name(index);
-        self.tell_listener(JobEvent::PartStarted { part, attempt, reason }).await;
-        match self.launch(index, attempt).await {
-            Ok(mut running) => {
-                let wanted = self.wanted_of(index);
-                let unwanted = self.renditions_of(index).into_iter().filter(|id| !wanted.contains(id)).collect();
-                running.drop_tracks(unwanted);
-                self.running.insert(span, running);
-                Ok(())
-            }
-            Err(problem) => self.part_failed(index, problem).await,
-        }
-    }
-
-    async fn launch(&self, index: usize, attempt: u32) -> Result<Running, Problem> {
-        let work = &self.plan.works[self.parts[index].work];
-        let plan_json = serde_json::to_vec(&work.plan)
-            .map_err(|error| Problem::bug("internal.plan", format!("the plan is not JSON: {error}")))?;
-        let order = match self.range(index) {
-            Some(range) => {
-                let first = self.resume_point(index);
-                Work::Video(v1::VideoOrder { plan_json, first, end: range.end.unwrap_or(0) })
-            }
-            None => Work::Audio(v1::AudioOrder { plan_json }),
-        };
-        let (source, more_sources) = self.inputs_of(work)?;
-        let spool = self.spool.join(format!("{}-{attempt}", self.part_name(index)));
-        let made = spool.clone();
-        blocking(move || std::fs::create_dir_all(&made).map_err(|error| crate::dispatch::spool_problem(&made, &error)))
-            .await?;
-        let settings = &self.settings;
-        let mut launch = Launch::new(&settings.worker, &spool, &source, settings.transport, order);
-        launch.more_sources = more_sources;
-        let side_by_side = u64::from(settings.threads).min(work.plan.spans.len() as u64) + 1;
-        launch.spool_bytes_max = (settings.spool_bytes_max / SPOOL_SHARES.max(side_by_side)).max(1);
-        let worker = supervise::start(launch, (SpanId(index as u32), attempt), self.reports.clone())?;
-        Ok(Running { worker, spool, attempt, dropped: BTreeSet::new(), yields: false })
-    }
-
     /// Where an attempt at a video part begins: at the first segment that some output still wants and has not got.
     pub(super) fn resume_point(&self, index: usize) -> u32 {
         let wanted = self.wanted_of(index);
@@ -355,11 +283,9 @@ impl Job {
 
     /// The renditions that a part makes.
     pub(super) fn renditions_of(&self, index: usize) -> Vec<String> {
-        let plan = &self.plan.works[self.parts[index].work].plan;
-        match self.parts[index].part {
-            Part::Video(_) => plan.video.iter().flat_map(|v| &v.renditions).map(|rung| rung.id.clone()).collect(),
-            Part::Audio => plan.audio.iter().map(|audio| audio.id.clone()).collect(),
-        }
+        let (part, plan) = (&self.parts[index], &self.plan.works[self.parts[index].work].plan);
+        let ours = &self.groups[part.group].renditions;
+        plan.rendition_ids().filter(|id| ours.contains(*id)).map(str::to_owned).collect()
     }
 
     /// The stretch of the grid that a video part makes.
@@ -386,7 +312,10 @@ impl Job {
             Part::Video(number) => format!("video-{number}"),
             Part::Audio => "audio".to_owned(),
         };
-        if self.plan.works.len() > 1 { format!("{}-{name}", state.work) } else { name }
+        let name = if self.plan.works.len() > 1 { format!("{}-{name}", state.work) } else { name };
+        let first =
+            self.groups.iter().position(|group| (group.work, group.audio) == (state.work, state.part == Part::Audio));
+        if first == Some(state.group) { name } else { format!("{name}-again-{}", state.group) }
     }
 }
 

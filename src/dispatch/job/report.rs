@@ -49,6 +49,8 @@ impl Job {
             tracks: Vec::new(),
             facts: first.facts,
             plan: first.plan,
+            placements: record.placements.clone(),
+            software_fallbacks: self.figures.software_fallbacks,
             other_sources: sources.collect(),
         };
         let began = self.began;

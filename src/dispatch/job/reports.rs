@@ -1,13 +1,16 @@
 //! What workers tell of their parts, and what follows when one is gone.
 
+use super::fallback::Failure;
 use super::parts::{Ends, PARTS, Running, Tag};
 use super::{Broken, Job};
 use crate::dispatch::blocking;
 use crate::dispatch::engine::ToEngine;
+use crate::model::device::DeviceFault;
 use crate::model::{Fault, Problem};
-use crate::publish::Spooled;
+use crate::publish::{Part, Spooled};
 use crate::report::JobEvent;
-use crate::supervise::{Exit, Report};
+use crate::supervise::{Exit, Report, ability_of, said};
+use crate::wire::v1;
 use crate::wire::v1::from_worker::Message;
 use reelmill_scheduler::{Event, SpanId};
 use std::collections::BTreeSet;
@@ -16,6 +19,7 @@ use std::sync::atomic::Ordering;
 
 /// A worker that dies so often without having got any further dies of the media or of the code, not of the device.
 const CRASHES_MAX: u32 = 2;
+
 impl Job {
     pub(super) async fn reported(&mut self, (span, attempt): Tag, report: Report) -> Result<(), Broken> {
         let index = span.0 as usize;
@@ -33,6 +37,7 @@ impl Job {
                 self.tell_listener(JobEvent::Log { level: line.level, track: line.track, text: line.text }).await;
                 Ok(())
             }
+            Report::Message(Message::TrackFailed(failed)) => self.rendition_failed(index, &failed).await,
             Report::Message(message) => match self.made(index, message).await {
                 Ok(()) => Ok(()),
                 Err(problem) => self.fail_outputs_of(index, &problem).await,
@@ -40,11 +45,31 @@ impl Job {
         }
     }
 
+    /// A worker goes on without a rendition that its device could not make.
+    async fn rendition_failed(&mut self, index: usize, failed: &v1::TrackFailed) -> Result<(), Broken> {
+        let fault = DeviceFault::from_name(&failed.device_fault).unwrap_or(DeviceFault::Unsupported);
+        if fault == DeviceFault::SoftwareFallback {
+            self.figures.software_fallbacks += 1;
+        }
+        let problem = said(Fault::Device, &failed.code, &failed.message);
+        let failure = Failure { fault, ability: ability_of(&failed.ability), problem };
+        self.track_failed(index, &failed.track, failure).await
+    }
+
+    /// Whether a rendition of a part's work is made by another part now.
+    fn has_left(&self, index: usize, rendition: &str) -> bool {
+        let ours = |id: &String| id == rendition;
+        let is_planned = self.plan.works[self.parts[index].work].plan.rendition_ids().any(|id| id == rendition);
+        is_planned && !self.renditions_of(index).iter().any(ours) && self.parts[index].part != Part::Audio
+    }
+
     /// Acts on what a worker made.
     async fn made(&mut self, index: usize, message: Message) -> Result<(), Problem> {
         let (work, part) = (self.parts[index].work, self.parts[index].part);
         match message {
+            Message::Init(init) if self.has_left(index, &init.track) => Ok(()),
             Message::Init(init) => {
+                self.begun.insert((work, init.track.clone()));
                 let init = Arc::new(init);
                 for output in self.outputs_with(work, &init.track) {
                     output.init(work, Arc::clone(&init));
@@ -54,6 +79,12 @@ impl Job {
             Message::Segment(segment) => {
                 let span = SpanId(index as u32);
                 let Some(running) = self.running.get(&span) else { return Ok(()) };
+                if self.has_left(index, &segment.track) {
+                    // Nobody wants it: its room is given back, and it goes with the worker's spool.
+                    let bytes = segment.files.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
+                    running.worker.releaser()(bytes);
+                    return Ok(());
+                }
                 let packagings = self.packagings_of(index, &segment.track)?;
                 let (rendition, number) = (segment.track.clone(), segment.index);
                 let (from, into) = (running.spool.clone(), self.spool.clone());
@@ -95,8 +126,13 @@ impl Job {
         let _ = blocking(move || Ok(std::fs::remove_dir_all(spool))).await;
         self.end_what_waited();
         if yields && exit == Exit::Stopped {
-            let _ = self.engine.send(ToEngine::SpanFailed { number: self.number, span, wait_ms: 0 });
+            let _ = self.engine.send(ToEngine::SpanFailed { number: self.number, span, wait_ms: 0, blame: None });
             return Ok(());
+        }
+        if let Some(failure) = device_failure(&exit)
+            && let Some(ran) = self.parts[index].ran.clone()
+        {
+            return self.part_failed_on(index, ran, failure).await;
         }
         if let Some(problem) = exit.problem() {
             return self.part_failed(index, problem).await;
@@ -152,13 +188,23 @@ impl Job {
             self.parts[index].done = true;
             self.happened(Event::SpanDropped { job: self.number, span });
         }
-        let _ = self.engine.send(ToEngine::SpanFailed { number: self.number, span, wait_ms });
+        let _ = self.engine.send(ToEngine::SpanFailed { number: self.number, span, wait_ms, blame: None });
         Ok(())
     }
 
     /// Fails every output that consists of a part.
-    async fn fail_outputs_of(&mut self, index: usize, problem: &Problem) -> Result<(), Broken> {
+    pub(super) async fn fail_outputs_of(&mut self, index: usize, problem: &Problem) -> Result<(), Broken> {
         let wanted = self.wanted_of(index);
+        self.fail_outputs_with(index, &wanted, problem).await
+    }
+
+    /// Fails every output that has one of these renditions of a part's work.
+    pub(super) async fn fail_outputs_with(
+        &mut self,
+        index: usize,
+        wanted: &BTreeSet<String>,
+        problem: &Problem,
+    ) -> Result<(), Broken> {
         let work = self.parts[index].work;
         let plan = Arc::clone(&self.plan);
         for (output, planned) in plan.outputs.iter().enumerate() {
@@ -169,4 +215,16 @@ impl Job {
         }
         Ok(())
     }
+}
+
+/// What a worker's end says of the device that it ran on.
+fn device_failure(exit: &Exit) -> Option<Failure> {
+    let (fault, ability) = match exit {
+        Exit::DeviceFailed { fault, ability, .. } => (*fault, ability.clone()),
+        Exit::Hung => (DeviceFault::Hung, String::new()),
+        // Drivers crash the process that uses them.
+        Exit::Signalled { .. } => (DeviceFault::Corrupt, String::new()),
+        _ => return None,
+    };
+    Some(Failure { fault, ability, problem: exit.problem()? })
 }

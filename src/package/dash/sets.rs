@@ -3,8 +3,8 @@
 use super::xml::Element;
 use crate::model::Ratio;
 use crate::model::facts::HdrKind;
-use crate::package::INIT;
 use crate::package::presentation::{Presentation, Rung, Sound, Track};
+use crate::package::{init_name, suffix};
 
 /// Video AdaptationSets, codecs in the order of the table.
 pub(super) fn video(presentation: &Presentation<'_>) -> Vec<Element> {
@@ -159,7 +159,7 @@ fn representation(presentation: &Presentation<'_>, track: &Track<'_>) -> Element
         .with("codecs", &track.record.codec_string)
 }
 
-/// The template of an AdaptationSet where all its tracks have the same times, else one for each Representation.
+/// The template of an AdaptationSet where all its tracks have the same times and generation, else one for each Representation.
 fn templates<'t, 'a: 't>(tracks: impl Iterator<Item = &'t Track<'a>>) -> (Option<Element>, Vec<Option<Element>>) {
     let timelines: Vec<_> = tracks.map(Timeline::of).collect();
     let same = timelines.windows(2).all(|pair| pair[0] == pair[1]);
@@ -173,6 +173,7 @@ fn templates<'t, 'a: 't>(tracks: impl Iterator<Item = &'t Track<'a>>) -> (Option
 #[derive(PartialEq, Eq)]
 struct Timeline {
     timescale: u32,
+    generation: u32,
     runs: Vec<Run>,
 }
 
@@ -193,7 +194,7 @@ impl Timeline {
                 _ => runs.push(Run { start: segment.start, duration: segment.duration, count: 1 }),
             }
         }
-        Self { timescale: track.record.timescale, runs }
+        Self { timescale: track.record.timescale, generation: track.record.generation, runs }
     }
 
     fn template(&self) -> Element {
@@ -213,8 +214,8 @@ impl Timeline {
         }
         Element::new("SegmentTemplate")
             .with("timescale", self.timescale)
-            .with("initialization", format!("$RepresentationID$/{INIT}"))
-            .with("media", "$RepresentationID$/$Time$.m4s")
+            .with("initialization", format!("$RepresentationID$/{}", init_name(self.generation)))
+            .with("media", format!("$RepresentationID$/$Time${}.m4s", suffix(self.generation)))
             .child(timeline)
     }
 }

@@ -3,7 +3,7 @@
 use super::version;
 use crate::model::Packaging;
 use crate::model::time::decimal_seconds;
-use crate::package::INIT;
+use crate::package::init_name;
 use crate::package::presentation::{Presentation, Track};
 use crate::package::text::{quoted, uri};
 use std::fmt::Write;
@@ -15,7 +15,7 @@ const TS_TABLES_BYTES: u64 = 3 * crate::package::ts::PACKET_BYTES as u64;
 pub(in crate::package) fn media(presentation: &Presentation<'_>, track: &Track<'_>) -> String {
     let mut text = head(presentation);
     if presentation.packaging == Packaging::Cmaf {
-        line(&mut text, format_args!("#EXT-X-MAP:URI={}", quoted(INIT)));
+        line(&mut text, format_args!("#EXT-X-MAP:URI={}", quoted(&init_name(track.record.generation))));
     }
     for (segment, file) in &track.segments {
         line(&mut text, format_args!("#EXTINF:{},", seconds(segment.duration, track)));
@@ -30,7 +30,9 @@ pub(in crate::package) fn i_frames(presentation: &Presentation<'_>, track: &Trac
     let mut text = head(presentation);
     line(&mut text, format_args!("#EXT-X-I-FRAMES-ONLY"));
     match (presentation.packaging, track.segments.first()) {
-        (Packaging::Cmaf, _) => line(&mut text, format_args!("#EXT-X-MAP:URI={}", quoted(INIT))),
+        (Packaging::Cmaf, _) => {
+            line(&mut text, format_args!("#EXT-X-MAP:URI={}", quoted(&init_name(track.record.generation))));
+        }
         // The tables are the same in every segment, so one range serves all of them (§4.3.2.5).
         (Packaging::Ts, Some((_, file))) => {
             let name = quoted(&uri(&file.name));

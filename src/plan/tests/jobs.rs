@@ -55,6 +55,9 @@ pub(super) fn job(facts: Vec<MediaFacts>, requests: Vec<Request>) -> Job {
         retry: Default::default(),
         expire_after_s: 0,
         labels: Default::default(),
+        deadline_unix_ms: None,
+        fallback: Default::default(),
+        devices: Vec::new(),
     };
     Job { facts: facts.into_iter().map(Some).collect(), spec }
 }

@@ -1,7 +1,7 @@
 //! Everything is made: checked, made durable, and declared final.
 
 use super::manifests::Manifests;
-use super::track::Lane;
+use super::track::{Lane, outdated};
 use super::transfers::put;
 use super::{Context, MakeReport, Summary, progressive};
 use crate::model::job::{FileRole, FileSummary, TrackSummary};
@@ -35,6 +35,7 @@ pub(super) async fn finish(
     let progressive = if progressive { progressive::make(context, &ledger).await? } else { Vec::new() };
     settle(context).await?;
     let named = manifests.finish(&ledger).await?;
+    remove_outdated(context, &ledger, lanes).await?;
     let tracks = ledger.tracks.iter().zip(lanes).map(|(track, lane)| summary(track, lane, &named)).collect();
     let mut files: Vec<_> = named.into_iter().filter_map(|(path, bytes)| playable(path, bytes)).collect();
     let role = FileRole::ProgressiveMp4;
@@ -62,6 +63,16 @@ fn check_whole(ledger: &Ledger, lanes: &[Lane]) -> Result<(), Problem> {
         return Err(Problem::bug("ledger.gap", message));
     }
     Ok(())
+}
+
+/// Nothing names the files of earlier generations any more.
+async fn remove_outdated(context: &Context, ledger: &Ledger, lanes: &[Lane]) -> Result<(), Problem> {
+    let of = |(track, lane): (&TrackRecord, &Lane)| outdated(track, lane.packagings());
+    let paths: Vec<_> = ledger.tracks.iter().zip(lanes).flat_map(of).collect();
+    if paths.is_empty() {
+        return Ok(());
+    }
+    put_patiently(context.retry, || context.sink.remove(paths.clone())).await
 }
 
 async fn settle(context: &Context) -> Result<(), Problem> {

@@ -8,8 +8,8 @@ use super::transfers::{Append, Done, Job, append, compare, finished, put, renumb
 use super::{Assignment, Context, Halt, MakeReport, Order, Summary, Told, finish, ledger};
 use crate::model::hash::sha256;
 use crate::model::plan::Note;
-use crate::model::{Ledger, Packaging, Problem, SegmentRecord};
-use crate::package::INIT;
+use crate::model::{Ledger, Packaging, Problem, SegmentRecord, TrackRecord};
+use crate::package::init_name;
 use crate::package::ts::Continuity;
 use crate::publish::message::broken;
 use crate::publish::sink::{Body, Kind};
@@ -19,7 +19,7 @@ use crate::wire::v1;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -39,7 +39,8 @@ struct Flow {
     ledger: Ledger,
     /// One for each track of the ledger, in its order.
     lanes: Vec<Lane>,
-    done: BTreeSet<(usize, Part)>,
+    /// What players see of tracks that are made again, until there is as much of the new generation.
+    shown: BTreeMap<String, TrackRecord>,
     /// Not begun; a job is nothing but a name until it is polled.
     queue: VecDeque<Job>,
     running: FuturesUnordered<Job>,
@@ -59,14 +60,14 @@ pub(super) async fn run(
     let output = plan.outputs.get(assignment.output).and_then(Option::as_ref).ok_or_else(|| {
         Problem::bug("internal.plan", format!("the plan has no output {}; report this", assignment.output))
     })?;
-    let (ledger, lanes) = ledger::of(&plan, output)?;
+    let (ledger, lanes) = ledger::of(&plan, output, &assignment.generations)?;
     let manifests = Manifests::new(Arc::clone(&context), output.packagings.clone(), assignment.started_unix_ms);
     let mut flow = Flow {
         context: Arc::clone(&context),
         uploads: assignment.uploads.max(1),
         ledger,
         lanes,
-        done: BTreeSet::new(),
+        shown: BTreeMap::new(),
         queue: VecDeque::new(),
         running: FuturesUnordered::new(),
         rows: VecDeque::new(),
@@ -111,6 +112,9 @@ impl Flow {
                 return Err(Problem::bug("internal.plan", message));
             };
             let (track, lane) = (&mut self.ledger.tracks[position], &mut self.lanes[position]);
+            if row.entry.generation() != track.generation {
+                continue;
+            }
             match row.entry {
                 LedgerEntry::Track(header) => {
                     track::describe(track, &header);
@@ -157,7 +161,7 @@ impl Flow {
         for position in 0..self.lanes.len() {
             let (track, lane) = (&self.ledger.tracks[position].id, &mut self.lanes[position]);
             if let Some((segment, counters)) = lane.next_to_renumber() {
-                self.queue.push_front(renumber(track.clone(), segment, counters));
+                self.queue.push_front(renumber(track.clone(), lane.generation(), segment, counters));
             }
             let row = |segment| (track.clone(), LedgerEntry::Segment(segment));
             let ready = lane.take_ready().into_iter().map(row);
@@ -173,7 +177,7 @@ impl Flow {
             let count = self.rows.len().min(ROWS_MAX);
             self.appending = Some(append(Arc::clone(&self.context), self.rows.drain(..count).collect()));
         }
-        self.manifests.refresh(&self.ledger);
+        self.refresh_manifests();
     }
 
     async fn order(&mut self, order: Order) -> Result<(), Problem> {
@@ -188,13 +192,21 @@ impl Flow {
                     self.segment(position, part, &segment)?;
                 }
             }
-            Order::PartDone { work, part } => {
-                self.done.insert((work, part));
-                for position in 0..self.lanes.len() {
-                    self.follow(position);
+            Order::PartDone { work, part, renditions } => {
+                if let Part::Video(span) = part {
+                    let made: Vec<_> = renditions.iter().flat_map(|rendition| self.uses(work, rendition)).collect();
+                    for position in made {
+                        self.lanes[position].span_done(span);
+                        self.lanes[position].order();
+                    }
                 }
                 if part == Part::Audio {
                     self.leave_out_silent_tracks(work).await;
+                }
+            }
+            Order::Restart { work, rendition, generation } => {
+                for position in self.uses(work, &rendition) {
+                    self.restart(position, generation);
                 }
             }
             Order::Finish(report) => self.report = Some(report),
@@ -213,18 +225,19 @@ impl Flow {
             init_sha256: in_cmaf.then(|| sha256(&init.init_segment)),
             init_bytes: if in_cmaf { init.init_segment.len() as u64 } else { 0 },
             encoder: init.encoder.clone(),
+            generation: lane.generation(),
         };
         if !lane.identify(&id, header)? {
             return Ok(());
         }
         let body = in_cmaf.then(|| Body::Bytes(Bytes::from(init.init_segment.to_vec())));
-        let context = Arc::clone(&self.context);
+        let (context, generation) = (Arc::clone(&self.context), lane.generation());
         // In front: segments of the track can be recorded only after it.
         self.queue.push_front(Box::pin(async move {
             if let Some(body) = body {
-                put(&context, &track::path(Packaging::Cmaf, &id, INIT), body, Kind::Init).await?;
+                put(&context, &track::path(Packaging::Cmaf, &id, &init_name(generation)), body, Kind::Init).await?;
             }
-            Ok(Done::Init { track: id })
+            Ok(Done::Init { track: id, generation })
         }));
         Ok(())
     }
@@ -242,20 +255,58 @@ impl Flow {
                 {
                     let body = segment.body(file, self.context.output);
                     let sha256 = file.sha256.clone();
-                    let job = store(&self.context, id, segment, Packaging::Cmaf, body, sha256);
+                    let job = store(&self.context, (id, lane.generation()), segment, Packaging::Cmaf, body, sha256);
                     self.queue.push_back(job);
                 }
-                self.follow(position);
+                lane.order();
             }
         }
         Ok(())
     }
 
-    /// Finds out what of a track now follows what.
-    fn follow(&mut self, position: usize) {
-        let (lane, done) = (&mut self.lanes[position], &self.done);
-        let work = lane.work();
-        lane.order(|span| (0..span).all(|earlier| done.contains(&(work, Part::Video(earlier)))));
+    /// A track is made again. What players saw of it stays until there is as much of it again.
+    fn restart(&mut self, position: usize, generation: u32) {
+        let (track, lane) = (&mut self.ledger.tracks[position], &mut self.lanes[position]);
+        if lane.generation() >= generation {
+            return;
+        }
+        *lane = lane.again(generation);
+        let id = track.id.clone();
+        self.rows.retain(|row| row.track != id);
+        let empty = TrackRecord {
+            codec_string: String::new(),
+            init_sha256: None,
+            encoder: String::new(),
+            generation,
+            segments: Vec::new(),
+            id: id.clone(),
+            kind: track.kind.clone(),
+            ..*track
+        };
+        let old = std::mem::replace(track, empty);
+        if !old.segments.is_empty() {
+            self.shown.entry(id).or_insert(old);
+        }
+    }
+
+    /// Lets manifests follow what players are to see.
+    fn refresh_manifests(&mut self) {
+        let Self { shown, ledger, manifests, .. } = self;
+        shown.retain(|id, old| {
+            let made = ledger.tracks.iter().find(|track| track.id == *id).map_or(0, |track| track.segments.len());
+            made < old.segments.len()
+        });
+        if shown.is_empty() {
+            return manifests.refresh(ledger);
+        }
+        let seen = |track: &TrackRecord| shown.get(&track.id).unwrap_or(track).clone();
+        let tracks = ledger.tracks.iter().map(seen).collect();
+        manifests.refresh(&Ledger { tracks, ..*ledger });
+    }
+
+    /// The position of a track, while it is in this generation.
+    fn current(&self, track: &str, generation: u32) -> Option<usize> {
+        self.position(track).filter(|position| self.lanes[*position].generation() == generation)
     }
 
     async fn leave_out_silent_tracks(&mut self, work: usize) {
@@ -276,25 +327,32 @@ impl Flow {
     fn job_done(&mut self, done: Done) {
         match done {
             Done::Compared => {}
-            Done::Init { track } => {
-                if let Some(position) = self.position(&track)
+            Done::Init { track, generation } => {
+                if let Some(position) = self.current(&track, generation)
                     && let Some(header) = self.lanes[position].begin()
                 {
                     let entry = LedgerEntry::Track(header);
                     self.rows.push_back(LedgerRow { output: self.context.output, track, entry });
                 }
             }
-            Done::Stored { track, index, file } => {
-                if let Some(position) = self.position(&track) {
+            Done::Stored { track, generation, index, file } => {
+                if let Some(position) = self.current(&track, generation) {
                     self.lanes[position].stored(index, file);
                 }
             }
-            Done::Renumbered { track, segment, body, sha256, counters } => {
-                if let Some(position) = self.position(&track) {
+            Done::Renumbered { track, generation, segment, body, sha256, counters } => {
+                if let Some(position) = self.current(&track, generation) {
                     self.lanes[position].renumbered(segment.index(), *counters);
                     let body = Body::Bytes(body);
                     // In front: it is in memory until it is stored.
-                    self.queue.push_front(store(&self.context, &track, &segment, Packaging::Ts, body, sha256));
+                    self.queue.push_front(store(
+                        &self.context,
+                        (&track, generation),
+                        &segment,
+                        Packaging::Ts,
+                        body,
+                        sha256,
+                    ));
                 }
             }
         }
@@ -304,7 +362,7 @@ impl Flow {
     async fn recorded(&mut self, rows: Vec<LedgerRow>) {
         self.appending = None;
         for row in rows {
-            let Some(position) = self.position(&row.track) else { continue };
+            let Some(position) = self.current(&row.track, row.entry.generation()) else { continue };
             let track = &mut self.ledger.tracks[position];
             match row.entry {
                 LedgerEntry::Track(header) => track::describe(track, &header),

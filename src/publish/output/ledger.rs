@@ -1,21 +1,27 @@
 //! The tracks of an output as its plan promises them, before anything is made.
 
+use super::Generations;
 use super::track::Lane;
 use crate::model::ledger::{TrackKind, TrackRecord};
 use crate::model::plan::{JobPlan, OutputPlan, TrackUse};
 use crate::model::{Ledger, Problem};
 
 /// An empty ledger, and a lane for each of its tracks.
-pub(super) fn of(plan: &JobPlan, output: &OutputPlan) -> Result<(Ledger, Vec<Lane>), Problem> {
+pub(super) fn of(
+    plan: &JobPlan,
+    output: &OutputPlan,
+    generations: &Generations,
+) -> Result<(Ledger, Vec<Lane>), Problem> {
     let mut tracks = Vec::with_capacity(output.tracks.len());
     let mut lanes = Vec::with_capacity(output.tracks.len());
     for used in &output.tracks {
-        let track = track(plan, used).ok_or_else(|| {
+        let mut track = track(plan, used).ok_or_else(|| {
             let message = format!("the plan has no rendition {} in work {}; report this", used.rendition, used.work);
             Problem::bug("internal.plan", message)
         })?;
+        track.generation = generations.get(&(used.work, used.rendition.clone())).copied().unwrap_or(1);
         let packagings = output.packagings.iter().copied().filter(|packaging| track.in_packaging(*packaging));
-        lanes.push(Lane::new(used, track.is_video(), packagings.collect()));
+        lanes.push(Lane::new(used, track.is_video(), packagings.collect(), track.generation));
         tracks.push(track);
     }
     Ok((Ledger { segment_ms: output.grid.segment_ms, tracks, complete: false }, lanes))
@@ -57,6 +63,7 @@ fn empty(id: &str, kind: TrackKind, timescale: u32, declared_peak: u64) -> Track
         declared_peak,
         init_sha256: None,
         encoder: String::new(),
+        generation: 1,
         segments: Vec::new(),
     }
 }

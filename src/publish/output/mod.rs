@@ -32,6 +32,7 @@ use crate::model::plan::{JobPlan, Note};
 use crate::model::{JobId, Ledger, Problem};
 use crate::store::{LedgerRow, Store, StoreError};
 use crate::wire::v1;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -42,6 +43,9 @@ use tokio::sync::{mpsc, watch};
 const WIND_UP_MAX: Duration = Duration::from_secs(60);
 /// Longest time that aborting uploads may take when the daemon ends. Those that are left are aborted by the next claim.
 const SUSPEND_MAX: Duration = Duration::from_millis(1500);
+
+/// Renditions that were begun again: work, id in its plan, and how often they were begun.
+pub type Generations = BTreeMap<(usize, String), u32>;
 
 /// What a task needs to know.
 #[derive(Debug)]
@@ -60,6 +64,8 @@ pub struct Assignment {
     pub store: Arc<dyn Store>,
     /// What an earlier attempt stored: the rows of the ledger, of which those of this output count.
     pub rows: Vec<LedgerRow>,
+    /// Renditions that were begun again, before this output was started.
+    pub generations: Generations,
     /// A directory for files that are made here, of this output alone. Made when it is needed; gone at the end.
     pub scratch: PathBuf,
     /// When what may pass is tried again.
@@ -130,7 +136,8 @@ pub struct OutputTask {
 pub(super) enum Order {
     Init { work: usize, init: Arc<v1::Init> },
     Segment { work: usize, part: Part, segment: Arc<Spooled> },
-    PartDone { work: usize, part: Part },
+    PartDone { work: usize, part: Part, renditions: BTreeSet<String> },
+    Restart { work: usize, rendition: String, generation: u32 },
     Finish(MakeReport),
 }
 
@@ -207,9 +214,15 @@ impl OutputTask {
         self.order(Order::Segment { work, part, segment });
     }
 
-    /// A part has made all it has to; also one of which nothing was missing.
-    pub fn part_done(&self, work: usize, part: Part) {
-        self.order(Order::PartDone { work, part });
+    /// A part has made all it has to of these renditions; also one of which nothing was missing.
+    pub fn part_done(&self, work: usize, part: Part, renditions: BTreeSet<String>) {
+        self.order(Order::PartDone { work, part, renditions });
+    }
+
+    /// A rendition is made again from its start, by another encoder. What was published of it is replaced as soon as there
+    /// is as much of the new generation; what comes from now on belongs to that.
+    pub fn restart(&self, work: usize, rendition: String, generation: u32) {
+        self.order(Order::Restart { work, rendition, generation });
     }
 
     /// Every part of every work that the output uses is done: it is brought to its end.
@@ -311,6 +324,8 @@ async fn wind_up(context: &Context, ending: Ending) {
     context.tell(Told::Warning(Note { code: "output.left_behind".to_owned(), message })).await;
 }
 
+#[cfg(test)]
+mod again_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

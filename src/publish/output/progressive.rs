@@ -8,7 +8,7 @@ use super::transfers::put;
 use crate::model::ledger::{Ledger, ProgressiveFile, TrackKind, TrackRecord};
 use crate::model::{AudioCodec, Packaging, Problem};
 use crate::package::progressive::{Layout, ProgressiveError, Track, layout};
-use crate::package::{INIT, PROGRESSIVE};
+use crate::package::{PROGRESSIVE, init_name};
 use crate::publish::disk::refused;
 use crate::publish::fragments::{WalkError, each_fragment};
 use crate::publish::retry::put_patiently;
@@ -104,11 +104,12 @@ async fn read(context: &Context, record: &TrackRecord, name: &str, bytes: u64) -
 
 /// The initialisation segment. The ledger does not say how long it is: its boxes do.
 async fn init(context: &Context, record: &TrackRecord) -> Result<Bytes, Problem> {
+    let name = init_name(record.generation);
     let malformed = || unsound(&record.id, ProgressiveError::Malformed("moov"));
     let mut length = 0;
     // `ftyp` and `moov`, of which each says how long it is (ISO/IEC 14496-12 §4.2).
     for _ in 0..2 {
-        let header = read(context, record, INIT, length + 8).await?;
+        let header = read(context, record, &name, length + 8).await?;
         let size = header.get(length as usize..length as usize + 4).and_then(|size| <[u8; 4]>::try_from(size).ok());
         let size = u64::from(u32::from_be_bytes(size.ok_or_else(malformed)?));
         if !(8..INIT_BYTES_MAX).contains(&size) {
@@ -116,7 +117,7 @@ async fn init(context: &Context, record: &TrackRecord) -> Result<Bytes, Problem>
         }
         length += size;
     }
-    read(context, record, INIT, length).await
+    read(context, record, &name, length).await
 }
 
 /// Writes a file; gives its size.

@@ -3,6 +3,7 @@
 use super::super::testing::{JOB, LedgerStore, s3};
 use super::*;
 use crate::model::backoff::BackOff;
+use crate::package::INIT;
 use crate::package::fmp4;
 use crate::package::progressive::tests::init as init_segment;
 use crate::publish::sink::{MemoryObjects, ObjectErrorKind};

@@ -168,6 +168,7 @@ pub(super) struct Bench {
     pub(super) store: Arc<LedgerStore>,
     pub(super) plan: Arc<JobPlan>,
     pub(super) released: Arc<AtomicU64>,
+    pub(super) generations: Generations,
 }
 
 impl Bench {
@@ -177,7 +178,7 @@ impl Bench {
             std::fs::create_dir(directory.path().join(name)).unwrap();
         }
         let plan = Arc::new(plan(packagings, progressive));
-        Self { directory, store: LedgerStore::new(), plan, released: Arc::default() }
+        Self { directory, store: LedgerStore::new(), plan, released: Arc::default(), generations: Generations::new() }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -236,6 +237,7 @@ impl Bench {
             sink,
             store: Arc::clone(&self.store) as Arc<dyn Store>,
             rows: self.store.rows.lock().unwrap().clone(),
+            generations: self.generations.clone(),
             scratch: self.path().join(format!("scratch-{output}")),
             retry: QUICK,
             started_unix_ms: 0,
@@ -293,9 +295,13 @@ impl Running {
 
     pub(super) fn finish(&self) {
         for part in [Part::Video(0), Part::Video(1), Part::Audio] {
-            self.task.part_done(0, part);
+            self.part_done(part);
         }
         self.task.finish(Box::new(|_| Ok(br#"{"reelmill":"0"}"#.to_vec())));
+    }
+
+    pub(super) fn part_done(&self, part: Part) {
+        self.task.part_done(0, part, ["360p".to_owned(), "audio-1".to_owned()].into());
     }
 
     pub(super) async fn next(&mut self) -> Told {
@@ -326,6 +332,12 @@ impl Running {
             }
         }
         recorded
+    }
+
+    /// Waits until a segment of a track is recorded.
+    pub(super) async fn recorded_of(&mut self, track: &str, index: u32) {
+        let is_it = |told: &Told| matches!(told, Told::Recorded(one) if one.track == track && one.index == index);
+        self.until(|told| is_it(told) || matches!(told, Told::Failed(_))).await;
     }
 
     pub(super) async fn failed(&mut self) -> Problem {

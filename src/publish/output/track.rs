@@ -8,10 +8,11 @@ use crate::model::ledger::{SegmentRecord, StoredFile, TrackRecord};
 use crate::model::plan::TrackUse;
 use crate::model::{Packaging, Problem};
 use crate::package::ts::Continuity;
+use crate::package::{init_name, suffix};
 use crate::publish::message::broken;
 use crate::publish::{Part, Spooled};
 use crate::store::{LedgerSegment, TrackHeader};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Continuity counters by PID.
@@ -58,8 +59,11 @@ pub(super) enum Accepted {
 pub(super) struct Lane {
     work: usize,
     rendition: String,
+    generation: u32,
     is_video: bool,
     packagings: Vec<Packaging>,
+    /// Spans of which nothing more comes.
+    done: BTreeSet<usize>,
     header: Option<TrackHeader>,
     /// The header is on its way into the ledger, after its initialisation segment.
     begun: bool,
@@ -77,12 +81,14 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(used: &TrackUse, is_video: bool, packagings: Vec<Packaging>) -> Self {
+    pub(super) fn new(used: &TrackUse, is_video: bool, packagings: Vec<Packaging>, generation: u32) -> Self {
         Self {
             work: used.work,
             rendition: used.rendition.clone(),
+            generation,
             is_video,
             packagings,
+            done: BTreeSet::new(),
             header: None,
             begun: false,
             seen: BTreeMap::new(),
@@ -93,6 +99,27 @@ impl Lane {
             to_renumber: VecDeque::new(),
             counters: Some(Continuity::default()),
         }
+    }
+
+    /// The same track, of which nothing has come yet, in another generation.
+    pub(super) fn again(&self, generation: u32) -> Self {
+        let used = TrackUse {
+            work: self.work,
+            rendition: self.rendition.clone(),
+            id: String::new(),
+            title: String::new(),
+            default: false,
+        };
+        Self::new(&used, self.is_video, self.packagings.clone(), generation)
+    }
+
+    pub(super) const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Nothing more comes of a span.
+    pub(super) fn span_done(&mut self, span: usize) {
+        self.done.insert(span);
     }
 
     /// Takes over what an earlier attempt recorded, in order.
@@ -125,10 +152,6 @@ impl Lane {
     /// Bytes of its initialisation segment.
     pub(super) fn init_bytes(&self) -> u64 {
         self.header.as_ref().map_or(0, |header| header.init_bytes)
-    }
-
-    pub(super) const fn work(&self) -> usize {
-        self.work
     }
 
     pub(super) fn packagings(&self) -> &[Packaging] {
@@ -194,9 +217,10 @@ impl Lane {
         Ok(Accepted::New)
     }
 
-    /// Finds out what follows what. `begun` tells whether a span may hold the track's very first segment: every span
-    /// before it is done.
-    pub(super) fn order(&mut self, begun: impl Fn(usize) -> bool) {
+    /// Finds out what follows what. A span may hold the track's very first segment when every span before it is done.
+    pub(super) fn order(&mut self) {
+        let done = &self.done;
+        let begun = |span: usize| (0..span).all(|earlier| done.contains(&earlier));
         loop {
             let next = match (self.end, self.unordered.first_key_value()) {
                 (Some(end), _) => end,
@@ -248,7 +272,11 @@ impl Lane {
             && self.entries.get(index).is_some_and(|entry| entry.segment.is_none())
         {
             let entry = self.ordered.pop_front().and_then(|index| self.entries.remove(&index));
-            ready.extend(entry.map(|entry| LedgerSegment { record: entry.record, continuity: entry.after }));
+            ready.extend(entry.map(|entry| LedgerSegment {
+                record: entry.record,
+                continuity: entry.after,
+                generation: self.generation,
+            }));
         }
         ready
     }
@@ -297,11 +325,28 @@ pub(super) fn path(packaging: Packaging, track: &str, name: &str) -> String {
 }
 
 /// What a segment's file is called.
-pub(super) fn name(packaging: Packaging, segment: &Spooled) -> String {
+pub(super) fn name(packaging: Packaging, index: u32, start: i64, generation: u32) -> String {
+    let (suffix, extension) = (suffix(generation), packaging.extension());
     match packaging {
-        Packaging::Cmaf => format!("{}.{}", segment.start(), packaging.extension()),
-        Packaging::Ts => format!("{:05}.{}", segment.index(), packaging.extension()),
+        Packaging::Cmaf => format!("{start}{suffix}.{extension}"),
+        Packaging::Ts => format!("{index:05}{suffix}.{extension}"),
     }
+}
+
+/// The files that earlier generations of a track may have left, by path below the destination: all generations have the
+/// same grid.
+pub(super) fn outdated(track: &TrackRecord, packagings: &[Packaging]) -> Vec<String> {
+    let mut paths = Vec::new();
+    for generation in 1..track.generation {
+        if packagings.contains(&Packaging::Cmaf) {
+            paths.push(path(Packaging::Cmaf, &track.id, &init_name(generation)));
+        }
+        for segment in &track.segments {
+            let name = |packaging: Packaging| name(packaging, segment.index, segment.start, generation);
+            paths.extend(packagings.iter().map(|packaging| path(*packaging, &track.id, &name(*packaging))));
+        }
+    }
+    paths
 }
 
 /// Takes a header over into the ledger.

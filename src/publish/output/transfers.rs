@@ -22,9 +22,24 @@ pub(super) type Append = Pin<Box<dyn Future<Output = (Vec<LedgerRow>, Result<(),
 
 /// What a job came to; names the track by its id, since the left-out ones move the others.
 pub(super) enum Done {
-    Init { track: String },
-    Stored { track: String, index: u32, file: StoredFile },
-    Renumbered { track: String, segment: Arc<Spooled>, body: Bytes, sha256: String, counters: Box<Continuity> },
+    Init {
+        track: String,
+        generation: u32,
+    },
+    Stored {
+        track: String,
+        generation: u32,
+        index: u32,
+        file: StoredFile,
+    },
+    Renumbered {
+        track: String,
+        generation: u32,
+        segment: Arc<Spooled>,
+        body: Bytes,
+        sha256: String,
+        counters: Box<Continuity>,
+    },
     Compared,
 }
 
@@ -52,7 +67,7 @@ pub(super) async fn put(context: &Context, path: &str, body: Body, kind: Kind) -
 /// Stores a file of a segment. The segment is kept for as long as that takes.
 pub(super) fn store(
     context: &Arc<Context>,
-    track: &str,
+    (track, generation): (&str, u32),
     segment: &Arc<Spooled>,
     packaging: Packaging,
     body: Body,
@@ -60,20 +75,20 @@ pub(super) fn store(
 ) -> Job {
     let (context, track, segment) = (Arc::clone(context), track.to_owned(), Arc::clone(segment));
     Box::pin(async move {
-        let name = track::name(packaging, &segment);
+        let name = track::name(packaging, segment.index(), segment.start(), generation);
         let bytes = body.bytes();
         put(&context, &track::path(packaging, &track, &name), body, Kind::Segment).await?;
         let key_frames = segment.file(packaging).map(|file| file.key_frames.clone()).unwrap_or_default();
         let file = StoredFile { packaging, name, bytes, sha256, key_frames };
-        Ok(Done::Stored { track, index: segment.index(), file })
+        Ok(Done::Stored { track, generation, index: segment.index(), file })
     })
 }
 
 /// Continues the counters of the segment before in a transport stream.
-pub(super) fn renumber(track: String, segment: Arc<Spooled>, counters: Continuity) -> Job {
+pub(super) fn renumber(track: String, generation: u32, segment: Arc<Spooled>, counters: Continuity) -> Job {
     Box::pin(async move {
         let (body, sha256, counters) = continued(&segment, counters).await?;
-        Ok(Done::Renumbered { track, segment, body, sha256, counters: Box::new(counters) })
+        Ok(Done::Renumbered { track, generation, segment, body, sha256, counters: Box::new(counters) })
     })
 }
 

@@ -1,0 +1,167 @@
+//! Where each stage of the job runs and why: kept in its record, for those who ask.
+
+use super::choices::{self, Asked, CPU, Wish};
+use super::groups::decoded;
+use super::{Broken, Job};
+use crate::dispatch::appliance;
+use crate::dispatch::fleet::Fleet;
+use crate::model::device::{Operation, Placement};
+use crate::model::placement::PlacementRecord;
+use crate::model::plan::JobPlan;
+use crate::model::{JobSpec, MediaFacts, Problem};
+use reelmill_scheduler::CPU_THREADS;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Job {
+    /// Notes where each stage is planned to run, once the ways are known: by the best of them.
+    pub(super) fn plan_placements(&mut self) {
+        let mut placements = Vec::new();
+        for group in &self.groups {
+            let best = group.ways.first();
+            let (place, reason) = match best {
+                Some(way) => (way.placement.clone(), way.reason.clone()),
+                None => (Placement::default(), "sound is made by the CPU".to_owned()),
+            };
+            placements.extend(stages(&self.plan, group.work, &group.renditions, &place, &reason));
+        }
+        // What an earlier attempt noted stays, but for what is planned.
+        let earlier = std::mem::take(&mut self.keeper.record.placements);
+        for placement in &mut placements {
+            let same = |old: &&PlacementRecord| {
+                (old.stage, old.work, &old.rendition) == (placement.stage, placement.work, &placement.rendition)
+            };
+            if let Some(old) = earlier.iter().find(same) {
+                placement.planned.clone_from(&old.planned);
+                placement.actual.clone_from(&old.actual);
+                (placement.faults, placement.fault) = (old.faults, old.fault.clone());
+            }
+        }
+        self.keeper.record.placements = placements;
+    }
+
+    /// Notes where an attempt at a part runs, and stores it where that is new.
+    pub(super) async fn note_start(&mut self, part: usize, placement: &Placement, reason: &str) -> Result<(), Broken> {
+        let state = &self.parts[part];
+        let renditions = &self.groups[state.group].renditions;
+        let now = stages(&self.plan, state.work, renditions, placement, reason);
+        let (name, attempt) = (self.part_name(part), state.attempts + 1);
+        let mut changed = false;
+        for stage in now {
+            let same = |old: &&mut PlacementRecord| {
+                (old.stage, old.work, &old.rendition) == (stage.stage, stage.work, &stage.rendition)
+            };
+            let Some(old) = self.keeper.record.placements.iter_mut().find(same) else { continue };
+            if old.actual != stage.planned {
+                tracing::info!(
+                    job = %self.keeper.record.id, part = name, attempt, stage = stage.stage.name(), rendition = stage.rendition,
+                    planned = old.planned, actual = stage.planned, reason, "placed"
+                );
+                old.actual = stage.planned;
+                reason.clone_into(&mut old.reason);
+                changed = true;
+            }
+        }
+        if changed {
+            self.keeper.save().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a job would run, and what it would hold.
+pub(in crate::dispatch) struct Foreseen {
+    pub(in crate::dispatch) placements: Vec<appliance::Placement>,
+    pub(in crate::dispatch) demand: Vec<(String, u64)>,
+}
+
+/// Foresees where a job would run with nothing beside it: by the best way of each work.
+///
+/// # Errors
+/// `placement.unmet`.
+pub(in crate::dispatch) fn foresee(
+    plan: &JobPlan,
+    facts: &[Option<MediaFacts>],
+    spec: &JobSpec,
+    fleet: &Fleet,
+    threads: u32,
+) -> Result<Foreseen, Problem> {
+    let (mut placements, mut demand) = (Vec::new(), BTreeMap::new());
+    let wish = Wish { devices: spec.devices.clone(), fallback: spec.fallback };
+    for (index, work) in plan.works.iter().enumerate() {
+        let sound: BTreeSet<String> = work.plan.audio.iter().map(|audio| audio.id.clone()).collect();
+        let mut all = stages(plan, index, &sound, &Placement::default(), "sound is made by the CPU");
+        if let Some(video) = &work.plan.video {
+            let renditions = video.renditions.iter().map(|rung| rung.id.clone()).collect();
+            let source = decoded(&work.plan, facts.get(work.source).and_then(Option::as_ref));
+            let ways = choices::ways(&Asked {
+                plan: &work.plan,
+                source: &source,
+                renditions: &renditions,
+                fleet,
+                wish: &wish,
+                without: &BTreeSet::new(),
+                again: false,
+                threads,
+            });
+            let ways = ways.map_err(|why| Problem::input("placement.unmet", why))?;
+            if let Some(way) = ways.first() {
+                all.splice(0..0, stages(plan, index, &renditions, &way.placement, &way.reason));
+                for (dimension, amount) in way.choice.device.iter().chain(way.choice.host.iter()) {
+                    let held = amount * work.plan.spans.len() as u64;
+                    *demand.entry(dimension.to_string()).or_insert(0_u64) += held;
+                }
+            }
+        }
+        placements.extend(all.into_iter().map(|stage| appliance::Placement {
+            stage: stage.stage.name(),
+            work: index,
+            rendition: stage.rendition,
+            device: stage.planned,
+            reason: stage.reason,
+        }));
+    }
+    if let Some(held) = demand.get_mut(&CPU_THREADS.to_string()) {
+        *held = (*held).min(u64::from(threads.max(1)));
+    }
+    Ok(Foreseen { placements, demand: demand.into_iter().collect() })
+}
+
+/// The stages of a work's renditions as a placement has them, `planned` being where.
+pub(in crate::dispatch) fn stages(
+    plan: &JobPlan,
+    work: usize,
+    renditions: &BTreeSet<String>,
+    placement: &Placement,
+    reason: &str,
+) -> Vec<PlacementRecord> {
+    let (source, plan) = (plan.works[work].source, &plan.works[work].plan);
+    let device = |on_device: bool| match &placement.device {
+        Some(device) if on_device => device.0.clone(),
+        _ => CPU.to_owned(),
+    };
+    let stage = |stage: Operation, rendition: &str, on_device: bool| PlacementRecord {
+        stage,
+        work,
+        source,
+        rendition: rendition.to_owned(),
+        planned: device(on_device),
+        actual: String::new(),
+        reason: reason.to_owned(),
+        faults: 0,
+        fault: String::new(),
+    };
+    let mut all = Vec::new();
+    let rungs = plan.video.iter().flat_map(|video| &video.renditions);
+    let made: Vec<_> = rungs.filter(|rung| !rung.copy && renditions.contains(&rung.id)).collect();
+    if !made.is_empty() {
+        all.push(stage(Operation::Decode, "", placement.decode));
+    }
+    for rung in made {
+        let encoded = placement.encode.contains(&rung.id);
+        all.push(stage(Operation::Filter, &rung.id, encoded || placement.decode));
+        all.push(stage(Operation::Encode, &rung.id, encoded));
+    }
+    let sound = plan.audio.iter().filter(|audio| !audio.copy && renditions.contains(&audio.id));
+    all.extend(sound.map(|audio| stage(Operation::Encode, &audio.id, false)));
+    all
+}
