@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build player demo clean-demo test check tests test-corpus check-trixie bench bench-api release-api
+.PHONY: help setup build player demo clean-demo test check tests test-corpus test-gpu check-trixie bench bench-api release-api
 
 # rustup's directory may not be in PATH in the shell that has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -54,6 +54,10 @@ check: ## formatting, lints, documentation, the house rules (tests/tidy.rs), lic
 
 test-corpus: setup ## the corpus suite, every file whole
 	REELMILL_CORPUS_FULL=1 cargo nextest run --locked --profile ci --test corpus
+
+test-gpu: setup ## the suite for a real NVIDIA card; without one it says how many tests it skipped
+	@cargo nextest run --locked --test gpu --no-capture 2>&1 | tee "$(TARGET)/gpu.log"
+	@echo "test-gpu: $$(grep -c 'no GPU: skipped' "$(TARGET)/gpu.log" || true) tests skipped for want of a GPU, $$(grep -c 'no NVENC: skipped' "$(TARGET)/gpu.log" || true) for want of NVENC"
 
 check-trixie: ## build on Debian 13 in a chroot and run the tests of the FFmpeg wrappers there (root)
 	scripts/check-trixie.sh

@@ -201,12 +201,15 @@ fn deliver(context: usize, level: c_int, text: &str) {
     if let Some(recent) = recent.or_else(|| RECENT.try_with(|recent| recent.borrow().clone()).ok().flatten()) {
         recent.keep(line);
     }
-    let level = match level {
-        ..=ff::AV_LOG_ERROR => Level::Error,
-        ..=ff::AV_LOG_WARNING => Level::Warning,
-        ..=ff::AV_LOG_INFO => Level::Info,
+    let level = if level <= ff::AV_LOG_ERROR {
+        Level::Error
+    } else if level <= ff::AV_LOG_WARNING {
+        Level::Warning
+    } else if level <= ff::AV_LOG_INFO {
+        Level::Info
+    } else {
         // Devices say at this level why they cannot be opened; nobody else wants to know.
-        _ => return,
+        return;
     };
     if let Some(sink) = SINK.get() {
         let label = label.unwrap_or_else(|| LABEL.try_with(|label| label.borrow().clone()).unwrap_or_default());

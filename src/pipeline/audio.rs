@@ -31,11 +31,9 @@ pub fn run(source: Box<dyn ByteSource>, plan: &Plan, outlet: &dyn Outlet, contro
     let mut demux = Demux::open(source, &wanted, control)?;
     seek_to_in_point(&mut demux, &plan.audio)?;
     thread::scope(|scope| {
-        match open_tracks(scope, &demux, plan, outlet, control).and_then(|tracks| feed(demux, tracks, control)) {
-            Ok(()) | Err(Stopped::Neighbour | Stopped::Unwanted) => {}
-            Err(Stopped::Failed(problem)) => control.fail(problem),
-            // Sound is made by the CPU alone.
-            Err(Stopped::Device(trouble)) => control.fail_on_device(*trouble),
+        let ran = open_tracks(scope, &demux, plan, outlet, control).and_then(|tracks| feed(demux, tracks, control));
+        if let Err(stopped) = ran {
+            control.stage_stopped(stopped);
         }
     });
     finished(control, plan.audio.iter().map(|rendition| rendition.id.as_str()))

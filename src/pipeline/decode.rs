@@ -188,26 +188,35 @@ pub fn undecodable() -> Problem {
     )
 }
 
-/// Runs the stage.
+/// Runs the stage in software.
 pub fn run(
+    spec: &DecoderSpec,
+    inflow: Inflow<Packet, ()>,
+    out: Outflow<Frame, Option<i64>>,
+    control: &Control,
+) -> Result<(), Stopped> {
+    let result = Tolerant::open(spec, control).map_err(Stopped::from);
+    let result = result.and_then(|decoder| decode_all(decoder, &inflow, out));
+    inflow.settle(result)
+}
+
+/// Runs the stage by whoever was chosen; its frames come out in this memory.
+pub fn run_on(
     chosen: (Chosen<'_>, Memory),
     spec: &DecoderSpec,
     inflow: Inflow<Packet, ()>,
     out: Outflow<Frame, Option<i64>>,
     control: &Control,
 ) -> Result<(), Stopped> {
-    let result = decode_all(chosen, spec, &inflow, out, control);
+    let result = Tolerant::open_on(chosen, spec, control).and_then(|decoder| decode_all(decoder, &inflow, out));
     inflow.settle(result)
 }
 
 fn decode_all(
-    chosen: (Chosen<'_>, Memory),
-    spec: &DecoderSpec,
+    mut decoder: Tolerant<'_>,
     inflow: &Inflow<Packet, ()>,
     out: Outflow<Frame, Option<i64>>,
-    control: &Control,
 ) -> Result<(), Stopped> {
-    let mut decoder = Tolerant::open_on(chosen, spec, control)?;
     let mut last: Option<(i64, i64)> = None;
     loop {
         match inflow.receive()? {

@@ -48,8 +48,11 @@ pub struct Filter<'a> {
     time_base: Ratio,
     equipment: Equipment<'a>,
     graph: Option<Made>,
-    passes: Option<Box<dyn Fn(&Frame) -> bool + Send>>,
+    passes: Option<Passes>,
 }
+
+/// Which frames are right as they are.
+type Passes = Box<dyn Fn(&Frame) -> bool + Send>;
 
 /// A graph, and for which frames it was made.
 struct Made {

@@ -67,7 +67,7 @@ pub fn run(
             stage(scope, control, "prepare", move || prepare::run(&spec, frames_in, roots, control));
             stage(scope, control, "decode", move || {
                 let chosen = control.equipment().decoder(video);
-                decode::run(chosen, &decoder, packets_in, frames_out, control)
+                decode::run_on(chosen, &decoder, packets_in, frames_out, control)
             });
         }
         stage(scope, control, "demux", move || demux::run(demux, video.stream, consumers, control));
