@@ -1,6 +1,5 @@
 //! Real workers on simulated devices: the calls go over their sockets, and one that never returns ends the worker.
 #![cfg(test)]
-#![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
 
 use reelmill::dispatch::probe;
 use reelmill::input::{Source, Transport};
