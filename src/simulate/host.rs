@@ -78,7 +78,7 @@ impl Attached {
     pub(crate) fn answer(&self, message: &v1::SimulatedCall) -> Result<v1::SimulatedReply, String> {
         let call = serde_json::from_slice(&message.call_json).map_err(|error| error.to_string())?;
         let reply_json = serde_json::to_vec(&self.call(call)).map_err(|error| error.to_string())?;
-        Ok(v1::SimulatedReply { id: message.id, reply_json: reply_json.into() })
+        Ok(v1::SimulatedReply { id: message.id, reply_json })
     }
 }
 

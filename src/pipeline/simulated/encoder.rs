@@ -85,17 +85,17 @@ impl Encoding {
     /// Gives the software what the device has held for long enough. `NeedInput` when packets must be taken out first.
     fn feed(&mut self, keep: usize) -> Result<Polled, DeviceError> {
         while self.held.len() > keep {
-            if let Some((frame, effect)) = self.held.front_mut() {
-                if *effect != Effect::Drop {
-                    let text = if *effect == Effect::Corrupt { "negate," } else { "" };
-                    let wrong = names::pixel_format(self.format) != Some(frame.picture_format().format);
-                    if wrong || *effect == Effect::Corrupt {
-                        self.converter.convert(frame, &format!("{text}format={}", self.format), self.time_base)?;
-                        *effect = Effect::None;
-                    }
-                    if self.inner.send(Some(frame)).map_err(|error| self.session.failed(error))? == Polled::NeedInput {
-                        return Ok(Polled::NeedInput);
-                    }
+            if let Some((frame, effect)) = self.held.front_mut()
+                && *effect != Effect::Drop
+            {
+                let text = if *effect == Effect::Corrupt { "negate," } else { "" };
+                let wrong = names::pixel_format(self.format) != Some(frame.picture_format().format);
+                if wrong || *effect == Effect::Corrupt {
+                    self.converter.convert(frame, &format!("{text}format={}", self.format), self.time_base)?;
+                    *effect = Effect::None;
+                }
+                if self.inner.send(Some(frame)).map_err(|error| self.session.failed(error))? == Polled::NeedInput {
+                    return Ok(Polled::NeedInput);
                 }
             }
             self.held.pop_front();
