@@ -92,6 +92,9 @@ pub(super) struct Shown {
     began: OnceLock<Instant>,
 }
 
+/// For each dimension its name, how much there is, and how much is held.
+pub(super) type Amounts = Vec<(String, u64, u64)>;
+
 /// A moment's figures.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Figures {
@@ -100,7 +103,7 @@ pub(super) struct Figures {
     /// Dimension, how much there is, how much is held.
     pub(super) capacity: Vec<(String, u64, u64)>,
     /// The same for each device.
-    pub(super) devices: Vec<(DeviceId, Vec<(String, u64, u64)>)>,
+    pub(super) devices: Vec<(DeviceId, Amounts)>,
 }
 
 impl Shown {

@@ -55,6 +55,9 @@ fn planned(parts: &[Part<'_>], renditions: &str) -> (Work, Vec<Media>) {
         retry: Default::default(),
         expire_after_s: 0,
         labels: Default::default(),
+        deadline_unix_ms: 0,
+        fallback: Default::default(),
+        devices: Vec::new(),
     };
     let known: Vec<_> = parts.iter().map(|(media, ..)| Some(facts(media))).collect();
     let planning = plan_job(&known, &spec, &Node { threads: 2 });
