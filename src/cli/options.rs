@@ -2,7 +2,7 @@
 
 use crate::input::Transport;
 use crate::model::spec::Fallback;
-use crate::model::{AudioCodec, Packaging, Problem, Speed, VideoCodec};
+use crate::model::{AudioCodec, DeviceChoice, Packaging, Problem, Speed, VideoCodec};
 use crate::plan::{Channels, RateMode, Request, parse_segment};
 
 /// Options that `transcode` and `plan` share.
@@ -44,7 +44,7 @@ pub(super) struct PlanOptions {
     /// Make an MP4 file of each rung too, with the default sound, from the same encodes
     #[arg(long)]
     pub(super) mp4: bool,
-    /// Devices that may be used, by id or kind: cpu, cuda, vaapi [default: any]
+    /// Devices that may be used, by id or kind: cpu, cuda, vaapi; for transcode also sim:FILE [default: any]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(super) devices: Vec<String>,
     /// Who makes again what fails on its device: any, cpu, never [default: any]
@@ -85,6 +85,22 @@ impl PlanOptions {
     pub(super) fn fallback(&self) -> Result<Option<Fallback>, Problem> {
         let find = |name: &str| Fallback::ALL.into_iter().find(|fallback| fallback.name() == name);
         one(self.fallback.as_deref(), "fallback", "any, cpu or never", find)
+    }
+
+    /// The devices of this machine that are meant.
+    ///
+    /// # Errors
+    /// `request.devices`.
+    pub(super) fn device_choice(&self) -> Result<DeviceChoice, Problem> {
+        if self.devices.is_empty() {
+            return Ok(DeviceChoice::Auto);
+        }
+        let text = self.devices.join(",");
+        text.parse().map_err(|_| {
+            let allowed = DeviceChoice::allowed();
+            Problem::input("request.devices", format!("`{}` are no devices: write {allowed}", text.escape_debug()))
+                .at("--devices")
+        })
     }
 
     /// How workers are to get the source.

@@ -2,12 +2,16 @@
 
 use super::options::PlanOptions;
 use super::{LAST_WORDS, print, signals, tables, threads};
-use crate::dispatch::{TranscodeRequest, transcode};
-use crate::model::Problem;
+use crate::devices;
+use crate::dispatch::{TranscodeRequest, cpu_alone, transcode};
+use crate::model::device::{DeviceInfo, DeviceKind};
+use crate::model::{DeviceChoice, Problem};
 use crate::report::{Bars, JobEvent, JsonLines, PlainLines, Watcher};
+use crate::simulate;
 use crate::supervise::find_program;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// Events that may wait to be shown.
@@ -37,19 +41,21 @@ pub(super) struct TranscodeArgs {
 
 /// Runs the job and shows it.
 pub(super) async fn run(args: TranscodeArgs) -> Result<(), Problem> {
+    let worker = find_program()?;
+    let (devices, simulated) = devices_of(&args.options, &worker).await?;
     let request = TranscodeRequest {
         options: args.options.request()?,
         transport: args.options.transport()?,
-        worker: find_program()?,
+        worker,
         source: args.input,
         append: args.append,
         output: args.output.clone(),
         overwrite: args.overwrite,
         threads: threads(),
-        devices: None,
-        simulated: None,
+        devices,
+        simulated,
         fallback: args.options.fallback()?.unwrap_or_default(),
-        wish: args.options.devices.clone(),
+        wish: Vec::new(),
     };
     let cancelled = signals::cancellation()?;
     let (events, told) = mpsc::channel(EVENTS_IN_FLIGHT);
@@ -63,6 +69,35 @@ pub(super) async fn run(args: TranscodeArgs) -> Result<(), Problem> {
         print(&tables::report(&report, &args.output));
     }
     Ok(())
+}
+
+/// What the job may run on: the CPU, and the accelerators of the choice that have shown what they can do.
+async fn devices_of(
+    options: &PlanOptions,
+    worker: &Path,
+) -> Result<(Option<Vec<DeviceInfo>>, Option<Arc<simulate::Host>>), Problem> {
+    let choice = options.device_choice()?;
+    let mut all = cpu_alone(threads());
+    if let DeviceChoice::Simulated(file) = &choice {
+        let host = simulate::Host::of_file(file.clone()).await?;
+        all.extend(host.devices());
+        return Ok((Some(all), Some(host)));
+    }
+    if choice == DeviceChoice::Cpu {
+        return Ok((None, None));
+    }
+    let found = devices::found(&choice).await?.devices;
+    for device in found.into_iter().filter(|device| device.kind != DeviceKind::Cpu) {
+        all.push(devices::proven(device, &kept(), worker).await?);
+    }
+    Ok((Some(all), None))
+}
+
+/// Where it is kept what devices have shown.
+fn kept() -> PathBuf {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    cache.or_else(home).unwrap_or_else(std::env::temp_dir).join("reelmill")
 }
 
 fn watcher(json: bool) -> Box<dyn Watcher> {

@@ -3,7 +3,7 @@
 //! - [`discover`] looks, without touching a driver that could crash: NVML, the kernel's files, the processor.
 //! - [`prove`] tries a device in a worker process: real pictures, compared. What fails gets a reason and a remedy
 //!   (`verdict`); what crashes is named.
-//! - [`ready`] is both, for a node that starts; what was proven before is remembered (`cache`) by device, driver and build.
+//! - [`proven`] is for a node that starts: what was proven before is remembered (`cache`) by device, driver and build.
 
 mod cache;
 mod cgroup;
@@ -28,30 +28,7 @@ use crate::model::device::{DeviceInfo, DeviceKind};
 use crate::model::{DeviceChoice, Problem};
 use crate::simulate;
 use discover::clean;
-use std::path::{Path, PathBuf};
-
-/// What the node may use, proven: found, tried or remembered. The CPU is first, and always there. May take a while: the
-/// first time some seconds a device.
-///
-/// # Errors
-/// `simulation.*` for a file of simulated devices; `worker.not_started`. A device that fails is no error: its abilities
-/// say so.
-pub async fn ready(choice: DeviceChoice, state_dir: PathBuf, worker: PathBuf) -> Result<Vec<DeviceInfo>, Problem> {
-    let found = found(&choice).await?;
-    for note in &found.notes {
-        tracing::warn!(
-            code = note.code,
-            device = note.device.as_ref().map(tracing::field::display),
-            "{}",
-            note.message
-        );
-    }
-    let mut proven = Vec::new();
-    for device in found.devices {
-        proven.push(remembered_or_proven(device, &state_dir, &worker).await?);
-    }
-    Ok(proven)
-}
+use std::path::Path;
 
 /// What there is by a choice, simulated devices included; nothing is tried.
 ///
@@ -62,6 +39,10 @@ pub async fn found(choice: &DeviceChoice) -> Result<Discovery, Problem> {
     let panicked = |_| Err(Problem::bug("internal.panic", "looking for devices panicked; report this with the log"));
     let looked = tokio::task::spawn_blocking(move || {
         let mut found = discover(&choice);
+        for note in &found.notes {
+            let device = note.device.as_ref().map(tracing::field::display);
+            tracing::debug!(code = note.code, device, "{}", note.message);
+        }
         if let DeviceChoice::Simulated(file) = &choice {
             // They can do what their file says.
             found.devices.extend(simulate::load(file)?.devices());
@@ -71,7 +52,12 @@ pub async fn found(choice: &DeviceChoice) -> Result<Discovery, Problem> {
     looked.await.unwrap_or_else(panicked)
 }
 
-async fn remembered_or_proven(mut device: DeviceInfo, state: &Path, worker: &Path) -> Result<DeviceInfo, Problem> {
+/// A device with what it can really do, tried or remembered. May take some seconds the first time. One that fails is no
+/// error: its abilities say so.
+///
+/// # Errors
+/// `worker.not_started`.
+pub async fn proven(mut device: DeviceInfo, state: &Path, worker: &Path) -> Result<DeviceInfo, Problem> {
     if device.simulated {
         return Ok(device);
     }
@@ -92,6 +78,25 @@ async fn remembered_or_proven(mut device: DeviceInfo, state: &Path, worker: &Pat
         tracing::warn!(%error, "what the device can do could not be kept; it is tried again at the next start");
     }
     Ok(device)
+}
+
+/// Whether a device can now do what the scheduler calls an ability (`encode.h264`, `filter`): all trials of it pass.
+pub async fn is_sound(worker: &Path, device: &DeviceInfo, ability: &str) -> bool {
+    use crate::model::device::Verdict;
+    let (operation, codec) = ability.split_once('.').unwrap_or((ability, ""));
+    let known = |trial: &Trial| {
+        let claimed = device.ability(trial.operation, trial.codec, trial.depth);
+        claimed.is_none_or(|ability| !matches!(ability.verdict, Verdict::No { .. }))
+    };
+    let same = |trial: &Trial| trial.operation.name() == operation && (codec.is_empty() || trial.codec == codec);
+    let trials: Vec<_> = trials(device.kind).into_iter().filter(|trial| same(trial) && known(trial)).collect();
+    match prove(worker, device, &trials).await {
+        Ok(proof) => proof.abilities.iter().all(|ability| ability.verdict == Verdict::Works),
+        Err(problem) => {
+            tracing::warn!(device = %device.id, %problem, "a device could not be tried");
+            false
+        }
+    }
 }
 
 /// Whether a device does enough to be of use: the CPU encodes and decodes H.264; any other does anything at all.

@@ -10,6 +10,7 @@ use super::job::{self, Ended};
 use super::now_unix_ms;
 use super::queue::Queue;
 use super::settings::Settings;
+use crate::devices;
 use crate::model::JobId;
 use crate::model::classify::policy;
 use crate::model::device::{DeviceFault, DeviceId, DeviceInfo};
@@ -278,13 +279,21 @@ impl Engine {
         }
     }
 
-    /// A device that was set aside is to prove itself. It is taken at its word until there is a probe to ask: the next span
-    /// is the proof.
+    /// A device that was set aside is to prove itself, by the trial of the ability in a worker of its own. Of a simulated
+    /// one the next span is the proof.
     fn probe(&self, action: Action) {
-        if let Action::Probe { device, ability } = action {
-            let sound = self.fleet.of(device).is_some_and(|known| known.up);
-            let _ = self.to_self.send(ToEngine::Happened(Event::Probed { device, ability, sound }));
-        }
+        let Action::Probe { device, ability } = action else { return };
+        let known = self.fleet.of(device).filter(|known| known.up).map(|known| known.info.clone());
+        let (to_self, worker) = (self.to_self.clone(), self.settings.worker.clone());
+        tokio::spawn(async move {
+            let sound = match known {
+                Some(info) if info.simulated => true,
+                Some(info) => devices::is_sound(&worker, &info, &ability.0).await,
+                None => false,
+            };
+            // Fails only when the loop has ended.
+            let _ = to_self.send(ToEngine::Happened(Event::Probed { device, ability, sound }));
+        });
     }
 
     /// A device failed at something: what follows for the node. What follows for the job is up to it.

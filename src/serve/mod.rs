@@ -4,6 +4,7 @@
 //! clients are served. In the order of an end: clients are sent away, jobs are suspended, and what is stored is enough to
 //! go on from.
 
+mod devices;
 mod http;
 mod remover;
 mod wiring;
@@ -47,11 +48,15 @@ async fn serve(config: Config, settings: api::ApiSettings, stop: watch::Receiver
     let addresses = (local(&grpc, config.grpc.listen), local(&web, config.http.listen));
     let (node, buckets) = wiring::node(&config).await?;
     let (store, sinks, effects) = (Arc::clone(&node.store), node.sinks.clone(), Arc::clone(&node.effects));
+    let (worker, threads, simulated) = (node.worker.clone(), node.threads, node.simulated.clone());
     let (engine, ended) = Engine::start(node, None).await?;
     let (quit, quitting) = watch::channel(false);
     let remover = Arc::new(remover::Remover::new(sinks));
     let outbox = Outbox::new(store, wiring::outbox_settings(&config)?, remover)?.start(effects, quitting.clone());
     let expiry = tokio::spawn(expire(engine.clone(), quitting.clone()));
+    let (choice, state_dir) = (config.devices.clone(), config.state_dir.clone());
+    let lookout = devices::Lookout { engine: engine.clone(), choice, state_dir, worker, threads, simulated };
+    let lookout = tokio::spawn(lookout.run(quitting.clone()));
     let appliance: Arc<dyn Appliance> = Arc::new(engine.clone());
     let served = tokio::spawn(http::serve(web, Arc::clone(&appliance), told(stop.clone())));
     tracing::info!(grpc = %addresses.0, http = %addresses.1, "ready");
@@ -59,7 +64,7 @@ async fn serve(config: Config, settings: api::ApiSettings, stop: watch::Receiver
     wind_up(&engine, ended, config.shutdown.grace).await;
     // The one receiver that may be gone is that of a task that has ended by itself.
     let _ = quit.send(true);
-    for task in [outbox, expiry] {
+    for task in [outbox, expiry, lookout] {
         let _ = task.await;
     }
     let _ = served.await;

@@ -1,9 +1,10 @@
 //! From the configuration to the parts of the daemon.
 
+use super::devices;
 use crate::api::{ApiSettings, Rules, Tls, Token};
 use crate::buckets::{AllBuckets, BucketOptions};
 use crate::config::{Checksums, Config, Roots, S3Credentials, S3Store};
-use crate::dispatch::{Settings, Sinks, cpu_alone};
+use crate::dispatch::{Settings, Sinks};
 use crate::input::{Opener, OpenerOptions, Transport};
 use crate::model::{Fault, Problem};
 use crate::net::{self, AddressRules};
@@ -71,6 +72,7 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
     });
     let every = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u32);
     let threads = if config.threads == 0 { every } else { config.threads };
+    let (devices, simulated) = devices::at_start(&config.devices, threads).await?;
     let settings = Settings {
         store,
         effects: Arc::default(),
@@ -83,8 +85,8 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
         transport: Transport::Descriptor,
         worker: find_program()?,
         threads,
-        devices: cpu_alone(threads),
-        simulated: None,
+        devices,
+        simulated,
         spool: Some(state.join("spool")),
         spool_bytes_max: config.spool.bytes_max,
         uploads: UPLOADS,

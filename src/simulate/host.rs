@@ -2,10 +2,12 @@
 
 use super::spec::Simulated;
 use super::state::{State, Used};
+use crate::model::Problem;
 use crate::model::device::{DeviceId, DeviceInfo, Operation};
 use crate::model::simulated::{Call, Reply};
 use crate::wire::v1;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -23,6 +25,16 @@ impl Host {
     pub fn new(simulated: Simulated) -> Arc<Self> {
         let state = Mutex::new(State::new(simulated));
         Arc::new(Self { state, began: Instant::now(), workers: AtomicU64::new(0) })
+    }
+
+    /// The devices of a file.
+    ///
+    /// # Errors
+    /// `simulation.*`, as of [`super::load`].
+    pub async fn of_file(file: PathBuf) -> Result<Arc<Self>, Problem> {
+        let lost =
+            |_| Err(Problem::bug("internal.panic", "reading simulated devices panicked; report this with the log"));
+        Ok(Self::new(tokio::task::spawn_blocking(move || super::load(&file)).await.unwrap_or_else(lost)?))
     }
 
     /// What discovery would find.

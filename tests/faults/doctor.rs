@@ -76,11 +76,14 @@ async fn a_device_that_kills_every_process_is_given_up() {
 async fn what_works_is_remembered_and_not_tried_again() {
     let fake = FakeWorker::new("doctor-works");
     let state = fake.home.path().join("state");
-    let ready = || reelmill::devices::ready("cpu".parse().unwrap(), state.clone(), fake.program());
-    let first = ready().await.unwrap();
-    assert_eq!((first.len(), first[0].id.0.as_str(), fake.log().len()), (1, "cpu", 2));
-    assert!(first[0].abilities.iter().all(|ability| ability.verdict == Verdict::Works));
-    assert_eq!(ready().await.unwrap(), first);
+    let found = reelmill::devices::found(&"cpu".parse().unwrap()).await.unwrap().devices;
+    assert_eq!((found.len(), found[0].id.0.as_str()), (1, "cpu"));
+    let worker = fake.program();
+    let proven = || reelmill::devices::proven(found[0].clone(), &state, &worker);
+    let first = proven().await.unwrap();
+    assert_eq!(fake.log().len(), 2);
+    assert!(first.abilities.iter().all(|ability| ability.verdict == Verdict::Works));
+    assert_eq!(proven().await.unwrap(), first);
     // The third asked only what FFmpeg is.
     let log = fake.log();
     assert_eq!((log.len(), log[2].trim()), (3, "doctor"));

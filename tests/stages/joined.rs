@@ -55,7 +55,7 @@ fn planned(parts: &[Part<'_>], renditions: &str) -> (Work, Vec<Media>) {
         retry: Default::default(),
         expire_after_s: 0,
         labels: Default::default(),
-        deadline_unix_ms: 0,
+        deadline_unix_ms: None,
         fallback: Default::default(),
         devices: Vec::new(),
     };

@@ -1,0 +1,103 @@
+//! The devices of a node that serves: the CPU at once, accelerators once each has been tried, and again when one that was
+//! lost is back.
+//!
+//! A task of its own. Receives: nothing but time. Sends: the list of devices to the engine, whenever it has changed.
+//! Ends: when it is told to, or at once where the choice leaves nothing to look for.
+
+use crate::api::Appliance;
+use crate::devices::{self, Trial};
+use crate::dispatch::{Engine, cpu_alone};
+use crate::model::device::{DeviceId, DeviceInfo, DeviceKind, Operation, Verdict};
+use crate::model::{DeviceChoice, Problem};
+use crate::simulate;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often it is looked whether devices came, went or returned.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// What there is before anything was tried: the CPU, and what is only simulated.
+///
+/// # Errors
+/// `simulation.*` for a file of simulated devices that cannot be used.
+pub(super) async fn at_start(
+    choice: &DeviceChoice,
+    threads: u32,
+) -> Result<(Vec<DeviceInfo>, Option<Arc<simulate::Host>>), Problem> {
+    let mut all = cpu_alone(threads);
+    let DeviceChoice::Simulated(file) = choice.clone() else { return Ok((all, None)) };
+    let host = simulate::Host::of_file(file).await?;
+    all.extend(host.devices());
+    Ok((all, Some(host)))
+}
+
+/// What looks for devices.
+pub(super) struct Lookout {
+    pub(super) engine: Engine,
+    pub(super) choice: DeviceChoice,
+    pub(super) state_dir: PathBuf,
+    pub(super) worker: PathBuf,
+    pub(super) threads: u32,
+    pub(super) simulated: Option<Arc<simulate::Host>>,
+}
+
+impl Lookout {
+    /// Looks now, and again and again until it is told to end.
+    pub(super) async fn run(self, mut quitting: watch::Receiver<bool>) {
+        if self.choice == DeviceChoice::Cpu {
+            return;
+        }
+        let mut seen = BTreeSet::new();
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        loop {
+            tokio::select! {
+                _ = look.tick() => {}
+                _ = quitting.wait_for(|quit| *quit) => return,
+            }
+            tokio::select! {
+                looked = self.look(&mut seen) => if let Err(problem) = looked {
+                    tracing::warn!(%problem, "devices could not be looked for; they are in a minute");
+                },
+                _ = quitting.wait_for(|quit| *quit) => return,
+            }
+        }
+    }
+
+    async fn look(&self, seen: &mut BTreeSet<DeviceId>) -> Result<(), Problem> {
+        let found = match &self.simulated {
+            Some(host) => host.devices(),
+            None => devices::found(&self.choice).await?.devices,
+        };
+        let up: BTreeSet<_> = self.engine.status().devices.into_iter().map(|device| DeviceId(device.id)).collect();
+        let mut usable = Vec::new();
+        for device in found.into_iter().filter(|device| device.kind != DeviceKind::Cpu) {
+            let before = self.engine.status().devices.into_iter().find(|known| known.id == device.id.0);
+            if let Some(info) = before.and_then(|known| known.info) {
+                usable.push(info);
+                continue;
+            }
+            // One that was there before was lost: it has to prove itself anew, whatever is remembered of it.
+            let is_new = seen.insert(device.id.clone());
+            if is_new || self.simulated.is_some() || self.works_again(&device).await? {
+                usable.push(devices::proven(device, &self.state_dir, &self.worker).await?);
+            }
+        }
+        let now: BTreeSet<_> = usable.iter().map(|device| device.id.clone()).collect();
+        let others = up.iter().filter(|id| id.0 != DeviceKind::Cpu.name());
+        if others.ne(&now) {
+            let mut all = cpu_alone(self.threads);
+            all.extend(usable);
+            self.engine.set_devices(all);
+        }
+        Ok(())
+    }
+
+    async fn works_again(&self, device: &DeviceInfo) -> Result<bool, Problem> {
+        let trial = Trial { operation: Operation::Decode, codec: "h264", depth: 8 };
+        let proof = devices::prove(&self.worker, device, &[trial]).await?;
+        Ok(proof.abilities.iter().all(|ability| ability.verdict == Verdict::Works))
+    }
+}
