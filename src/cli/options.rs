@@ -90,7 +90,7 @@ impl PlanOptions {
     /// The devices of this machine that are meant.
     ///
     /// # Errors
-    /// `request.devices`.
+    /// `request.device`.
     pub(super) fn device_choice(&self) -> Result<DeviceChoice, Problem> {
         if self.devices.is_empty() {
             return Ok(DeviceChoice::Auto);
@@ -98,7 +98,7 @@ impl PlanOptions {
         let text = self.devices.join(",");
         text.parse().map_err(|_| {
             let allowed = DeviceChoice::allowed();
-            Problem::input("request.devices", format!("`{}` are no devices: write {allowed}", text.escape_debug()))
+            Problem::input("request.device", format!("`{}` are no devices: write {allowed}", text.escape_debug()))
                 .at("--devices")
         })
     }

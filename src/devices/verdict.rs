@@ -45,7 +45,7 @@ pub(super) fn of_failure(context: &Context<'_>, trial: &Trial, failure: &TrialFa
         let remedy = "give the user that reelmill runs as access to the device's node (its group, or --group-add)";
         return no("device.no_permission", format!("a worker may not open the device {node}"), remedy);
     }
-    let fault = DeviceFault::from_name(&failure.device_fault).or_else(|| fault(trial, failure));
+    let fault = DeviceFault::from_name(&failure.device_fault).or_else(|| fault(trial, failure, &lines));
     let no_engine = engines(context.device, trial.operation) == Some(0);
     match fault {
         Some(DeviceFault::Corrupt | DeviceFault::Truncated) | None => of_fault(context, fault, trial, failure),
@@ -141,9 +141,10 @@ fn too_old(context: &Context<'_>, lines: &[&str]) -> Verdict {
 }
 
 /// The fault that a code and its lines show, where the worker did not name one.
-fn fault(trial: &Trial, failure: &TrialFailure) -> Option<DeviceFault> {
+fn fault(trial: &Trial, failure: &TrialFailure, lines: &[&str]) -> Option<DeviceFault> {
+    let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
     let code = (failure.error != 0).then_some(failure.error);
-    let told = classify(trial.operation, code, &failure.lines, failure.after_first);
+    let told = classify(trial.operation, code, &lines, failure.after_first);
     // Whatever the code, a device that cannot be opened is not there for us.
     if failure.what == "open the device" && told.is_none_or(|fault| fault == DeviceFault::Unsupported) {
         return Some(DeviceFault::Missing);

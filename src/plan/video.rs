@@ -38,7 +38,8 @@ pub(super) fn plan(
         decode_threads: threads::decoder(node, spans, video.width, video.height),
         accelerator: None,
         memory: Memory::System,
-        source: Some(SourcePictures {
+        // Parts of a joined source are of many kinds: the CPU decodes them and brings them to one look.
+        source: source.joined.is_none().then(|| SourcePictures {
             codec: stream.codec.clone(),
             video: VideoFacts { key_frames: Vec::new(), ..video.clone() },
         }),

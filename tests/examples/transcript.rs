@@ -183,6 +183,10 @@ fn canonical(output: &str) -> String {
 }
 
 fn masked(line: &str) -> String {
+    // How much a span holds depends on the machine.
+    if let Some((before, _)) = line.split_once("; holds ") {
+        return format!("{before}; holds …");
+    }
     let member = line.trim_start().strip_prefix('"').and_then(|rest| rest.split_once("\": "));
     let Some((_, value)) = member.filter(|(name, value)| VARYING.contains(name) && !value.starts_with(['{', '[']))
     else {

@@ -67,7 +67,7 @@ pub(super) struct Daemon {
 
 /// An address as `serve --grpc` takes it is one without TLS.
 fn with_scheme(endpoint: String) -> String {
-    if endpoint.is_empty() || endpoint.contains("://") { endpoint } else { format!("http://{endpoint}") }
+    if endpoint.contains(':') && !endpoint.contains("://") { format!("http://{endpoint}") } else { endpoint }
 }
 
 impl ClientOptions {
