@@ -134,7 +134,11 @@ impl Job {
         let plan = &plan.works[self.parts[index].work].plan;
         self.parts[index].ran = None;
         let state = &self.groups[group];
-        let Some(way) = state.ways.get(choice as usize).cloned() else { return Ok(Ok(plan.clone())) };
+        let Some(way) = state.ways.get(choice as usize).cloned() else {
+            let plan = plan.clone();
+            self.note_start(index, &Placement::default(), "sound is made by the CPU").await?;
+            return Ok(Ok(plan));
+        };
         let fleet = self.shown.devices.now();
         let info = device.and_then(|number| fleet.of(number)).map(|known| &known.info);
         let placement = Placement { device: info.map(|info| info.id.clone()), ..way.placement.clone() };

@@ -150,6 +150,8 @@ fn encoder(kind: DeviceKind, codec: &str) -> (String, Vec<(String, String)>) {
             "libvpx-vp9".to_owned(),
             &[("deadline", "realtime"), ("cpu-used", "8"), ("b", "4000000"), ("threads", "1")],
         ),
+        // Its closed groups, which every encoder here makes, go with no search for scene changes.
+        (_, "mpeg2video") => ("mpeg2video".to_owned(), &[("b", "6000000"), ("sc_threshold", "1000000000")]),
         (_, codec) => (codec.to_owned(), &[("b", "6000000")]),
     };
     (name, options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
