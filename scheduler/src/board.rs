@@ -1,6 +1,7 @@
 //! Which lists of choices are waited with, and which of those may fit now. A list that did not fit is not looked at again
 //! until something of what it needs is free.
 
+use crate::bits::Bits;
 use crate::fleet::Fleet;
 use crate::share::Share;
 use crate::vector::Dimension;
@@ -17,7 +18,7 @@ pub(crate) struct Board {
     /// The same by the number of each kind that they name.
     by_kind: Vec<BTreeSet<u32>>,
     /// By class, those that some job of the class waits with and that may fit.
-    pub(crate) open: [BTreeSet<u32>; 3],
+    pub(crate) open: [Bits; 3],
     /// Counts up with each change of what there is in all.
     pub(crate) version: u64,
     /// Those that did not fit, by the time since when none was started, ms.
@@ -63,7 +64,7 @@ impl Board {
         let Some(shape) = self.shapes.get_mut(id) else { return };
         shape.waiting[class] -= 1;
         if shape.waiting[class] == 0 {
-            self.open[class].remove(&id);
+            self.open[class].remove(id);
         }
         if shape.waiting == [0; 3]
             && let Some(since) = shape.blocked_since.take()
@@ -87,24 +88,23 @@ impl Board {
             shape.blocked_since = Some(now);
             self.blocked.insert((now, id));
         }
-        self.open[class].remove(&id);
+        self.open[class].remove(id);
     }
 
     /// Leaves out what no longer fits since something was started, without finding out anew what it lacks: much may have
     /// fitted into the room that one has taken.
     pub(crate) fn prune(&mut self, class: usize, fleet: &Fleet, host: &Share, now: u64) {
-        let (shapes, blocked) = (&mut self.shapes, &mut self.blocked);
-        self.open[class].retain(|id| {
-            let Some(shape) = shapes.get_mut(*id) else { return false };
+        for id in self.open[class].iter().collect::<Vec<_>>() {
+            let Some(shape) = self.shapes.get_mut(id) else { continue };
             if shape.lacks[class].is_none() || shape.still_fits(class, fleet, host) {
-                return true;
+                continue;
             }
             if shape.blocked_since.is_none() {
                 shape.blocked_since = Some(now);
-                blocked.insert((now, *id));
+                self.blocked.insert((now, id));
             }
-            false
-        });
+            self.open[class].remove(id);
+        }
     }
 
     /// A job with the list was started.

@@ -34,6 +34,7 @@
 //! something of what it needs is free (`board`); devices with room are found by a tree (`rooms`).
 #![forbid(unsafe_code)]
 
+mod bits;
 mod board;
 mod breaker;
 mod choice;

@@ -3,10 +3,10 @@
 //! the same class or a lower one it is as if it were held already. Higher classes are not delayed by it; those rise who
 //! wait.
 
+use crate::bits::Bits;
 use crate::event::Action;
 use crate::scheduler::Scheduler;
 use crate::way::Way;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// So many devices are compared for the one on which room is to be had soonest.
@@ -67,7 +67,7 @@ impl Scheduler {
                 let others = |id| self.withheld_host(id, class).saturating_sub(own(id));
                 self.pool.host.lacks(&held.way.host, others).is_none()
             };
-            let next = if fits { self.queue.next(class, &BTreeSet::from([shape]), now) } else { None };
+            let next = fits.then(|| self.queue.next(class, &Bits::of(shape), now)).flatten();
             let Some(job) = next else {
                 at += 1;
                 continue;
