@@ -20,8 +20,9 @@ pub(crate) struct Taken {
 }
 
 impl Scheduler {
-    /// The first way of a list that fits, and the device for it; otherwise what the first one lacks. Changes nothing.
-    pub(crate) fn choose(&self, id: u32, class: usize, now: u64) -> Result<Taken, Lack> {
+    /// The first way of a list that fits, and the device for it; otherwise what the first one lacks. Changes nothing;
+    /// `searched` takes the needs for which no device has room.
+    pub(crate) fn choose(&self, id: u32, class: usize, now: u64, searched: &mut Vec<u32>) -> Result<Taken, Lack> {
         let nothing = || Lack { dimension: DEVICE, host_short: Vec::new(), held_back: None };
         let Some(shape) = self.board.shapes.get(id) else { return Err(nothing()) };
         let mut lack: Option<Lack> = None;
@@ -36,14 +37,14 @@ impl Scheduler {
             if let Some(short) = self.pool.host.lacks(&way.host, |id| self.withheld_host(id, class)) {
                 blocked(self.pool.dimensions.name(short).cloned().unwrap_or(DEVICE));
                 // Where no device has room either, it is looked at again when one has.
-                if way.kind.is_none() || self.device_for(way, &shape.fits[class], class).is_some() {
+                if way.kind.is_none() || self.device_for(way, &shape.fits[class], class, searched).is_some() {
                     lack.iter_mut().for_each(|lack| lack.host_short.push(index));
                 }
                 continue;
             }
             let slot = match way.kind {
                 None => None,
-                Some(_) => match self.device_for(way, &shape.fits[class], class) {
+                Some(_) => match self.device_for(way, &shape.fits[class], class, searched) {
                     Some(slot) => Some(slot),
                     None => {
                         blocked(self.pool.fleet.lack(way).unwrap_or(DEVICE));
@@ -69,13 +70,18 @@ impl Scheduler {
 
     /// High work gets the emptiest device, other work fills one up, so that whole devices stay free. Never by how fast a
     /// device was lately: one that fails at once is the fastest of all.
-    fn device_for(&self, way: &Way, candidates: &Candidates, class: usize) -> Option<u32> {
+    fn device_for(&self, way: &Way, candidates: &Candidates, class: usize, searched: &mut Vec<u32>) -> Option<u32> {
         let prefer = if class == 0 { Prefer::Emptiest } else { Prefer::Fullest };
         let may = |slot: u32, device: &Slot| !device.reserved || self.leaves_room(slot, device, way, class);
         match candidates {
             Candidates::Nowhere => None,
             Candidates::On(slots) => self.pool.fleet.find_among(slots, way, prefer, may),
-            Candidates::Anywhere => self.pool.fleet.find(way, prefer, may),
+            Candidates::Anywhere if self.board.shapes.needs.is_nowhere(way, class) => None,
+            Candidates::Anywhere => {
+                let found = self.pool.fleet.find(way, prefer, may);
+                searched.extend(way.need.filter(|_| found.is_none()));
+                found
+            }
         }
     }
 

@@ -34,14 +34,14 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// Whether nothing that a way relies on is set aside.
-    pub(crate) fn is_sound_for(&self, way: &Way) -> bool {
-        self.aside.is_empty() || way.abilities.iter().all(|ability| !self.aside.contains(ability))
+    /// Whether none of these abilities is set aside.
+    pub(crate) fn is_sound_for(&self, abilities: &[u32]) -> bool {
+        self.aside.is_empty() || abilities.iter().all(|ability| !self.aside.contains(ability))
     }
 
     /// Whether a way fits now, if nothing is kept free for others.
     pub(crate) fn fits(&self, way: &Way) -> bool {
-        self.up && Some(self.kind) == way.kind && self.share.fits(&way.device) && self.is_sound_for(way)
+        self.up && Some(self.kind) == way.kind && self.share.fits(&way.device) && self.is_sound_for(&way.abilities)
     }
 }
 
@@ -273,8 +273,10 @@ impl Fleet {
         let kind = self.kinds.get(way.kind? as usize)?;
         let nowhere = way.device.iter().find(|(id, amount)| kind.rooms.most(*id as usize + 1) < *amount);
         let first = || {
-            let sound =
-                kind.slots().filter_map(|slot| self.slot(slot)).find(|slot| slot.up && slot.is_sound_for(way))?;
+            let sound = kind
+                .slots()
+                .filter_map(|slot| self.slot(slot))
+                .find(|slot| slot.up && slot.is_sound_for(&way.abilities))?;
             let lacks = sound.share.lacks(&way.device, |_| 0);
             lacks.or(way.device.first().map(|(id, _)| *id))
         };

@@ -44,6 +44,7 @@ mod fleet;
 mod health;
 mod job;
 mod names;
+mod needs;
 mod outlook;
 mod place;
 mod policy;

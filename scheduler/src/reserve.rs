@@ -89,7 +89,9 @@ impl Scheduler {
             let class = shape.and_then(|shape| shape.waiting.iter().position(|waiting| *waiting > 0));
             let is_possible = match held.slot {
                 Some(slot) => self.pool.fleet.slot(slot).is_some_and(|device| {
-                    device.up && device.is_sound_for(&held.way) && device.share.exceeded_by(&held.way.device).is_none()
+                    device.up
+                        && device.is_sound_for(&held.way.abilities)
+                        && device.share.exceeded_by(&held.way.device).is_none()
                 }),
                 None => true,
             };
@@ -147,7 +149,10 @@ impl Scheduler {
         let from = self.reserve_turn % kind.slots().count().max(1);
         let some = kind.slots().skip(from).chain(kind.slots().take(from));
         let able = some.filter_map(|slot| Some((slot, self.pool.fleet.slot(slot)?))).filter(|(_, device)| {
-            device.up && !device.reserved && device.is_sound_for(way) && device.share.exceeded_by(&way.device).is_none()
+            device.up
+                && !device.reserved
+                && device.is_sound_for(&way.abilities)
+                && device.share.exceeded_by(&way.device).is_none()
         });
         let missing = |share: &crate::share::Share| -> u64 {
             let parts = way.device.iter().map(|(dimension, amount)| {

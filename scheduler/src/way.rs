@@ -3,6 +3,7 @@
 use crate::choice::{Choice, Group};
 use crate::fleet::{Fleet, Slot};
 use crate::names::Names;
+use crate::needs::Needs;
 use crate::share::{Amounts, Share};
 use crate::vector::{Dimension, Vector};
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ pub(crate) struct Way {
     pub(crate) kind: Option<u32>,
     pub(crate) abilities: Vec<u32>,
     pub(crate) device: Amounts,
+    /// The number of what it needs of a device.
+    pub(crate) need: Option<u32>,
     pub(crate) host: Amounts,
     pub(crate) device_vector: Vector,
     pub(crate) host_vector: Vector,
@@ -197,6 +200,7 @@ pub(crate) struct Shapes {
     list: Vec<Option<Shape>>,
     vacant: Vec<u32>,
     keys: BTreeMap<Vec<u64>, u32>,
+    pub(crate) needs: Needs,
 }
 
 impl Shapes {
@@ -211,8 +215,13 @@ impl Shapes {
     /// The list of a group's choices. Counted: to be let go of as often as it was taken.
     pub(crate) fn of_group(&mut self, group: &Group, hosts: &mut Names<Dimension>, fleet: &mut Fleet) -> u32 {
         let quickest = group.choices.iter().map(|choice| choice.run_ms).filter(|ms| *ms > 0).min().unwrap_or(0);
-        let ways = (0..).zip(&group.choices).map(|(number, choice)| way(number, choice, quickest, hosts, fleet));
-        self.of_ways(ways.map(Arc::new).collect())
+        let ways = (0..).zip(&group.choices).map(|(number, choice)| {
+            let mut way = way(number, choice, quickest, hosts, fleet);
+            way.need = way.kind.map(|kind| self.needs.id(kind, &way.device, &way.abilities));
+            Arc::new(way)
+        });
+        let ways = ways.collect();
+        self.of_ways(ways)
     }
 
     /// What is left of a list for a group that keeps to an identity.
@@ -231,9 +240,10 @@ impl Shapes {
         let Some(shape) = self.get_mut(id) else { return };
         shape.groups -= 1;
         if shape.groups == 0 {
-            let key = std::mem::take(&mut shape.key);
-            self.keys.remove(&key);
-            self.list[id as usize] = None;
+            if let Some(shape) = self.list[id as usize].take() {
+                self.keys.remove(&shape.key);
+                self.needs.let_go(id, shape.ways.iter().map(Arc::as_ref));
+            }
             self.vacant.push(id);
         }
     }
@@ -252,6 +262,7 @@ impl Shapes {
             self.list.push(None);
         }
         self.keys.insert(key.clone(), id);
+        self.needs.used(id, ways.iter().map(Arc::as_ref));
         let mut kinds: Vec<u32> = ways.iter().filter_map(|way| way.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
@@ -293,6 +304,7 @@ fn way(number: u32, choice: &Choice, quickest: u64, hosts: &mut Names<Dimension>
         abilities: choice.abilities.iter().map(|ability| fleet.abilities.id(ability)).collect(),
         // A choice without a device holds nothing of one.
         device: if choice.kind.is_some() { amounts(&mut fleet.dimensions, &choice.device) } else { Vec::new() },
+        need: None,
         host: amounts(hosts, &choice.host),
         device_vector: if choice.kind.is_some() { choice.device.clone() } else { Vector::default() },
         host_vector: choice.host.clone(),
