@@ -122,7 +122,7 @@ impl Board {
     pub(crate) fn room_on(&mut self, slot: u32, fleet: &Fleet, host: &Share) {
         let Some(device) = fleet.slot(slot) else { return };
         let mut gained = Bits::default();
-        self.shapes.needs.gained(device, &mut gained);
+        self.shapes.needs.gained(slot, device, fleet, &mut gained);
         for id in gained.iter() {
             let Some(shape) = self.shapes.get_mut(id).filter(|shape| shape.is_known) else { continue };
             if shape.device_gained(slot, device, fleet, host) {

@@ -76,9 +76,12 @@ impl Scheduler {
         match candidates {
             Candidates::Nowhere => None,
             Candidates::On(slots) => self.pool.fleet.find_among(slots, way, prefer, may),
-            Candidates::Anywhere if self.board.shapes.needs.is_nowhere(way, class) => None,
             Candidates::Anywhere => {
-                let found = self.pool.fleet.find(way, prefer, may);
+                let found = match self.board.shapes.needs.fits(way, class) {
+                    Candidates::Nowhere => None,
+                    Candidates::On(slots) => self.pool.fleet.find_among(slots, way, prefer, may),
+                    Candidates::Anywhere => self.pool.fleet.find(way, prefer, may),
+                };
                 searched.extend(way.need.filter(|_| found.is_none()));
                 found
             }

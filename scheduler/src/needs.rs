@@ -2,9 +2,9 @@
 //! all of them; and when a device has more room, each need is looked at once.
 
 use crate::bits::Bits;
-use crate::fleet::Slot;
+use crate::fleet::{Fleet, Slot};
 use crate::share::Amounts;
-use crate::way::Way;
+use crate::way::{Candidates, Way};
 use std::collections::BTreeMap;
 
 /// A need, shared by every way that has the same.
@@ -15,8 +15,8 @@ pub(crate) struct Need {
     kind: u32,
     /// The lists of choices with such a way.
     users: Bits,
-    /// By class: no device has room for it that is not kept free for others.
-    nowhere: [bool; 3],
+    /// By class, which devices may have room for it that is not kept free for others.
+    fits: [Candidates; 3],
 }
 
 /// Every need of some list of choices.
@@ -40,7 +40,13 @@ impl Needs {
             self.list.push(None);
         }
         let (amounts, abilities) = (key.1.clone(), key.2.clone());
-        self.list[id as usize] = Some(Need { amounts, abilities, kind, users: Bits::default(), nowhere: [false; 3] });
+        self.list[id as usize] = Some(Need {
+            amounts,
+            abilities,
+            kind,
+            users: Bits::default(),
+            fits: [Candidates::Anywhere, Candidates::Anywhere, Candidates::Anywhere],
+        });
         if self.by_kind.len() <= kind as usize {
             self.by_kind.resize(kind as usize + 1, Vec::new());
         }
@@ -73,21 +79,21 @@ impl Needs {
         }
     }
 
-    /// Whether it is known that no device has room for a way.
-    pub(crate) fn is_nowhere(&self, way: &Way, class: usize) -> bool {
+    /// Which devices may have room for a way.
+    pub(crate) fn fits(&self, way: &Way, class: usize) -> &Candidates {
         let need = way.need.and_then(|id| self.list.get(id as usize)?.as_ref());
-        need.is_some_and(|need| need.nowhere[class])
+        need.map_or(&Candidates::Anywhere, |need| &need.fits[class])
     }
 
-    /// All devices were searched in vain.
+    /// All that may have room were searched in vain.
     pub(crate) fn searched(&mut self, id: u32, class: usize) {
         if let Some(Some(need)) = self.list.get_mut(id as usize) {
-            need.nowhere[class] = true;
+            need.fits[class] = Candidates::Nowhere;
         }
     }
 
     /// A device may have more room: adds the lists of choices of which a way fits there now.
-    pub(crate) fn gained(&mut self, device: &Slot, shapes: &mut Bits) {
+    pub(crate) fn gained(&mut self, slot: u32, device: &Slot, fleet: &Fleet, shapes: &mut Bits) {
         if !device.up {
             return;
         }
@@ -95,7 +101,12 @@ impl Needs {
         for id in of_kind {
             let Some(Some(need)) = self.list.get_mut(*id as usize) else { continue };
             if device.share.fits(&need.amounts) && device.is_sound_for(&need.abilities) {
-                need.nowhere = [false; 3];
+                let (amounts, abilities) = (&need.amounts, &need.abilities);
+                let still = |slot: &u32| {
+                    let device = fleet.slot(*slot).filter(|device| device.up);
+                    device.is_some_and(|device| device.share.fits(amounts) && device.is_sound_for(abilities))
+                };
+                need.fits.iter_mut().for_each(|candidates| candidates.add_to(slot, still));
                 shapes.join(&need.users);
             }
         }

@@ -49,6 +49,16 @@ pub(crate) enum Candidates {
 const CANDIDATES_MAX: usize = 8;
 
 impl Candidates {
+    /// Adds one; where there are many, those that no longer fit are left out before.
+    pub(crate) fn add_to(&mut self, slot: u32, still_fits: impl Fn(&u32) -> bool) {
+        if let Self::On(slots) = self
+            && slots.len() >= CANDIDATES_MAX
+        {
+            slots.retain(still_fits);
+        }
+        self.add(slot);
+    }
+
     pub(crate) fn add(&mut self, slot: u32) {
         match self {
             Self::Anywhere => {}
@@ -165,14 +175,7 @@ impl Shape {
         if gained {
             let ways = &self.ways;
             let fits = |slot: &u32| fleet.slot(*slot).is_some_and(|device| ways.iter().any(|way| device.fits(way)));
-            for candidates in &mut self.fits {
-                if let Candidates::On(slots) = candidates
-                    && slots.len() >= CANDIDATES_MAX
-                {
-                    slots.retain(fits);
-                }
-                candidates.add(slot);
-            }
+            self.fits.iter_mut().for_each(|candidates| candidates.add_to(slot, fits));
         }
         gained
     }
