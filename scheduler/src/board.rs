@@ -126,7 +126,11 @@ impl Board {
         for id in gained.iter() {
             let Some(shape) = self.shapes.get_mut(id).filter(|shape| shape.is_known) else { continue };
             if shape.device_gained(slot, device, fleet, host) {
-                for class in (0..3).filter(|class| shape.waiting[*class] > 0) {
+                let is_left = |class: usize| {
+                    let held = shape.held_back[class].filter(|held| held.is_left_on(device.kind));
+                    held.is_some_and(|held| held.is_better(fleet, class))
+                };
+                for class in (0..3).filter(|class| shape.waiting[*class] > 0 && !is_left(*class)) {
                     self.open[class].insert(id);
                 }
             }
@@ -135,6 +139,11 @@ impl Board {
             }
         }
         // With a lease less on the better kind it is another reckoning.
+        self.reconsider(fleet);
+    }
+
+    /// Looks again at what is not taken for the sake of something better.
+    pub(crate) fn reconsider(&mut self, fleet: &Fleet) {
         for id in self.held.iter().collect::<Vec<_>>() {
             let Some(shape) = self.shapes.get_mut(id) else {
                 self.held.remove(id);

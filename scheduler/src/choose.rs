@@ -5,7 +5,7 @@ use crate::fleet::{Prefer, Slot};
 use crate::reserve::Reservation;
 use crate::scheduler::Scheduler;
 use crate::vector::Dimension;
-use crate::way::{Candidates, Held, Way};
+use crate::way::{Better, Candidates, Held, Way};
 use std::sync::Arc;
 
 /// What a span waits for when there is no device of the kind, or each is set aside.
@@ -53,12 +53,11 @@ impl Scheduler {
                     }
                 },
             };
-            let held = |better: &&Way| {
-                let (kind, better_pace) = (better.kind?, better.pace);
-                Some(Held { way: index, slot, pace: way.pace, kind, better_pace })
-            };
-            let mut better = awaited.iter().filter_map(held).filter(|_| !waits_long);
-            if let Some(held) = better.find(|held| held.ends_sooner(&self.pool.fleet, class)) {
+            let held = |by| Held { way: index, slot, kind: way.kind, pace: way.pace, by };
+            let others = (!awaited.is_empty() && shape.is_ill_suited(way)).then(|| held(Better::Others));
+            let kinds = awaited.iter().filter_map(|better| Some(held(Better::Kind(better.kind?, better.pace))));
+            let mut better = others.into_iter().chain(kinds).filter(|_| !waits_long);
+            if let Some(held) = better.find(|held| held.is_better(&self.pool.fleet, class)) {
                 lack.iter_mut().for_each(|lack| lack.held_back = lack.held_back.or(Some(held)));
                 continue;
             }

@@ -182,9 +182,23 @@ impl Scheduler {
 
     fn count_kinds(&mut self, place: Place, more: bool) {
         let Some(shape) = self.board.shapes.get(place.shape) else { return };
+        let fleet = &mut self.pool.fleet;
         for kind in &shape.kinds {
-            let waiting = &mut self.pool.fleet.kinds[*kind as usize].waiting[place.class];
+            let waiting = &mut fleet.kinds[*kind as usize].waiting[place.class];
             *waiting = if more { *waiting + 1 } else { *waiting - 1 };
+        }
+        let mut last = false;
+        for kind in &shape.suited {
+            let by_class = match kind {
+                Some(kind) => &mut fleet.kinds[*kind as usize].suited,
+                None => &mut fleet.host_suited,
+            };
+            let suited = &mut by_class[place.class];
+            *suited = if more { *suited + 1 } else { *suited - 1 };
+            last |= *suited == 0;
+        }
+        if last {
+            self.board.reconsider(&self.pool.fleet);
         }
     }
 

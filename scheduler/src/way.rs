@@ -79,24 +79,42 @@ pub(crate) struct Held {
     /// The index of the way, and where it fits.
     pub(crate) way: usize,
     pub(crate) slot: Option<u32>,
+    /// The kind of the way.
+    pub(crate) kind: Option<u32>,
     pub(crate) pace: u64,
-    /// The kind that is waited for, and how long the better way takes on it.
-    pub(crate) kind: u32,
-    pub(crate) better_pace: u64,
+    pub(crate) by: Better,
+}
+
+/// What is better than to take a way that fits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Better {
+    /// To wait for this kind, on which a way of the same list takes so long.
+    Kind(u32, u64),
+    /// To leave the room to others who wait and whom it suits, and to take what they leave.
+    Others,
 }
 
 impl Held {
+    /// Whether room on devices of a kind is left to others.
+    pub(crate) fn is_left_on(&self, kind: u32) -> bool {
+        self.by == Better::Others && self.kind == Some(kind)
+    }
+
     /// Whether waiting for the better device still ends sooner. The wait is reckoned from the leases that run on the
     /// better kind, which end evenly over the time that one takes, and from those who wait for the kind in this class or
     /// a higher one: with `l` leases and `w` waiting, `w / l` of that time. Where no lease runs none will end, so nobody
-    /// waits.
-    pub(crate) fn ends_sooner(&self, fleet: &Fleet, class: usize) -> bool {
-        let Some(kind) = fleet.kinds.get(self.kind as usize) else { return false };
-        if self.better_pace == 0 || self.pace == 0 || kind.leases == 0 {
+    /// waits. Room is left to others for as long as one of them waits in this class or a higher one.
+    pub(crate) fn is_better(&self, fleet: &Fleet, class: usize) -> bool {
+        let (kind, better_pace) = match self.by {
+            Better::Kind(kind, pace) => (kind, pace),
+            Better::Others => return fleet.suited(self.kind, class) > 0,
+        };
+        let Some(kind) = fleet.kinds.get(kind as usize) else { return false };
+        if better_pace == 0 || self.pace == 0 || kind.leases == 0 {
             return false;
         }
         let waiting: u64 = kind.waiting[..=class].iter().sum();
-        self.pace.saturating_mul(kind.leases) > self.better_pace.saturating_mul(waiting + kind.leases)
+        self.pace.saturating_mul(kind.leases) > better_pace.saturating_mul(waiting + kind.leases)
     }
 }
 
@@ -107,6 +125,10 @@ pub(crate) struct Shape {
     pub(crate) ways: Vec<Arc<Way>>,
     /// The kinds among them.
     pub(crate) kinds: Vec<u32>,
+    /// Those whom it suits, `None` for the host alone: on which it takes not much longer than on the quickest of all.
+    pub(crate) suited: Vec<Option<u32>>,
+    /// The pace of its quickest way.
+    quickest: u64,
     groups: u32,
     /// Whether the board keeps up with it.
     pub(crate) is_known: bool,
@@ -126,9 +148,14 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// Whether a way takes so much longer than the quickest that room for it is better left to those whom it suits.
+    pub(crate) fn is_ill_suited(&self, way: &Way) -> bool {
+        way.pace * 2 > self.quickest * 3
+    }
+
     /// Looks again at a way that was not taken for the sake of a better one. Whether it may be taken now.
     pub(crate) fn reconsider(&mut self, class: usize, fleet: &Fleet) -> bool {
-        let Some(held) = self.held_back[class].filter(|held| !held.ends_sooner(fleet, class)) else { return false };
+        let Some(held) = self.held_back[class].filter(|held| !held.is_better(fleet, class)) else { return false };
         self.held_back[class] = None;
         let way = self.ways.get(held.way);
         let still_fits = |slot| fleet.slot(slot).is_some_and(|device| way.is_some_and(|way| device.fits(way)));
@@ -269,10 +296,17 @@ impl Shapes {
         let mut kinds: Vec<u32> = ways.iter().filter_map(|way| way.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
+        let quickest = ways.iter().map(|way| way.pace).min().unwrap_or(0);
+        let suits = |way: &&Arc<Way>| way.pace > 0 && way.pace * 4 <= quickest * 5;
+        let mut suited: Vec<Option<u32>> = ways.iter().filter(suits).map(|way| way.kind).collect();
+        suited.sort_unstable();
+        suited.dedup();
         self.list[id as usize] = Some(Shape {
             key,
             ways,
             kinds,
+            suited,
+            quickest,
             groups: 1,
             is_known: false,
             waiting: [0; 3],
