@@ -2,7 +2,6 @@
 
 use crate::board::Lack;
 use crate::fleet::{Prefer, Slot};
-use crate::reserve::Reservation;
 use crate::scheduler::Scheduler;
 use crate::vector::Dimension;
 use crate::way::{Better, Candidates, Held, Way};
@@ -54,7 +53,8 @@ impl Scheduler {
                 },
             };
             let held = |by| Held { way: index, slot, kind: way.kind, pace: way.pace, by };
-            let others = (!awaited.is_empty() && shape.is_ill_suited(way)).then(|| held(Better::Others));
+            let others =
+                shape.ways[..index].iter().any(|other| way.is_ill_suited_beside(other)).then(|| held(Better::Others));
             let kinds = awaited.iter().filter_map(|better| Some(held(Better::Kind(better.kind?, better.pace))));
             let mut better = others.into_iter().chain(kinds).filter(|_| !waits_long);
             if let Some(held) = better.find(|held| held.is_better(&self.pool.fleet, class)) {
@@ -97,8 +97,7 @@ impl Scheduler {
 
     /// How much of the host is kept free for others, who are of this class or a higher one.
     pub(crate) fn withheld_host(&self, id: u32, class: usize) -> u64 {
-        let binding = self.reservations.iter().filter(|held| held.class <= class);
-        binding.map(|held: &Reservation| amount(&held.way.host, id)).sum()
+        self.kept_host[class].get(id as usize).copied().unwrap_or(0)
     }
 }
 

@@ -47,6 +47,7 @@ impl Scheduler {
                     device.reserved = true;
                 }
                 self.reservations.push(reservation);
+                self.count_kept();
                 self.reserve_turn = self.reserve_turn.wrapping_add(COMPARED_MAX);
             }
         }
@@ -99,7 +100,10 @@ impl Scheduler {
             match class {
                 // A job that waits with it may have risen, or gone.
                 Some(class) if is_possible && is_current && self.pool.host.exceeded_by(&held.way.host).is_none() => {
-                    self.reservations[at].class = class;
+                    if self.reservations[at].class != class {
+                        self.reservations[at].class = class;
+                        self.count_kept();
+                    }
                     at += 1;
                 }
                 _ => {
@@ -109,9 +113,26 @@ impl Scheduler {
         }
     }
 
+    /// Adds up what is kept of the host.
+    fn count_kept(&mut self) {
+        self.kept_host.iter_mut().for_each(Vec::clear);
+        for held in &self.reservations {
+            for kept in &mut self.kept_host[held.class..] {
+                for (id, amount) in &held.way.host {
+                    let at = *id as usize;
+                    if kept.len() <= at {
+                        kept.resize(at + 1, 0);
+                    }
+                    kept[at] = kept[at].saturating_add(*amount);
+                }
+            }
+        }
+    }
+
     /// What was kept is free for all.
     fn give_up(&mut self, at: usize) -> Reservation {
         let held = self.reservations.remove(at);
+        self.count_kept();
         if let Some(slot) = held.slot {
             if let Some(device) = self.pool.fleet.slot_mut(slot) {
                 device.reserved = false;

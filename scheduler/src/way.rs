@@ -94,6 +94,13 @@ pub(crate) enum Better {
     Others,
 }
 
+impl Way {
+    /// Whether it takes so much longer than another one that room for it is better left to those whom it suits.
+    pub(crate) fn is_ill_suited_beside(&self, other: &Self) -> bool {
+        other.pace > 0 && self.pace * 2 > other.pace * 3
+    }
+}
+
 impl Held {
     /// Whether room on devices of a kind is left to others.
     pub(crate) fn is_left_on(&self, kind: u32) -> bool {
@@ -127,8 +134,6 @@ pub(crate) struct Shape {
     pub(crate) kinds: Vec<u32>,
     /// Those whom it suits, `None` for the host alone: on which it takes not much longer than on the quickest of all.
     pub(crate) suited: Vec<Option<u32>>,
-    /// The pace of its quickest way.
-    quickest: u64,
     groups: u32,
     /// Whether the board keeps up with it.
     pub(crate) is_known: bool,
@@ -148,11 +153,6 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Whether a way takes so much longer than the quickest that room for it is better left to those whom it suits.
-    pub(crate) fn is_ill_suited(&self, way: &Way) -> bool {
-        way.pace * 2 > self.quickest * 3
-    }
-
     /// Looks again at a way that was not taken for the sake of a better one. Whether it may be taken now.
     pub(crate) fn reconsider(&mut self, class: usize, fleet: &Fleet) -> bool {
         let Some(held) = self.held_back[class].filter(|held| !held.is_better(fleet, class)) else { return false };
@@ -306,7 +306,6 @@ impl Shapes {
             ways,
             kinds,
             suited,
-            quickest,
             groups: 1,
             is_known: false,
             waiting: [0; 3],
