@@ -1,6 +1,7 @@
 //! Which lists of choices are waited with, and which of those may fit now. A list that did not fit is not looked at again
 //! until something of what it needs is free.
 
+use crate::bits::Bits;
 use crate::fleet::Fleet;
 use crate::share::Share;
 use crate::vector::Dimension;
@@ -13,13 +14,15 @@ pub(crate) struct Board {
     pub(crate) shapes: Shapes,
     /// Those that some job has waited with. What is known of them is kept up to date while any job has them, waiting or
     /// not, since to find it out anew takes a search.
-    pub(crate) known: BTreeSet<u32>,
-    /// The same by the number of each kind that they name.
-    by_kind: Vec<BTreeSet<u32>>,
+    pub(crate) known: Bits,
     /// By class, those that some job of the class waits with and that may fit.
-    pub(crate) open: [BTreeSet<u32>; 3],
+    pub(crate) open: [Bits; 3],
     /// Counts up with each change of what there is in all.
     pub(crate) version: u64,
+    /// Those with a way that is not taken for the sake of a better one.
+    held: Bits,
+    /// Those with a way for which the host had too little.
+    short: Bits,
     /// Those that did not fit, by the time since when none was started, ms.
     pub(crate) blocked: BTreeSet<(u64, u32)>,
 }
@@ -41,13 +44,6 @@ impl Board {
         let Some(shape) = self.shapes.get_mut(id) else { return };
         if !shape.is_known {
             shape.is_known = true;
-            for kind in &shape.kinds {
-                let at = *kind as usize;
-                if self.by_kind.len() <= at {
-                    self.by_kind.resize(at + 1, BTreeSet::new());
-                }
-                self.by_kind[at].insert(id);
-            }
             self.known.insert(id);
         }
         // The better device is further away by one job.
@@ -63,7 +59,7 @@ impl Board {
         let Some(shape) = self.shapes.get_mut(id) else { return };
         shape.waiting[class] -= 1;
         if shape.waiting[class] == 0 {
-            self.open[class].remove(&id);
+            self.open[class].remove(id);
         }
         if shape.waiting == [0; 3]
             && let Some(since) = shape.blocked_since.take()
@@ -82,29 +78,37 @@ impl Board {
             }
         }
         shape.held_back[class] = lack.held_back;
+        if lack.held_back.is_some() {
+            self.held.insert(id);
+        }
+        if !shape.host_short.is_empty() {
+            self.short.insert(id);
+        }
         shape.lacks[class] = Some(lack.dimension);
         if shape.blocked_since.is_none() {
             shape.blocked_since = Some(now);
             self.blocked.insert((now, id));
         }
-        self.open[class].remove(&id);
+        self.open[class].remove(id);
     }
 
     /// Leaves out what no longer fits since something was started, without finding out anew what it lacks: much may have
     /// fitted into the room that one has taken.
     pub(crate) fn prune(&mut self, class: usize, fleet: &Fleet, host: &Share, now: u64) {
-        let (shapes, blocked) = (&mut self.shapes, &mut self.blocked);
-        self.open[class].retain(|id| {
-            let Some(shape) = shapes.get_mut(*id) else { return false };
+        for id in self.open[class].iter().collect::<Vec<_>>() {
+            let Some(shape) = self.shapes.get_mut(id) else { continue };
             if shape.lacks[class].is_none() || shape.still_fits(class, fleet, host) {
-                return true;
+                continue;
+            }
+            if !shape.host_short.is_empty() {
+                self.short.insert(id);
             }
             if shape.blocked_since.is_none() {
                 shape.blocked_since = Some(now);
-                blocked.insert((now, *id));
+                self.blocked.insert((now, id));
             }
-            false
-        });
+            self.open[class].remove(id);
+        }
     }
 
     /// A job with the list was started.
@@ -117,29 +121,53 @@ impl Board {
     /// A device may have more room than before, or is of no use to wait for any more.
     pub(crate) fn room_on(&mut self, slot: u32, fleet: &Fleet, host: &Share) {
         let Some(device) = fleet.slot(slot) else { return };
-        let Some(shapes) = self.by_kind.get_mut(device.kind as usize) else { return };
-        shapes.retain(|id| {
-            let Some(shape) = self.shapes.get_mut(*id).filter(|shape| shape.is_known) else { return false };
+        let mut gained = Bits::default();
+        self.shapes.needs.gained(slot, device, fleet, &mut gained);
+        for id in gained.iter() {
+            let Some(shape) = self.shapes.get_mut(id).filter(|shape| shape.is_known) else { continue };
             if shape.device_gained(slot, device, fleet, host) {
-                for class in (0..3).filter(|class| shape.waiting[*class] > 0) {
-                    self.open[class].insert(*id);
+                let is_left = |class: usize| {
+                    let held = shape.held_back[class].filter(|held| held.is_left_on(device.kind));
+                    held.is_some_and(|held| held.is_better(fleet, class))
+                };
+                for class in (0..3).filter(|class| shape.waiting[*class] > 0 && !is_left(*class)) {
+                    self.open[class].insert(id);
                 }
             }
-            // With a lease less on the better kind it is another reckoning.
+            if !shape.host_short.is_empty() {
+                self.short.insert(id);
+            }
+        }
+        // With a lease less on the better kind it is another reckoning.
+        self.reconsider(fleet);
+    }
+
+    /// Looks again at what is not taken for the sake of something better.
+    pub(crate) fn reconsider(&mut self, fleet: &Fleet) {
+        for id in self.held.iter().collect::<Vec<_>>() {
+            let Some(shape) = self.shapes.get_mut(id) else {
+                self.held.remove(id);
+                continue;
+            };
             for class in 0..3 {
                 if shape.reconsider(class, fleet) && shape.waiting[class] > 0 {
-                    self.open[class].insert(*id);
+                    self.open[class].insert(id);
                 }
             }
-            true
-        });
+            if shape.held_back.iter().all(Option::is_none) {
+                self.held.remove(id);
+            }
+        }
     }
 
     /// The host may have more room than before.
     pub(crate) fn room_on_host(&mut self, host: &Share) {
-        self.known.retain(|id| {
-            let Some(shape) = self.shapes.get_mut(*id).filter(|shape| shape.is_known) else { return false };
-            let Some(gained) = shape.host_gained(host) else { return true };
+        for id in self.short.iter().collect::<Vec<_>>() {
+            let Some(shape) = self.shapes.get_mut(id).filter(|shape| shape.is_known) else {
+                self.short.remove(id);
+                continue;
+            };
+            let Some(gained) = shape.host_gained(host) else { continue };
             for class in 0..3 {
                 match (&shape.fits[class], &gained) {
                     (_, Candidates::Anywhere) => shape.fits[class] = Candidates::Anywhere,
@@ -147,10 +175,12 @@ impl Board {
                     _ => {}
                 }
                 if shape.waiting[class] > 0 {
-                    self.open[class].insert(*id);
+                    self.open[class].insert(id);
                 }
             }
-            true
-        });
+            if shape.host_short.is_empty() {
+                self.short.remove(id);
+            }
+        }
     }
 }

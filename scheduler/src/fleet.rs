@@ -34,14 +34,14 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// Whether nothing that a way relies on is set aside.
-    pub(crate) fn is_sound_for(&self, way: &Way) -> bool {
-        self.aside.is_empty() || way.abilities.iter().all(|ability| !self.aside.contains(ability))
+    /// Whether none of these abilities is set aside.
+    pub(crate) fn is_sound_for(&self, abilities: &[u32]) -> bool {
+        self.aside.is_empty() || abilities.iter().all(|ability| !self.aside.contains(ability))
     }
 
     /// Whether a way fits now, if nothing is kept free for others.
     pub(crate) fn fits(&self, way: &Way) -> bool {
-        self.up && Some(self.kind) == way.kind && self.share.fits(&way.device) && self.is_sound_for(way)
+        self.up && Some(self.kind) == way.kind && self.share.fits(&way.device) && self.is_sound_for(&way.abilities)
     }
 }
 
@@ -56,6 +56,8 @@ pub(crate) struct Kind {
     pub(crate) leases: u64,
     /// Jobs that wait and could run on one, by class.
     pub(crate) waiting: [u64; 3],
+    /// Those of them whom it suits.
+    pub(crate) suited: [u64; 3],
 }
 
 impl Kind {
@@ -85,6 +87,8 @@ pub(crate) struct Fleet {
     kind_ids: BTreeMap<KindId, u32>,
     /// By dimension, what all devices that are there have together.
     pub(crate) totals: Vec<u64>,
+    /// Jobs that wait and whom it suits to run on the host alone, by class.
+    pub(crate) host_suited: [u64; 3],
     /// How many are there.
     pub(crate) up: u32,
 }
@@ -107,6 +111,15 @@ impl Fleet {
         self.kinds.push(Kind::default());
         self.kind_ids.insert(kind, id);
         id
+    }
+
+    /// How many wait, in a class or a higher one, whom a kind suits, or the host alone.
+    pub(crate) fn suited(&self, kind: Option<u32>, class: usize) -> u64 {
+        let by_class = match kind {
+            Some(kind) => self.kinds.get(kind as usize).map(|kind| &kind.suited),
+            None => Some(&self.host_suited),
+        };
+        by_class.map_or(0, |by_class| by_class[..=class].iter().sum())
     }
 
     /// A device is there. Whether it was gone before, or not known; otherwise it only has more or less.
@@ -273,8 +286,10 @@ impl Fleet {
         let kind = self.kinds.get(way.kind? as usize)?;
         let nowhere = way.device.iter().find(|(id, amount)| kind.rooms.most(*id as usize + 1) < *amount);
         let first = || {
-            let sound =
-                kind.slots().filter_map(|slot| self.slot(slot)).find(|slot| slot.up && slot.is_sound_for(way))?;
+            let sound = kind
+                .slots()
+                .filter_map(|slot| self.slot(slot))
+                .find(|slot| slot.up && slot.is_sound_for(&way.abilities))?;
             let lacks = sound.share.lacks(&way.device, |_| 0);
             lacks.or(way.device.first().map(|(id, _)| *id))
         };

@@ -77,6 +77,8 @@ pub(crate) struct Job {
     holding: BTreeSet<u32>,
     /// Spans that are not done.
     open: u32,
+    /// How long the pending ones take one after another, ms.
+    left_ms: u128,
     /// The job is being wound up: nothing of it is started any more.
     pub(crate) cancelled: bool,
     /// Where it stands in the queue, if it does.
@@ -107,6 +109,7 @@ impl Job {
             later: BTreeMap::new(),
             holding: BTreeSet::new(),
             open: 0,
+            left_ms: 0,
             cancelled: false,
             place: None,
             risen: 0,
@@ -119,7 +122,20 @@ impl Job {
     /// More spans, by their groups.
     pub(crate) fn add_spans(&mut self, spans: Vec<GroupId>) {
         self.open += spans.len() as u32;
+        self.left_ms += spans.iter().map(|group| self.length(*group)).sum::<u128>();
         self.spans.extend(spans.into_iter().map(|group| Span { group, state: State::Pending(0), attempts: 0 }));
+    }
+
+    fn length(&self, group: GroupId) -> u128 {
+        self.plans.get(group.0 as usize).map_or(0, |plan| u128::from(plan.run_ms))
+    }
+
+    /// A group may run otherwise than before; what it was is returned.
+    pub(crate) fn replan(&mut self, group: GroupId, plan: Plan) -> Option<Plan> {
+        let before = std::mem::replace(self.plans.get_mut(group.0 as usize)?, plan);
+        let is_pending = |span: &&Span| matches!(span.state, State::Pending(_));
+        self.left_ms = self.spans.iter().filter(is_pending).map(|span| self.length(span.group)).sum();
+        Some(before)
     }
 
     /// The next span to place: the lowest-numbered one whose time has come.
@@ -183,9 +199,17 @@ impl Job {
 
     /// Puts a span into another state, and keeps the lists of spans.
     pub(crate) fn set(&mut self, id: SpanId, state: State) {
-        let Some(span) = self.spans.get_mut(id.0 as usize) else { return };
+        let Some(group) = self.spans.get(id.0 as usize).map(|span| span.group) else { return };
+        let length = self.length(group);
+        let span = &mut self.spans[id.0 as usize];
         if span.state == State::Done {
             return;
+        }
+        match (span.state, state) {
+            (State::Pending(_), State::Pending(_)) => {}
+            (State::Pending(_), _) => self.left_ms -= length,
+            (_, State::Pending(_)) => self.left_ms += length,
+            _ => {}
         }
         span.state = state;
         self.again.remove(&id.0);
@@ -211,9 +235,7 @@ impl Job {
     /// side by side as run now. Work whose length is not known counts as none.
     pub(crate) fn latest_start_ms(&self) -> Option<u64> {
         let deadline = self.deadline_ms?;
-        let is_pending = |span: &&Span| matches!(span.state, State::Pending(_));
-        let length = |span: &Span| self.plans.get(span.group.0 as usize).map_or(0, |plan| plan.run_ms);
-        let left = self.spans.iter().filter(is_pending).map(length).fold(0, u64::saturating_add);
+        let left = u64::try_from(self.left_ms).unwrap_or(u64::MAX);
         Some(deadline.saturating_sub(left / self.holds().max(1) as u64))
     }
 }

@@ -23,7 +23,8 @@
 //! a span that needs much, room is kept free after a while (`reserve`). The constants are in [`Policy`].
 //!
 //! Where (`choose`): by the first choice that fits, unless those who run on a better kind of device make room so soon that
-//! waiting ends earlier. A choice's device is the fullest that has room, for high work the emptiest. A group keeps to the
+//! waiting ends earlier, or others of the class wait whom the room suits much better: each kind does what it is
+//! best at, relative to the others. A choice's device is the fullest that has room, for high work the emptiest. A group keeps to the
 //! identity that it began with.
 //!
 //! What is not trusted (`health`): an ability of a device that failed repeatedly is set aside until a probe succeeds; what
@@ -31,9 +32,11 @@
 //! (`outlook`).
 //!
 //! How it is quick: equal lists of choices are one (`way`), and one that did not fit is not looked at again before
-//! something of what it needs is free (`board`); devices with room are found by a tree (`rooms`).
+//! something of what it needs is free (`board`); what ways need of a device is looked at once for all lists (`needs`);
+//! devices with room are found by a tree (`rooms`), and who waits by sets of bits (`bits`, `queue`).
 #![forbid(unsafe_code)]
 
+mod bits;
 mod board;
 mod breaker;
 mod choice;
@@ -43,6 +46,7 @@ mod fleet;
 mod health;
 mod job;
 mod names;
+mod needs;
 mod outlook;
 mod place;
 mod policy;

@@ -68,7 +68,7 @@ impl Scheduler {
     /// What there is has changed, so that some who wait may have to be refused.
     pub(crate) fn look_again(&mut self, now: u64, actions: &mut Vec<Action>) {
         self.board.version += 1;
-        for shape in self.board.known.iter().copied().collect::<Vec<_>>() {
+        for shape in self.board.known.iter().collect::<Vec<_>>() {
             match self.outlook(shape, now) {
                 Outlook::Possible => continue,
                 Outlook::Until(until) => {
@@ -137,7 +137,7 @@ impl Scheduler {
                 Short { dimension, needed, capacity }
             });
             match short.or_else(|| on_host.clone()) {
-                None if device.up && device.is_sound_for(way) => return Outlook::Possible,
+                None if device.up && device.is_sound_for(&way.abilities) => return Outlook::Possible,
                 None => until = until.max(self.may_return_until(device, way).filter(|until| *until > now)),
                 Some(short) if nearest.as_ref().is_none_or(|nearest| short.distance() < nearest.distance()) => {
                     nearest = Some(short);

@@ -13,6 +13,7 @@ impl Scheduler {
     /// Starts what fits, class by class; a class is served only when nothing of the higher ones fits any more.
     pub(crate) fn place(&mut self, now: u64, actions: &mut Vec<Action>) {
         self.reserve(now);
+        let mut searched = Vec::new();
         for class in 0..3 {
             self.redeem(class, now, actions);
             while let Some(id) = self.queue.next(class, &self.board.open[class], now) {
@@ -21,7 +22,9 @@ impl Scheduler {
                     self.requeue(id, now, actions);
                     continue;
                 }
-                match self.choose(place.shape, class, now) {
+                let taken = self.choose(place.shape, class, now, &mut searched);
+                searched.drain(..).for_each(|need| self.board.shapes.needs.searched(need, class));
+                match taken {
                     Ok(taken) => {
                         let why = match taken.instead_of {
                             Some((better, lack)) => format!("; choice {} lacks {lack}", better + 1),
@@ -179,9 +182,23 @@ impl Scheduler {
 
     fn count_kinds(&mut self, place: Place, more: bool) {
         let Some(shape) = self.board.shapes.get(place.shape) else { return };
+        let fleet = &mut self.pool.fleet;
         for kind in &shape.kinds {
-            let waiting = &mut self.pool.fleet.kinds[*kind as usize].waiting[place.class];
+            let waiting = &mut fleet.kinds[*kind as usize].waiting[place.class];
             *waiting = if more { *waiting + 1 } else { *waiting - 1 };
+        }
+        let mut last = false;
+        for kind in &shape.suited {
+            let by_class = match kind {
+                Some(kind) => &mut fleet.kinds[*kind as usize].suited,
+                None => &mut fleet.host_suited,
+            };
+            let suited = &mut by_class[place.class];
+            *suited = if more { *suited + 1 } else { *suited - 1 };
+            last |= *suited == 0;
+        }
+        if last {
+            self.board.reconsider(&self.pool.fleet);
         }
     }
 

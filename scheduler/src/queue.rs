@@ -3,6 +3,7 @@
 //! Between owners of a class the order is dominant resource fairness: first comes the owner whose largest share of any
 //! dimension is the smallest (`docs/decisions/0006-fair-shares.md`). Within an owner it is the least slack.
 
+use crate::bits::Bits;
 use crate::event::JobId;
 use crate::job::{Job, Place};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use std::sync::Arc;
 pub(crate) const WHOLE: u64 = 1_000_000_000;
 
 /// So many owners are compared one by one.
-const FEW: usize = 64;
+const FEW: u32 = 24;
 
 /// Key, number and name of a job.
 pub(crate) type Rank = (u64, u64, JobId);
@@ -34,6 +35,8 @@ pub(crate) struct Owner {
 struct Line {
     /// By list of choices, then rank.
     jobs: BTreeSet<(u32, Rank)>,
+    /// The lists of choices among them.
+    shapes: Bits,
     /// By rank alone.
     ranks: BTreeSet<Rank>,
     /// The oldest decides between owners of equal shares.
@@ -49,10 +52,12 @@ pub(crate) struct Queue {
     /// By class: share, oldest job, owner.
     order: [BTreeSet<(u64, u64, u32)>; 3],
     /// By class and list of choices, the owners of jobs that wait with it.
-    sharers: [Vec<BTreeSet<u32>>; 3],
-    /// By class, list of choices, then rank: jobs that come before all shares from the time that is their key.
-    first: [BTreeSet<(u32, Rank)>; 3],
-    /// The same by rank alone.
+    sharers: [Vec<Bits>; 3],
+    /// By class and list of choices: jobs that come before all shares from the time that is their key.
+    first: [Vec<BTreeSet<Rank>>; 3],
+    /// By class, the lists of choices of which there are such jobs.
+    first_shapes: [Bits; 3],
+    /// The same jobs by rank alone.
     first_ranks: [BTreeSet<Rank>; 3],
     /// Jobs that wait, by class.
     pub(crate) lengths: [usize; 3],
@@ -63,6 +68,14 @@ const LOWEST: Rank = (0, 0, JobId(0));
 
 fn head(jobs: &BTreeSet<(u32, Rank)>, shape: u32) -> Option<Rank> {
     jobs.range((shape, LOWEST)..).next().filter(|(found, _)| *found == shape).map(|(_, rank)| *rank)
+}
+
+fn at<T: Clone + Default>(list: &mut Vec<T>, shape: u32) -> &mut T {
+    let at = shape as usize;
+    if list.len() <= at {
+        list.resize(at + 1, T::default());
+    }
+    &mut list[at]
 }
 
 impl Queue {
@@ -109,18 +122,17 @@ impl Queue {
         let rank = (place.key, job.number, job.id);
         self.relist(job.owner, Some(place.class), |owner| {
             owner.lines[place.class].jobs.insert((place.shape, rank));
+            owner.lines[place.class].shapes.insert(place.shape);
             owner.lines[place.class].ranks.insert(rank);
             owner.lines[place.class].numbers.insert(job.number);
         });
         if let Some(from) = place.first_from {
-            self.first[place.class].insert((place.shape, (from, job.number, job.id)));
-            self.first_ranks[place.class].insert((from, job.number, job.id));
+            let rank = (from, job.number, job.id);
+            at(&mut self.first[place.class], place.shape).insert(rank);
+            self.first_shapes[place.class].insert(place.shape);
+            self.first_ranks[place.class].insert(rank);
         }
-        let (sharers, shape) = (&mut self.sharers[place.class], place.shape as usize);
-        if sharers.len() <= shape {
-            sharers.resize(shape + 1, BTreeSet::new());
-        }
-        sharers[shape].insert(job.owner);
+        at(&mut self.sharers[place.class], place.shape).insert(job.owner);
         self.lengths[place.class] += 1;
     }
 
@@ -132,12 +144,18 @@ impl Queue {
             owner.lines[place.class].numbers.remove(&job.number);
         });
         if let Some(from) = place.first_from {
-            self.first[place.class].remove(&(place.shape, (from, job.number, job.id)));
-            self.first_ranks[place.class].remove(&(from, job.number, job.id));
+            let rank = (from, job.number, job.id);
+            let first = at(&mut self.first[place.class], place.shape);
+            first.remove(&rank);
+            if first.is_empty() {
+                self.first_shapes[place.class].remove(place.shape);
+            }
+            self.first_ranks[place.class].remove(&rank);
         }
-        let owner = self.owners.get(job.owner as usize).and_then(Option::as_ref);
-        if owner.is_none_or(|owner| head(&owner.lines[place.class].jobs, place.shape).is_none()) {
-            self.sharers[place.class][place.shape as usize].remove(&job.owner);
+        let line = self.owner_mut(job.owner).map(|owner| &mut owner.lines[place.class]);
+        if let Some(line) = line.filter(|line| head(&line.jobs, place.shape).is_none()) {
+            line.shapes.remove(place.shape);
+            at(&mut self.sharers[place.class], place.shape).remove(job.owner);
         }
         self.lengths[place.class] -= 1;
     }
@@ -180,29 +198,29 @@ impl Queue {
 
     /// The job of a class that is next among those with one of these lists of choices: first what comes before all
     /// shares, then by shares.
-    pub(crate) fn next(&self, class: usize, shapes: &BTreeSet<u32>, now: u64) -> Option<JobId> {
-        if shapes.is_empty() {
-            return None;
+    pub(crate) fn next(&self, class: usize, shapes: &Bits, now: u64) -> Option<JobId> {
+        if self.first_ranks[class].first().is_some_and(|(from, _, _)| *from <= now) {
+            let heads = self.first_shapes[class].both(shapes);
+            let raised = heads.filter_map(|shape| self.first[class].get(shape as usize)?.first()).min();
+            if let Some((_, _, job)) = raised.filter(|(from, _, _)| *from <= now) {
+                return Some(*job);
+            }
         }
-        let raised = shapes.iter().filter_map(|shape| head(&self.first[class], *shape)).min();
-        if let Some((_, _, job)) = raised.filter(|(from, _, _)| *from <= now) {
-            return Some(job);
-        }
-        let of = |line: &Line| shapes.iter().filter_map(|shape| head(&line.jobs, *shape)).min();
-        let sharers = || shapes.iter().filter_map(|shape| self.sharers[class].get(*shape as usize));
-        let line = if sharers().map(BTreeSet::len).sum::<usize>() <= FEW {
+        let mut sharers = Bits::default();
+        shapes.iter().filter_map(|shape| self.sharers[class].get(shape as usize)).for_each(|some| sharers.join(some));
+        let owner = |id: u32| self.owners.get(id as usize)?.as_ref();
+        let next = if sharers.len() <= FEW {
             // Where few have such a job, it is quicker to look at those than at all owners in order.
-            let owner = |id: &u32| self.owners.get(*id as usize)?.as_ref();
-            let ranked = sharers().flatten().filter_map(|id| {
+            let ranked = sharers.iter().filter_map(|id| {
                 let owner = owner(id)?;
-                Some((owner.share, *owner.lines[class].numbers.first()?, *id))
+                Some((owner.share, *owner.lines[class].numbers.first()?, id))
             });
-            let (_, _, id) = ranked.min()?;
-            of(&owner(&id)?.lines[class])
+            ranked.min()?.2
         } else {
-            self.lines(class).find_map(of)
+            self.order[class].iter().find(|(_, _, id)| sharers.contains(*id))?.2
         };
-        line.map(|(_, _, job)| job)
+        let line = &owner(next)?.lines[class];
+        line.shapes.both(shapes).filter_map(|shape| head(&line.jobs, shape)).min().map(|(_, _, job)| job)
     }
 
     /// The job of a class that is next, whether it fits or not.

@@ -3,10 +3,10 @@
 //! the same class or a lower one it is as if it were held already. Higher classes are not delayed by it; those rise who
 //! wait.
 
+use crate::bits::Bits;
 use crate::event::Action;
 use crate::scheduler::Scheduler;
 use crate::way::Way;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// So many devices are compared for the one on which room is to be had soonest.
@@ -47,6 +47,7 @@ impl Scheduler {
                     device.reserved = true;
                 }
                 self.reservations.push(reservation);
+                self.count_kept();
                 self.reserve_turn = self.reserve_turn.wrapping_add(COMPARED_MAX);
             }
         }
@@ -67,7 +68,7 @@ impl Scheduler {
                 let others = |id| self.withheld_host(id, class).saturating_sub(own(id));
                 self.pool.host.lacks(&held.way.host, others).is_none()
             };
-            let next = if fits { self.queue.next(class, &BTreeSet::from([shape]), now) } else { None };
+            let next = fits.then(|| self.queue.next(class, &Bits::of(shape), now)).flatten();
             let Some(job) = next else {
                 at += 1;
                 continue;
@@ -89,7 +90,9 @@ impl Scheduler {
             let class = shape.and_then(|shape| shape.waiting.iter().position(|waiting| *waiting > 0));
             let is_possible = match held.slot {
                 Some(slot) => self.pool.fleet.slot(slot).is_some_and(|device| {
-                    device.up && device.is_sound_for(&held.way) && device.share.exceeded_by(&held.way.device).is_none()
+                    device.up
+                        && device.is_sound_for(&held.way.abilities)
+                        && device.share.exceeded_by(&held.way.device).is_none()
                 }),
                 None => true,
             };
@@ -97,7 +100,10 @@ impl Scheduler {
             match class {
                 // A job that waits with it may have risen, or gone.
                 Some(class) if is_possible && is_current && self.pool.host.exceeded_by(&held.way.host).is_none() => {
-                    self.reservations[at].class = class;
+                    if self.reservations[at].class != class {
+                        self.reservations[at].class = class;
+                        self.count_kept();
+                    }
                     at += 1;
                 }
                 _ => {
@@ -107,9 +113,26 @@ impl Scheduler {
         }
     }
 
+    /// Adds up what is kept of the host.
+    fn count_kept(&mut self) {
+        self.kept_host.iter_mut().for_each(Vec::clear);
+        for held in &self.reservations {
+            for kept in &mut self.kept_host[held.class..] {
+                for (id, amount) in &held.way.host {
+                    let at = *id as usize;
+                    if kept.len() <= at {
+                        kept.resize(at + 1, 0);
+                    }
+                    kept[at] = kept[at].saturating_add(*amount);
+                }
+            }
+        }
+    }
+
     /// What was kept is free for all.
     fn give_up(&mut self, at: usize) -> Reservation {
         let held = self.reservations.remove(at);
+        self.count_kept();
         if let Some(slot) = held.slot {
             if let Some(device) = self.pool.fleet.slot_mut(slot) {
                 device.reserved = false;
@@ -147,7 +170,10 @@ impl Scheduler {
         let from = self.reserve_turn % kind.slots().count().max(1);
         let some = kind.slots().skip(from).chain(kind.slots().take(from));
         let able = some.filter_map(|slot| Some((slot, self.pool.fleet.slot(slot)?))).filter(|(_, device)| {
-            device.up && !device.reserved && device.is_sound_for(way) && device.share.exceeded_by(&way.device).is_none()
+            device.up
+                && !device.reserved
+                && device.is_sound_for(&way.abilities)
+                && device.share.exceeded_by(&way.device).is_none()
         });
         let missing = |share: &crate::share::Share| -> u64 {
             let parts = way.device.iter().map(|(dimension, amount)| {

@@ -37,6 +37,8 @@ pub struct Scheduler {
     pub(crate) jobs: BTreeMap<JobId, Box<Job>>,
     pub(crate) timers: BTreeSet<(u64, Timer)>,
     pub(crate) reservations: Vec<Reservation>,
+    /// By class and dimension, what of the host is kept free for it and higher ones.
+    pub(crate) kept_host: [Vec<u64>; 3],
     /// Jobs whose next span holds up spans of theirs that run; they are told anew that they wait.
     pub(crate) held_up: Vec<JobId>,
     /// Room is not looked for again before this time, ms, after none was found to keep.
@@ -155,8 +157,7 @@ impl Scheduler {
         }
         self.dequeue(id);
         let plan = self.plan(choices);
-        if let Some(known) = self.jobs.get_mut(&id).and_then(|job| job.plans.get_mut(group.0 as usize)) {
-            let before = std::mem::replace(known, plan);
+        if let Some(before) = self.jobs.get_mut(&id).and_then(|job| job.replan(group, plan)) {
             self.board.shapes.let_go(before.shape);
         }
         self.settle(id, now, actions);

@@ -3,6 +3,7 @@
 use crate::choice::{Choice, Group};
 use crate::fleet::{Fleet, Slot};
 use crate::names::Names;
+use crate::needs::Needs;
 use crate::share::{Amounts, Share};
 use crate::vector::{Dimension, Vector};
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ pub(crate) struct Way {
     pub(crate) kind: Option<u32>,
     pub(crate) abilities: Vec<u32>,
     pub(crate) device: Amounts,
+    /// The number of what it needs of a device.
+    pub(crate) need: Option<u32>,
     pub(crate) host: Amounts,
     pub(crate) device_vector: Vector,
     pub(crate) host_vector: Vector,
@@ -46,6 +49,16 @@ pub(crate) enum Candidates {
 const CANDIDATES_MAX: usize = 8;
 
 impl Candidates {
+    /// Adds one; where there are many, those that no longer fit are left out before.
+    pub(crate) fn add_to(&mut self, slot: u32, still_fits: impl Fn(&u32) -> bool) {
+        if let Self::On(slots) = self
+            && slots.len() >= CANDIDATES_MAX
+        {
+            slots.retain(still_fits);
+        }
+        self.add(slot);
+    }
+
     pub(crate) fn add(&mut self, slot: u32) {
         match self {
             Self::Anywhere => {}
@@ -66,24 +79,49 @@ pub(crate) struct Held {
     /// The index of the way, and where it fits.
     pub(crate) way: usize,
     pub(crate) slot: Option<u32>,
+    /// The kind of the way.
+    pub(crate) kind: Option<u32>,
     pub(crate) pace: u64,
-    /// The kind that is waited for, and how long the better way takes on it.
-    pub(crate) kind: u32,
-    pub(crate) better_pace: u64,
+    pub(crate) by: Better,
+}
+
+/// What is better than to take a way that fits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Better {
+    /// To wait for this kind, on which a way of the same list takes so long.
+    Kind(u32, u64),
+    /// To leave the room to others who wait and whom it suits, and to take what they leave.
+    Others,
+}
+
+impl Way {
+    /// Whether it takes so much longer than another one that room for it is better left to those whom it suits.
+    pub(crate) fn is_ill_suited_beside(&self, other: &Self) -> bool {
+        other.pace > 0 && self.pace * 2 > other.pace * 3
+    }
 }
 
 impl Held {
+    /// Whether room on devices of a kind is left to others.
+    pub(crate) fn is_left_on(&self, kind: u32) -> bool {
+        self.by == Better::Others && self.kind == Some(kind)
+    }
+
     /// Whether waiting for the better device still ends sooner. The wait is reckoned from the leases that run on the
     /// better kind, which end evenly over the time that one takes, and from those who wait for the kind in this class or
     /// a higher one: with `l` leases and `w` waiting, `w / l` of that time. Where no lease runs none will end, so nobody
-    /// waits.
-    pub(crate) fn ends_sooner(&self, fleet: &Fleet, class: usize) -> bool {
-        let Some(kind) = fleet.kinds.get(self.kind as usize) else { return false };
-        if self.better_pace == 0 || self.pace == 0 || kind.leases == 0 {
+    /// waits. Room is left to others for as long as one of them waits in this class or a higher one.
+    pub(crate) fn is_better(&self, fleet: &Fleet, class: usize) -> bool {
+        let (kind, better_pace) = match self.by {
+            Better::Kind(kind, pace) => (kind, pace),
+            Better::Others => return fleet.suited(self.kind, class) > 0,
+        };
+        let Some(kind) = fleet.kinds.get(kind as usize) else { return false };
+        if better_pace == 0 || self.pace == 0 || kind.leases == 0 {
             return false;
         }
         let waiting: u64 = kind.waiting[..=class].iter().sum();
-        self.pace.saturating_mul(kind.leases) > self.better_pace.saturating_mul(waiting + kind.leases)
+        self.pace.saturating_mul(kind.leases) > better_pace.saturating_mul(waiting + kind.leases)
     }
 }
 
@@ -94,6 +132,8 @@ pub(crate) struct Shape {
     pub(crate) ways: Vec<Arc<Way>>,
     /// The kinds among them.
     pub(crate) kinds: Vec<u32>,
+    /// Those whom it suits, `None` for the host alone: on which it takes not much longer than on the quickest of all.
+    pub(crate) suited: Vec<Option<u32>>,
     groups: u32,
     /// Whether the board keeps up with it.
     pub(crate) is_known: bool,
@@ -115,7 +155,7 @@ pub(crate) struct Shape {
 impl Shape {
     /// Looks again at a way that was not taken for the sake of a better one. Whether it may be taken now.
     pub(crate) fn reconsider(&mut self, class: usize, fleet: &Fleet) -> bool {
-        let Some(held) = self.held_back[class].filter(|held| !held.ends_sooner(fleet, class)) else { return false };
+        let Some(held) = self.held_back[class].filter(|held| !held.is_better(fleet, class)) else { return false };
         self.held_back[class] = None;
         let way = self.ways.get(held.way);
         let still_fits = |slot| fleet.slot(slot).is_some_and(|device| way.is_some_and(|way| device.fits(way)));
@@ -162,14 +202,7 @@ impl Shape {
         if gained {
             let ways = &self.ways;
             let fits = |slot: &u32| fleet.slot(*slot).is_some_and(|device| ways.iter().any(|way| device.fits(way)));
-            for candidates in &mut self.fits {
-                if let Candidates::On(slots) = candidates
-                    && slots.len() >= CANDIDATES_MAX
-                {
-                    slots.retain(fits);
-                }
-                candidates.add(slot);
-            }
+            self.fits.iter_mut().for_each(|candidates| candidates.add_to(slot, fits));
         }
         gained
     }
@@ -197,6 +230,7 @@ pub(crate) struct Shapes {
     list: Vec<Option<Shape>>,
     vacant: Vec<u32>,
     keys: BTreeMap<Vec<u64>, u32>,
+    pub(crate) needs: Needs,
 }
 
 impl Shapes {
@@ -211,8 +245,13 @@ impl Shapes {
     /// The list of a group's choices. Counted: to be let go of as often as it was taken.
     pub(crate) fn of_group(&mut self, group: &Group, hosts: &mut Names<Dimension>, fleet: &mut Fleet) -> u32 {
         let quickest = group.choices.iter().map(|choice| choice.run_ms).filter(|ms| *ms > 0).min().unwrap_or(0);
-        let ways = (0..).zip(&group.choices).map(|(number, choice)| way(number, choice, quickest, hosts, fleet));
-        self.of_ways(ways.map(Arc::new).collect())
+        let ways = (0..).zip(&group.choices).map(|(number, choice)| {
+            let mut way = way(number, choice, quickest, hosts, fleet);
+            way.need = way.kind.map(|kind| self.needs.id(kind, &way.device, &way.abilities));
+            Arc::new(way)
+        });
+        let ways = ways.collect();
+        self.of_ways(ways)
     }
 
     /// What is left of a list for a group that keeps to an identity.
@@ -231,9 +270,10 @@ impl Shapes {
         let Some(shape) = self.get_mut(id) else { return };
         shape.groups -= 1;
         if shape.groups == 0 {
-            let key = std::mem::take(&mut shape.key);
-            self.keys.remove(&key);
-            self.list[id as usize] = None;
+            if let Some(shape) = self.list[id as usize].take() {
+                self.keys.remove(&shape.key);
+                self.needs.let_go(id, shape.ways.iter().map(Arc::as_ref));
+            }
             self.vacant.push(id);
         }
     }
@@ -252,13 +292,20 @@ impl Shapes {
             self.list.push(None);
         }
         self.keys.insert(key.clone(), id);
+        self.needs.used(id, ways.iter().map(Arc::as_ref));
         let mut kinds: Vec<u32> = ways.iter().filter_map(|way| way.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
+        let quickest = ways.iter().map(|way| way.pace).min().unwrap_or(0);
+        let suits = |way: &&Arc<Way>| way.pace > 0 && way.pace * 4 <= quickest * 5;
+        let mut suited: Vec<Option<u32>> = ways.iter().filter(suits).map(|way| way.kind).collect();
+        suited.sort_unstable();
+        suited.dedup();
         self.list[id as usize] = Some(Shape {
             key,
             ways,
             kinds,
+            suited,
             groups: 1,
             is_known: false,
             waiting: [0; 3],
@@ -293,6 +340,7 @@ fn way(number: u32, choice: &Choice, quickest: u64, hosts: &mut Names<Dimension>
         abilities: choice.abilities.iter().map(|ability| fleet.abilities.id(ability)).collect(),
         // A choice without a device holds nothing of one.
         device: if choice.kind.is_some() { amounts(&mut fleet.dimensions, &choice.device) } else { Vec::new() },
+        need: None,
         host: amounts(hosts, &choice.host),
         device_vector: if choice.kind.is_some() { choice.device.clone() } else { Vector::default() },
         host_vector: choice.host.clone(),

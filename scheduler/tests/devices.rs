@@ -52,6 +52,21 @@ fn a_worse_choice_is_not_taken_when_waiting_for_the_better_one_ends_sooner() {
 }
 
 #[test]
+fn room_is_left_to_those_whom_it_suits_for_as_long_as_such_a_one_waits() {
+    let mut scheduler = box_with(1);
+    let paced =
+        |cpu_ms| group([Choice { run_ms: 10, ..gpu(1, 1000) }, Choice { run_ms: cpu_ms, identity: 1, ..cpu(8) }]);
+    scheduler.step(submit(1, Priority::Normal, "a", vec![group([gpu(1, 1000)])], 1), 0);
+    scheduler.step(submit(2, Priority::Normal, "a", vec![group([cpu(8)])], 1), 0);
+    scheduler.step(submit(3, Priority::Normal, "a", vec![paced(20)], 1), 0);
+    scheduler.step(submit(4, Priority::Normal, "a", vec![paced(11)], 1), 0);
+    let freed = answers(&scheduler.step(done(2, 0), 1));
+    assert!(freed.contains(&"start 4.0 by 1".to_owned()), "the older one takes twice as long there: {freed:?}");
+    let freed = answers(&scheduler.step(done(4, 0), 2));
+    assert!(freed.contains(&"start 3.0 by 1".to_owned()), "nobody is left whom it suits better: {freed:?}");
+}
+
+#[test]
 fn a_long_queue_for_the_better_kind_makes_the_worse_choice_worth_while() {
     let mut scheduler = box_with(1);
     let paced = group([Choice { run_ms: 10, ..gpu(1, 1000) }, Choice { run_ms: 45, identity: 1, ..cpu(1) }]);

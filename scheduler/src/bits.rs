@@ -1,0 +1,100 @@
+//! Sets of small numbers, as bits: to join and to meet two of them takes one operation for each 64 numbers.
+
+/// The set. Numbers above the highest that was ever in it are not.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Bits(Vec<u64>);
+
+impl Bits {
+    /// A set of one number.
+    pub(crate) fn of(number: u32) -> Self {
+        let mut bits = Self::default();
+        bits.insert(number);
+        bits
+    }
+
+    pub(crate) fn insert(&mut self, number: u32) {
+        let (word, bit) = place(number);
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= bit;
+    }
+
+    pub(crate) fn remove(&mut self, number: u32) {
+        let (word, bit) = place(number);
+        if let Some(word) = self.0.get_mut(word) {
+            *word &= !bit;
+        }
+    }
+
+    pub(crate) fn contains(&self, number: u32) -> bool {
+        let (word, bit) = place(number);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// How many numbers are in it.
+    pub(crate) fn len(&self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// Adds all of another set.
+    pub(crate) fn join(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
+    }
+
+    /// The numbers, in ascending order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..).zip(&self.0).flat_map(|(at, word)| Ones(at * 64, *word))
+    }
+
+    /// The numbers that are in both, in ascending order.
+    pub(crate) fn both<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = u32> + 'a {
+        (0..).zip(self.0.iter().zip(&other.0)).flat_map(|(at, (word, other))| Ones(at * 64, word & other))
+    }
+}
+
+fn place(number: u32) -> (usize, u64) {
+    ((number / 64) as usize, 1 << (number % 64))
+}
+
+/// The bits of a word that are set, counted from a number on.
+struct Ones(u32, u64);
+
+impl Iterator for Ones {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        if self.1 == 0 {
+            return None;
+        }
+        let bit = self.1.trailing_zeros();
+        self.1 &= self.1 - 1;
+        Some(self.0 + bit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holds_what_was_put_in_and_meets_others_in_order() {
+        let (mut one, mut two) = (Bits::default(), Bits::default());
+        [3, 64, 200].into_iter().for_each(|number| one.insert(number));
+        [64, 3, 65].into_iter().for_each(|number| two.insert(number));
+        assert_eq!(one.both(&two).collect::<Vec<_>>(), [3, 64]);
+        one.remove(64);
+        one.remove(1000);
+        assert_eq!((one.contains(64), one.contains(200), one.contains(1000), one.len()), (false, true, false, 2));
+        two.join(&one);
+        assert_eq!(two.iter().collect::<Vec<_>>(), [3, 64, 65, 200]);
+        assert!(!two.is_empty() && Bits::default().is_empty());
+    }
+}
