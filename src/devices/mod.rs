@@ -13,7 +13,7 @@ mod discover;
 mod drm;
 mod nvidia;
 mod prove;
-pub mod rates;
+mod rates;
 mod trials;
 mod verdict;
 
@@ -22,6 +22,7 @@ mod tests;
 
 pub use discover::{Discovery, Note, Roots, discover, discover_at};
 pub use prove::{Proof, prove};
+pub use rates::{Lap, Rates};
 pub use trials::{Trial, trials};
 
 use crate::model::device::{DeviceInfo, DeviceKind};

@@ -5,13 +5,13 @@
 //! Ends: when it is told to, or at once where the choice leaves nothing to look for.
 
 use crate::api::Appliance;
-use crate::devices::{self, Trial};
+use crate::devices::{self, Rates, Trial};
 use crate::dispatch::{Engine, cpu_alone};
 use crate::model::device::{DeviceId, DeviceInfo, DeviceKind, Operation, Verdict};
 use crate::model::{DeviceChoice, Problem};
 use crate::simulate;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -32,6 +32,17 @@ pub(super) async fn at_start(
     let host = simulate::Host::of_file(file).await?;
     all.extend(host.devices());
     Ok((all, Some(host)))
+}
+
+/// How fast devices are, as far as that was kept; simulated ones say so themselves.
+pub(super) async fn rates(state: &Path, simulated: Option<&simulate::Host>) -> Result<Arc<Rates>, Problem> {
+    let state = state.to_owned();
+    let lost = |_| Problem::bug("internal.panic", "reading rates of devices panicked; report this with the log");
+    let rates = tokio::task::spawn_blocking(move || Rates::load(&state)).await.map_err(lost)?;
+    if let Some(host) = simulated {
+        rates.simulated(host);
+    }
+    Ok(Arc::new(rates))
 }
 
 /// What looks for devices.

@@ -150,7 +150,7 @@ impl Fake {
     }
 
     fn finish(&mut self, status: i32) -> i32 {
-        self.say(Message::Finished(v1::Finished { frames_decoded: 1, decode_errors: 0 }));
+        self.say(Message::Finished(v1::Finished { frames_decoded: 1, decode_errors: 0, cpu_ms: 0 }));
         status
     }
 

@@ -141,6 +141,7 @@ impl Job {
             without: &group.without,
             again: group.again,
             threads: self.settings.threads,
+            rates: &self.settings.rates,
         })
     }
 

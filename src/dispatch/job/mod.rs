@@ -6,6 +6,7 @@
 //! wrong becomes the end of outputs, so there is one way to wind a job up.
 
 mod choices;
+mod estimate;
 mod explain;
 mod fallback;
 mod figures;
