@@ -292,7 +292,7 @@ impl Fake {
                 message: "Invalid argument".into(),
                 ..v1::TrialFailure::default()
             });
-            self.say(Message::Tried(v1::Tried { trial: index as u32, failure }));
+            self.say(Message::Tried(v1::Tried { trial: index as u32, failure, busy_us: 0 }));
         }
         self.finish(0)
     }

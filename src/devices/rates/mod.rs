@@ -12,6 +12,7 @@ mod table;
 mod tests;
 
 pub use laps::Lap;
+pub(super) use table::worth_measuring;
 
 use crate::model::device::{DeviceInfo, RateKey};
 use crate::simulate;

@@ -146,7 +146,7 @@ impl Job {
     }
 
     /// What a work decodes.
-    fn decoded(&self, work: usize) -> Decoded {
+    pub(super) fn decoded(&self, work: usize) -> Decoded {
         let work = &self.plan.works[work];
         let facts = self.keeper.record.inputs.get(work.source).and_then(|input| input.facts.as_ref());
         decoded(&work.plan, facts)

@@ -14,6 +14,7 @@ mod groups;
 mod joined;
 mod live;
 mod needs;
+mod observe;
 mod outputs;
 mod parts;
 mod place;
