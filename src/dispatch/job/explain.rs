@@ -11,7 +11,7 @@ use crate::dispatch::settings;
 use crate::model::device::{DeviceInfo, Operation, Placement};
 use crate::model::placement::PlacementRecord;
 use crate::model::plan::JobPlan;
-use crate::model::{JobSpec, MediaFacts, Problem};
+use crate::model::{JobSpec, MediaFacts, Plan, Problem};
 use reelmill_scheduler::{CPU_THREADS, KindId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -140,6 +140,15 @@ pub(in crate::dispatch) fn foresee(
     }
     let (time_ms, cpu_ms) = (load.time_ms(threads), load.cpu_ms());
     Ok(Foreseen { placements, demand: demand.into_iter().collect(), time_ms, cpu_ms })
+}
+
+/// About how long the CPU of a node with so many threads would take for a source's work, and how much CPU time, ms; by what
+/// is believed before anything is measured. `None` where the duration is not known.
+pub fn estimate_by_cpu(plan: &Plan, facts: &MediaFacts, threads: u32) -> Option<(u64, u64)> {
+    let (cpu, rates, mut load) = (settings::cpu(threads), Rates::default(), Load::default());
+    load.pictures(plan, &decoded(plan, Some(facts)), &Placement::default(), None, &cpu, &rates);
+    load.sound(plan, &cpu, &rates);
+    load.time_ms(threads).zip(load.cpu_ms())
 }
 
 /// The CPU, whatever is known of it.

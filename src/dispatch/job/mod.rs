@@ -23,6 +23,7 @@ mod report;
 mod reports;
 mod run;
 
+pub use explain::estimate_by_cpu;
 pub(super) use explain::foresee;
 pub(super) use prepare::first_of;
 
