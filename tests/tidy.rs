@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("outbox", &["model", "net", "report", "store"]),
     ("simulate", &["model", "wire"]),
     ("supervise", &["input", "model", "simulate", "sys", "wire"]),
-    ("devices", &["input", "model", "simulate", "supervise", "wire"]),
+    ("devices", &["input", "model", "plan", "simulate", "supervise", "wire"]),
     (
         "dispatch",
         &[

@@ -1,7 +1,7 @@
 //! `reelmill doctor`: what devices this box has and what each can really do, without a daemon.
 
 use super::tables::plain;
-use super::{Ended, print, print_json};
+use super::{Ended, paces, print, print_json};
 use crate::devices::{self, Note, is_of_use, prove, trials};
 use crate::model::choice::Wanted;
 use crate::model::device::{Ability, DeviceInfo, DeviceKind, Verdict};
@@ -9,6 +9,7 @@ use crate::model::{DeviceChoice, Problem};
 use crate::report::text::table;
 use crate::supervise::find_program;
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// Options of `reelmill doctor`.
 #[derive(clap::Args, Clone, Debug)]
@@ -19,6 +20,12 @@ pub(super) struct DoctorArgs {
     /// One line a device
     #[arg(long, conflicts_with = "json")]
     brief: bool,
+    /// Measure how fast each one is too: some seconds a device, on which nothing else should run
+    #[arg(long, conflicts_with = "brief")]
+    measure: bool,
+    /// Where a daemon keeps its state: what is measured is kept there for it
+    #[arg(long, value_name = "DIR", requires = "measure")]
+    state_dir: Option<PathBuf>,
     /// Everything as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -37,6 +44,9 @@ struct Findings {
     /// Everything that was asked for works.
     works: bool,
     devices: Vec<Shown>,
+    /// What was measured, where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rates: Vec<paces::Pace>,
     notes: Vec<Note>,
 }
 
@@ -71,7 +81,7 @@ struct Row {
 
 /// Tries everything and tells.
 pub(super) async fn run(args: DoctorArgs) -> Result<Ended, Vec<Problem>> {
-    let findings = examine(&args.devices).await.map_err(|problem| vec![problem])?;
+    let findings = examine(&args).await.map_err(|problem| vec![problem])?;
     if args.json {
         print_json(&findings).map_err(|problem| vec![problem])?;
     } else if args.brief {
@@ -86,7 +96,8 @@ pub(super) async fn run(args: DoctorArgs) -> Result<Ended, Vec<Problem>> {
     Ok(Ended::With(Problem::device("device.not_working", message)))
 }
 
-async fn examine(choice: &DeviceChoice) -> Result<Findings, Problem> {
+async fn examine(args: &DoctorArgs) -> Result<Findings, Problem> {
+    let choice = &args.devices;
     let worker = find_program()?;
     let mut found = devices::found(choice).await?;
     let mut ffmpeg = String::new();
@@ -97,10 +108,15 @@ async fn examine(choice: &DeviceChoice) -> Result<Findings, Problem> {
             ffmpeg = proof.ffmpeg;
         }
     }
+    let rates = if args.measure {
+        paces::of(&worker, choice, &found.devices, args.state_dir.as_deref()).await?
+    } else {
+        Vec::new()
+    };
     let asked = |device: &&DeviceInfo| device.kind == DeviceKind::Cpu || is_asked_for(choice, device);
     let works = !found.is_missing() && found.devices.iter().filter(asked).all(is_of_use);
     let devices = found.devices.into_iter().map(shown).collect();
-    Ok(Findings { reelmill: env!("CARGO_PKG_VERSION"), ffmpeg, works, devices, notes: found.notes })
+    Ok(Findings { reelmill: env!("CARGO_PKG_VERSION"), ffmpeg, works, devices, rates, notes: found.notes })
 }
 
 /// Whether somebody relies on it: what is only found may be as broken as it likes.
@@ -161,6 +177,9 @@ fn full(findings: &Findings) -> String {
         } else {
             text += &table(&rows);
         }
+    }
+    if !findings.rates.is_empty() {
+        text += &format!("\n{}", paces::shown(&findings.rates));
     }
     text + &notes(&findings.notes)
 }

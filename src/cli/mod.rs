@@ -7,6 +7,7 @@
 mod client;
 mod doctor;
 mod options;
+mod paces;
 mod plan;
 mod probe;
 mod serve;

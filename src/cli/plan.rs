@@ -3,8 +3,10 @@
 use super::client::{ClientOptions, media};
 use super::options::PlanOptions;
 use super::{Ended, print, print_json, probe, tables, threads};
+use crate::dispatch::estimate_by_cpu;
 use crate::model::Problem;
 use crate::plan;
+use crate::report::text::seconds;
 use std::path::PathBuf;
 
 /// Options of `reelmill plan`.
@@ -36,6 +38,10 @@ pub(super) async fn run(args: PlanArgs) -> Result<Ended, Vec<Problem>> {
         print_json(&plan).map_err(only)?;
     } else {
         print(&tables::plan(&plan));
+        if let Some((time_ms, cpu_ms)) = estimate_by_cpu(&plan, &facts, threads()) {
+            let (time, cpu) = (seconds(time_ms), seconds(cpu_ms));
+            print(&format!("about {time} by the CPU with nothing beside it, {cpu} of CPU time\n"));
+        }
     }
     Ok(Ended::Done)
 }

@@ -30,6 +30,7 @@ impl Config {
             threads: settled.get("threads"),
             // The kind of the setting let nothing else through.
             devices: settled.get::<String>("devices").parse().unwrap_or_default(),
+            measure: settled.get::<String>("measure") == "auto",
             shutdown: Shutdown { grace: settled.get("shutdown.grace") },
             tls: tls(settled),
             tokens: settled.names("tokens").into_iter().map(|name| token(settled, name)).collect(),

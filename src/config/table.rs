@@ -80,6 +80,14 @@ pub(super) const SETTINGS: &[Setting] = &[
          from a file. By default what is there is used: a device must prove itself before it is given work.",
     ),
     row(
+        "measure",
+        Choice(&["auto", "never"]),
+        "auto",
+        "Whether accelerators are measured: with `auto` each one that works, once for its driver and FFmpeg, for some \
+         seconds while the node has no job. With `never`, and for the CPU, what is known from tables and from jobs has \
+         to do; `reelmill doctor --measure --state-dir DIR` measures everything.",
+    ),
+    row(
         "grpc.listen",
         Address,
         "127.0.0.1:7443",

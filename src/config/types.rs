@@ -27,6 +27,8 @@ pub struct Config {
     pub threads: u32,
     /// Which devices are used beside the CPU.
     pub devices: DeviceChoice,
+    /// Accelerators are measured while the node is idle.
+    pub measure: bool,
     /// How the daemon ends.
     pub shutdown: Shutdown,
     /// Encryption of the API; `None` for plain HTTP/2.

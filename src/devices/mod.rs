@@ -3,6 +3,7 @@
 //! - [`discover`] looks, without touching a driver that could crash: NVML, the kernel's files, the processor.
 //! - [`prove`] tries a device in a worker process: real pictures, compared. What fails gets a reason and a remedy
 //!   (`verdict`); what crashes is named.
+//! - [`measure`] finds how fast a device is, and [`Rates`] knows it, from then on and over restarts.
 //! - [`proven`] is for a node that starts: what was proven before is remembered (`cache`) by device, driver and build.
 
 mod cache;
@@ -11,9 +12,10 @@ mod chips;
 mod cpu;
 mod discover;
 mod drm;
+mod measure;
 mod nvidia;
 mod prove;
-pub mod rates;
+mod rates;
 mod trials;
 mod verdict;
 
@@ -21,7 +23,9 @@ mod verdict;
 mod tests;
 
 pub use discover::{Discovery, Note, Roots, discover, discover_at};
+pub use measure::{Measured, measure};
 pub use prove::{Proof, prove};
+pub use rates::{Lap, Rates};
 pub use trials::{Trial, trials};
 
 use crate::model::device::{DeviceInfo, DeviceKind};
@@ -78,6 +82,14 @@ pub async fn proven(mut device: DeviceInfo, state: &Path, worker: &Path) -> Resu
         tracing::warn!(%error, "what the device can do could not be kept; it is tried again at the next start");
     }
     Ok(device)
+}
+
+/// What FFmpeg a worker for this device is built with; opens nothing.
+///
+/// # Errors
+/// `worker.not_started`.
+pub async fn build(worker: &Path, device: &DeviceInfo) -> Result<String, Problem> {
+    Ok(prove(worker, device, &[]).await?.ffmpeg)
 }
 
 /// Whether a device can now do what the scheduler calls an ability (`encode.h264`, `filter`): all trials of it pass.

@@ -128,7 +128,13 @@ struct Said {
 /// Runs a child for some of the trials.
 async fn child(worker: &Path, device: &DeviceInfo, trials: &[Trial], which: &[usize]) -> Result<Said, Problem> {
     let scratch = Scratch::make()?;
-    let launch = launch(worker, device, scratch.path(), which.iter().map(|index| &trials[*index]))?;
+    let trials = which.iter().map(|index| &trials[*index]).map(|trial| v1::Trial {
+        operation: trial.operation.name().to_owned(),
+        codec: trial.codec.to_owned(),
+        depth: u32::from(trial.depth),
+        ..v1::Trial::default()
+    });
+    let launch = started(worker, device, scratch.path(), accelerator(device)?, trials.collect())?;
     let (reports, mut told) = mpsc::channel(16);
     let _worker = supervise::start(launch, (), reports)?;
     let mut said = Said { answers: Vec::new(), ffmpeg: String::new(), exit: Exit::Hung };
@@ -153,11 +159,13 @@ async fn child(worker: &Path, device: &DeviceInfo, trials: &[Trial], which: &[us
     Ok(said)
 }
 
-fn launch<'a>(
+/// A worker that carries out these trials.
+pub(super) fn started(
     worker: &Path,
     device: &DeviceInfo,
     scratch: &Path,
-    trials: impl Iterator<Item = &'a Trial>,
+    accelerator_json: Vec<u8>,
+    trials: Vec<v1::Trial>,
 ) -> Result<Launch, Problem> {
     // Every worker is given a source. This one does not read it.
     let source = scratch.join("none");
@@ -165,12 +173,7 @@ fn launch<'a>(
         Problem::sink("output.unwritable", format!("{} cannot be written: {error}; set TMPDIR", source.display()))
     })?;
     let source = Source::open_file(&source)?;
-    let trials = trials.map(|trial| v1::Trial {
-        operation: trial.operation.name().to_owned(),
-        codec: trial.codec.to_owned(),
-        depth: u32::from(trial.depth),
-    });
-    let order = v1::DoctorOrder { accelerator_json: accelerator(device)?, trials: trials.collect() };
+    let order = v1::DoctorOrder { accelerator_json, trials };
     let mut launch = Launch::new(worker, scratch, &source, Transport::Descriptor, Work::Doctor(order));
     launch.device = Some(device.kind).filter(|kind| *kind != DeviceKind::Cpu);
     launch.silence = Duration::from_secs(SILENCE_SECONDS);
@@ -179,7 +182,7 @@ fn launch<'a>(
 }
 
 /// What the worker opens; nothing for the CPU.
-fn accelerator(device: &DeviceInfo) -> Result<Vec<u8>, Problem> {
+pub(super) fn accelerator(device: &DeviceInfo) -> Result<Vec<u8>, Problem> {
     if device.kind == DeviceKind::Cpu {
         return Ok(Vec::new());
     }

@@ -50,7 +50,7 @@ pub struct Planned {
     pub placements: Vec<Placement>,
     /// What the job would hold while it runs: dimension and amount.
     pub demand: Vec<(String, u64)>,
-    /// About how long encoding would take, ms; `None` without measurements to tell it from.
+    /// About how long encoding would take with nothing beside it, ms; `None` where the duration is not known.
     pub estimated_ms: Option<u64>,
     /// About how much CPU time it would take, ms; likewise.
     pub estimated_cpu_ms: Option<u64>,

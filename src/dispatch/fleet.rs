@@ -12,12 +12,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Thousandths of an engine.
 pub(super) const ENGINE: u64 = 1000;
+/// Of a device's engines, what jobs may hold, percent. An engine that is busy all the time makes everybody's frames wait:
+/// from about nine tenths on, queues grow faster than what is done.
+const ENGINES_PERCENT: u64 = 85;
 /// Of a device's memory, what jobs may take, percent: the driver and others need some.
 const MEMORY_PERCENT: u64 = 85;
 /// Of the host's memory, what jobs may take, percent.
 const HOST_MEMORY_PERCENT: u64 = 85;
 /// Memory of a device that does not say how much it has, MiB: no limit.
 const UNKNOWN_MEMORY_MIB: u64 = 1 << 30;
+
+/// Thousandths of engines that jobs may hold.
+pub(super) const fn usable(engines: u64) -> u64 {
+    engines * ENGINE * ENGINES_PERCENT / 100
+}
 
 /// A device that was found at some time.
 #[derive(Clone, Debug)]
@@ -131,8 +139,8 @@ impl Fleet {
 
 fn capacity(info: &DeviceInfo) -> Vector {
     let memory = if info.memory_mib == 0 { UNKNOWN_MEMORY_MIB } else { info.memory_mib * MEMORY_PERCENT / 100 };
-    Vector::of(ENCODE_SHARE, u64::from(info.encode_engines) * ENGINE)
-        .with(DECODE_SHARE, u64::from(info.decode_engines) * ENGINE)
+    Vector::of(ENCODE_SHARE, usable(u64::from(info.encode_engines)))
+        .with(DECODE_SHARE, usable(u64::from(info.decode_engines)))
         .with(DEVICE_MEMORY_MIB, memory)
 }
 

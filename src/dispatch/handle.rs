@@ -322,9 +322,16 @@ impl Engine {
             return Err(first_of(problems).at(format!("outputs[{output}]")));
         }
         let plan = planning.plan;
-        let foreseen = foresee(&plan, &facts, &spec, &self.shown.devices.now(), self.settings.threads)?;
-        let (placements, demand) = (foreseen.placements, foreseen.demand);
-        Ok(Planned { placements, demand, plan, sources, estimated_ms: None, estimated_cpu_ms: None })
+        let fleet = self.shown.devices.now();
+        let foreseen = foresee(&plan, &facts, &spec, &fleet, self.settings.threads, &self.settings.rates)?;
+        Ok(Planned {
+            placements: foreseen.placements,
+            demand: foreseen.demand,
+            plan,
+            sources,
+            estimated_ms: foreseen.time_ms,
+            estimated_cpu_ms: foreseen.cpu_ms,
+        })
     }
 }
 

@@ -20,6 +20,7 @@ mod solo;
 
 pub use appliance::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply, StopOutcome};
 pub use handle::Engine;
+pub use job::estimate_by_cpu;
 pub use probe::probe;
 pub use settings::{Settings, cpu_alone};
 pub use sinks::{Buckets, Sinks};

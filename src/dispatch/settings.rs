@@ -1,6 +1,7 @@
 //! What a node has to work with.
 
 use super::sinks::Sinks;
+use crate::devices::Rates;
 use crate::input::{Opener, Transport};
 use crate::model::BackOff;
 use crate::model::device::{DeviceId, DeviceInfo, DeviceKind};
@@ -29,6 +30,8 @@ pub struct Settings {
     pub threads: u32,
     /// Devices, the CPU among them.
     pub devices: Vec<DeviceInfo>,
+    /// How fast they are.
+    pub rates: Arc<Rates>,
     /// What simulated ones of them share.
     pub simulated: Option<Arc<Host>>,
     /// Where segments wait until they are published; emptied at the start. `None`: inside each job's first local
@@ -50,7 +53,12 @@ pub struct Settings {
 
 /// The CPU, as long as nothing else was looked for.
 pub fn cpu_alone(threads: u32) -> Vec<DeviceInfo> {
-    vec![DeviceInfo {
+    vec![cpu(threads)]
+}
+
+/// The CPU by itself.
+pub(super) fn cpu(threads: u32) -> DeviceInfo {
+    DeviceInfo {
         id: DeviceId("cpu".to_owned()),
         kind: DeviceKind::Cpu,
         name: "CPU".to_owned(),
@@ -64,5 +72,5 @@ pub fn cpu_alone(threads: u32) -> Vec<DeviceInfo> {
         threads,
         simulated: false,
         abilities: Vec::new(),
-    }]
+    }
 }

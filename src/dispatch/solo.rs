@@ -4,6 +4,7 @@ use super::appliance::Appliance;
 use super::handle::Engine;
 use super::settings::{Settings, cpu_alone};
 use super::sinks::Sinks;
+use crate::devices::Rates;
 use crate::input::{Opener, OpenerOptions, Transport};
 use crate::model::backoff::BackOff;
 use crate::model::device::DeviceInfo;
@@ -81,6 +82,10 @@ pub async fn transcode(
         retry: Opener::RETRY,
         s3: None,
     });
+    let rates = Rates::default();
+    if let Some(host) = &request.simulated {
+        rates.simulated(host);
+    }
     let settings = Settings {
         store: Arc::clone(&store),
         effects: Arc::default(),
@@ -90,6 +95,7 @@ pub async fn transcode(
         worker: request.worker.clone(),
         threads: request.threads,
         devices: request.devices.clone().unwrap_or_else(|| cpu_alone(request.threads)),
+        rates: Arc::new(rates),
         simulated: request.simulated.clone(),
         spool: None,
         spool_bytes_max: u64::MAX,

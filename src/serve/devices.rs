@@ -5,13 +5,13 @@
 //! Ends: when it is told to, or at once where the choice leaves nothing to look for.
 
 use crate::api::Appliance;
-use crate::devices::{self, Trial};
+use crate::devices::{self, Rates, Trial};
 use crate::dispatch::{Engine, cpu_alone};
 use crate::model::device::{DeviceId, DeviceInfo, DeviceKind, Operation, Verdict};
 use crate::model::{DeviceChoice, Problem};
 use crate::simulate;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -34,6 +34,17 @@ pub(super) async fn at_start(
     Ok((all, Some(host)))
 }
 
+/// How fast devices are, as far as that was kept; simulated ones say so themselves.
+pub(super) async fn rates(state: &Path, simulated: Option<&simulate::Host>) -> Result<Arc<Rates>, Problem> {
+    let state = state.to_owned();
+    let lost = |_| Problem::bug("internal.panic", "reading rates of devices panicked; report this with the log");
+    let rates = tokio::task::spawn_blocking(move || Rates::load(&state)).await.map_err(lost)?;
+    if let Some(host) = simulated {
+        rates.simulated(host);
+    }
+    Ok(Arc::new(rates))
+}
+
 /// What looks for devices.
 pub(super) struct Lookout {
     pub(super) engine: Engine,
@@ -41,6 +52,9 @@ pub(super) struct Lookout {
     pub(super) state_dir: PathBuf,
     pub(super) worker: PathBuf,
     pub(super) threads: u32,
+    pub(super) rates: Arc<Rates>,
+    /// What was not measured may be, while nothing runs.
+    pub(super) measures: bool,
     pub(super) simulated: Option<Arc<simulate::Host>>,
 }
 
@@ -89,8 +103,29 @@ impl Lookout {
         let others = up.iter().filter(|id| id.0 != DeviceKind::Cpu.name());
         if others.ne(&now) {
             let mut all = cpu_alone(self.threads);
-            all.extend(usable);
+            all.extend(usable.iter().cloned());
             self.engine.set_devices(all);
+        }
+        for device in usable.iter().filter(|device| self.measures && !device.simulated) {
+            self.measure(device).await?;
+        }
+        Ok(())
+    }
+
+    /// Measures a device, where that was not done and nothing runs that would make it slow, or be slowed down by it.
+    async fn measure(&self, device: &DeviceInfo) -> Result<(), Problem> {
+        let is_idle = || self.engine.status().jobs_active + self.engine.status().jobs_queued == 0;
+        let has_some = !self.rates.measurements(device).is_empty();
+        if !is_idle() || (has_some && self.rates.is_measured(device, &devices::build(&self.worker, device).await?)) {
+            return Ok(());
+        }
+        let measured = devices::measure(&self.worker, device, &self.rates).await?;
+        if is_idle() && !measured.rates.is_empty() {
+            self.rates.measured(device, &measured.ffmpeg, &measured.rates);
+            let rates = Arc::clone(&self.rates);
+            // Fails only by a panic; what was measured holds all the same.
+            let _ = tokio::task::spawn_blocking(move || rates.keep_now()).await;
+            tracing::info!(device = %device.id, of = measured.rates.len(), "device measured");
         }
         Ok(())
     }

@@ -49,13 +49,23 @@ async fn serve(config: Config, settings: api::ApiSettings, stop: watch::Receiver
     let (node, buckets) = wiring::node(&config).await?;
     let (store, sinks, effects) = (Arc::clone(&node.store), node.sinks.clone(), Arc::clone(&node.effects));
     let (worker, threads, simulated) = (node.worker.clone(), node.threads, node.simulated.clone());
+    let rates = Arc::clone(&node.rates);
     let (engine, ended) = Engine::start(node, None).await?;
     let (quit, quitting) = watch::channel(false);
     let remover = Arc::new(remover::Remover::new(sinks));
     let outbox = Outbox::new(store, wiring::outbox_settings(&config)?, remover)?.start(effects, quitting.clone());
     let expiry = tokio::spawn(expire(engine.clone(), quitting.clone()));
     let (choice, state_dir) = (config.devices.clone(), config.state_dir.clone());
-    let lookout = devices::Lookout { engine: engine.clone(), choice, state_dir, worker, threads, simulated };
+    let lookout = devices::Lookout {
+        engine: engine.clone(),
+        choice,
+        state_dir,
+        worker,
+        threads,
+        rates: Arc::clone(&rates),
+        measures: config.measure,
+        simulated,
+    };
     let lookout = tokio::spawn(lookout.run(quitting.clone()));
     let appliance: Arc<dyn Appliance> = Arc::new(engine.clone());
     let served = tokio::spawn(http::serve(web, Arc::clone(&appliance), told(stop.clone())));
@@ -68,6 +78,8 @@ async fn serve(config: Config, settings: api::ApiSettings, stop: watch::Receiver
         let _ = task.await;
     }
     let _ = served.await;
+    // Fails only by a panic; what is lost is found again.
+    let _ = tokio::task::spawn_blocking(move || rates.keep_now()).await;
     if tokio::time::timeout(SETTLE_MAX, buckets.settled()).await.is_err() {
         tracing::warn!("uploads that were given up may be left at a store; the next attempt aborts them");
     }

@@ -73,6 +73,7 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
     let every = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u32);
     let threads = if config.threads == 0 { every } else { config.threads };
     let (devices, simulated) = devices::at_start(&config.devices, threads).await?;
+    let rates = devices::rates(&state, simulated.as_deref()).await?;
     let settings = Settings {
         store,
         effects: Arc::default(),
@@ -86,6 +87,7 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
         worker: find_program()?,
         threads,
         devices,
+        rates,
         simulated,
         spool: Some(state.join("spool")),
         spool_bytes_max: config.spool.bytes_max,

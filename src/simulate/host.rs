@@ -3,7 +3,7 @@
 use super::spec::Simulated;
 use super::state::{State, Used};
 use crate::model::Problem;
-use crate::model::device::{DeviceId, DeviceInfo, Operation};
+use crate::model::device::{DeviceId, DeviceInfo, Operation, RateKey};
 use crate::model::simulated::{Call, Reply};
 use crate::wire::v1;
 use std::collections::BTreeMap;
@@ -40,6 +40,17 @@ impl Host {
     /// What discovery would find.
     pub fn devices(&self) -> Vec<DeviceInfo> {
         self.state().spec().devices()
+    }
+
+    /// What measuring would find: pixels a second of one engine, of each device.
+    pub fn rates(&self) -> Vec<(DeviceInfo, Vec<(RateKey, u64)>)> {
+        let state = self.state();
+        let rates = state.spec().rates();
+        let of = |device: DeviceInfo| {
+            let own = rates.iter().filter(|(id, ..)| *id == device.id).map(|(_, key, rate)| (key.clone(), *rate));
+            (device.clone(), own.collect())
+        };
+        state.spec().devices().into_iter().map(of).collect()
     }
 
     /// One more worker, for as long as the result lives.

@@ -1,5 +1,6 @@
 //! The few system calls that Rust's library does not wrap.
 
+pub mod clock;
 mod driver;
 pub mod lockdown;
 pub mod spawn;

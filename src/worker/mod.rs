@@ -16,7 +16,7 @@ use crate::model::plan::SpanRange;
 use crate::model::{Plan, Problem};
 use crate::pipeline::watched::{OpenCalls, Watched};
 use crate::pipeline::{self, Control, equipment, simulated};
-use crate::sys::lockdown;
+use crate::sys::{clock, lockdown};
 use crate::wire::v1::{self, order::Work};
 use link::Link;
 use std::path::{Path, PathBuf};
@@ -155,5 +155,6 @@ fn finished(control: &Control) -> v1::Finished {
     v1::Finished {
         frames_decoded: control.frames_decoded.load(Ordering::Relaxed),
         decode_errors: control.decode_errors.load(Ordering::Relaxed),
+        cpu_ms: u64::try_from(clock::cpu_time().as_millis()).unwrap_or(0),
     }
 }

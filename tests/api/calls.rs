@@ -204,12 +204,12 @@ async fn media_is_probed_and_jobs_are_planned() {
         placements: vec![placement],
         demand: vec![("cpu.threads".into(), 2)],
         estimated_ms: Some(2500),
-        estimated_cpu_ms: None,
+        estimated_cpu_ms: Some(9100),
     });
     let plan = client.plan_job(PlanJobRequest { job: Some(job()) }).await.unwrap().into_inner();
     assert_eq!((plan.outputs[0].id.as_str(), plan.inputs[0].size_bytes), ("output-1", 10));
     assert_eq!(plan.outputs[0].segment_duration, Some(Duration { seconds: 2, nanos: 500_000_000 }));
-    assert_eq!((plan.estimated_time.unwrap().seconds, plan.estimated_cpu_time), (2, None));
+    assert_eq!((plan.estimated_time.unwrap().seconds, plan.estimated_cpu_time.unwrap().seconds), (2, 9));
     assert_eq!((plan.placements[0].device.as_str(), plan.demand[0].amount), ("cpu", 2));
     assert_eq!(plan.warnings[0].output_id, "output-1");
     assert_eq!(server.fake.asked.lock().unwrap().as_ref().unwrap().outputs[0].id, "output-1");
@@ -274,7 +274,7 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         placements: Vec::new(),
         demand: Vec::new(),
         estimated_ms: None,
-        estimated_cpu_ms: None,
+        estimated_cpu_ms: Some(9100),
     });
     let asked = JobSpec { outputs: vec![output("/a"), output("/b")], ..job() };
     let mut client = MediaServiceClient::new(server.channel().await);

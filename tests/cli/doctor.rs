@@ -33,15 +33,20 @@ fn the_cpu_does_all_that_it_is_tried_for() {
     let ran = doctor(&["--devices", "cpu", "--json"]);
     assert_eq!(ran.status, 0, "{ran:?}");
     let text = serde_json::to_string_pretty(&masked(&ran.json(), "")).unwrap() + "\n";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cli/doctor.json");
+    recorded("doctor.json", &text);
+}
+
+/// Compares with what is recorded.
+fn recorded(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cli").join(name);
     if std::env::var_os("REELMILL_BLESS").is_some() {
-        fs::write(&path, &text).unwrap();
+        fs::write(&path, text).unwrap();
     }
     let recorded = fs::read_to_string(&path).unwrap_or_default();
     for (number, (recorded, said)) in recorded.lines().zip(text.lines()).enumerate() {
-        assert_eq!(recorded, said, "tests/golden/cli/doctor.json:{} (REELMILL_BLESS=1 records it again)", number + 1);
+        assert_eq!(recorded, said, "tests/golden/cli/{name}:{} (REELMILL_BLESS=1 records it again)", number + 1);
     }
-    assert_eq!(recorded, text, "tests/golden/cli/doctor.json (REELMILL_BLESS=1 records it again)");
+    assert_eq!(recorded, text, "tests/golden/cli/{name} (REELMILL_BLESS=1 records it again)");
 }
 
 #[test]
@@ -64,6 +69,28 @@ fn every_trial_is_a_line_for_people() {
     let start = "cpu works: encode h264 hevc hevc-10 av1 av1-10 aac opus; decode h264";
     assert!(brief.status == 0 && brief.out.starts_with(start), "{brief:?}");
     assert_eq!(brief.out.lines().count(), 1);
+}
+
+#[test]
+fn what_is_measured_is_told_and_kept() {
+    let state = std::env::temp_dir().join(format!("reelmill-measured-{}", std::process::id()));
+    let ran = doctor(&["--devices", "cpu", "--measure", "--state-dir", state.to_str().unwrap()]);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{ran:?}");
+    let told: Vec<&str> = ran.out.lines().skip_while(|line| !line.contains("Mpx/s")).collect();
+    // Numbers differ from box to box, and with them the widths of columns.
+    let row = |line: &&str| {
+        let mut cells: Vec<&str> = line.split_whitespace().collect();
+        let at = cells.len() - 2;
+        for cell in &mut cells[at..] {
+            *cell = if cell.parse::<f64>().is_ok_and(|rate| rate > 0.0) { "NUMBER" } else { cell };
+        }
+        cells.join(" ") + "\n"
+    };
+    let text: String = told.iter().map(row).collect();
+    recorded("doctor_measure.txt", &text);
+    let kept: Value = serde_json::from_slice(&fs::read(state.join("rates.json")).unwrap()).unwrap();
+    assert_eq!(kept["devices"][0]["rates"].as_array().unwrap().len(), told.len() - 1, "{kept}");
+    fs::remove_dir_all(state).unwrap();
 }
 
 #[test]

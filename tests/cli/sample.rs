@@ -242,6 +242,7 @@ pub(crate) fn plan() -> v1::PlanJobResponse {
         placements: vec![placement],
         media_duration: length(60_000),
         estimated_time: length(12_500),
+        estimated_cpu_time: length(41_000),
         ..v1::PlanJobResponse::default()
     }
 }

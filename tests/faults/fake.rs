@@ -150,7 +150,7 @@ impl Fake {
     }
 
     fn finish(&mut self, status: i32) -> i32 {
-        self.say(Message::Finished(v1::Finished { frames_decoded: 1, decode_errors: 0 }));
+        self.say(Message::Finished(v1::Finished { frames_decoded: 1, decode_errors: 0, cpu_ms: 0 }));
         status
     }
 
@@ -292,7 +292,7 @@ impl Fake {
                 message: "Invalid argument".into(),
                 ..v1::TrialFailure::default()
             });
-            self.say(Message::Tried(v1::Tried { trial: index as u32, failure }));
+            self.say(Message::Tried(v1::Tried { trial: index as u32, failure, busy_us: 0 }));
         }
         self.finish(0)
     }

@@ -58,7 +58,7 @@ fn device_problem(exit: &Exit, code: &str) -> Problem {
 
 #[tokio::test]
 async fn a_clean_finish() {
-    assert_eq!(exit_of("finish").await, Exit::Finished(Finished { frames_decoded: 1, decode_errors: 0 }));
+    assert_eq!(exit_of("finish").await, Exit::Finished(Finished { frames_decoded: 1, decode_errors: 0, cpu_ms: 0 }));
 }
 
 #[tokio::test]

@@ -26,6 +26,10 @@ async fn a_job_is_accepted_made_and_told_of() {
     assert_eq!(probed.into_inner().facts.unwrap().streams.len(), 2);
     let planned = media.plan_job(v1::PlanJobRequest { job: Some(job(&source, &out)) }).await.unwrap().into_inner();
     assert_eq!(planned.outputs[0].tracks.len(), 3);
+    let seconds = |time: Option<prost_types::Duration>| time.map(|time| time.seconds).unwrap();
+    let (time, cpu) = (seconds(planned.estimated_time), seconds(planned.estimated_cpu_time));
+    assert!((0..60).contains(&time) && (time..60).contains(&cpu), "{time} s, {cpu} s of CPU time");
+    assert!(planned.placements.iter().all(|placement| placement.device == "cpu"), "{:?}", planned.placements);
 
     let mut client = daemon.jobs().await;
     let id = submit(&mut client, job(&source, &out)).await;

@@ -49,6 +49,7 @@ pub(crate) fn settings_of(home: &Path, threads: u32, spool_bytes_max: u64, worke
         worker,
         threads,
         devices: reelmill::dispatch::cpu_alone(threads),
+        rates: Arc::default(),
         simulated: None,
         spool: Some(home.join("spool")),
         spool_bytes_max,

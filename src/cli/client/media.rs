@@ -122,7 +122,9 @@ fn shown_plan(plan: &v1::PlanJobResponse) -> String {
     };
     text += &table(&plan.placements.iter().map(placement).collect::<Vec<_>>());
     if let Some(time) = &plan.estimated_time {
-        text += &format!("about {} on this node with nothing beside it\n", seconds(ms(Some(time))));
+        let cpu = plan.estimated_cpu_time.as_ref().map(|cpu| format!(", {} of CPU time", seconds(ms(Some(cpu)))));
+        let (time, cpu) = (seconds(ms(Some(time))), cpu.unwrap_or_default());
+        text += &format!("about {time} on this node with nothing beside it{cpu}\n");
     }
     for warning in &plan.warnings {
         text += &format!("note: {} [{}]\n", plain(&warning.message), plain(&warning.code));

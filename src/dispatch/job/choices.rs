@@ -3,6 +3,7 @@
 
 use super::needs::{self, Decoded};
 use super::place::{self, Candidate};
+use crate::devices::Rates;
 use crate::dispatch::fleet::{Fleet, kind_of};
 use crate::dispatch::settings::cpu_alone;
 use crate::model::device::{DeviceInfo, DeviceKind, Operation, Placement};
@@ -46,6 +47,7 @@ pub(super) struct Asked<'a> {
     /// Something failed on a device before, so that the job's fallback decides.
     pub(super) again: bool,
     pub(super) threads: u32,
+    pub(super) rates: &'a Rates,
 }
 
 /// One way.
@@ -147,7 +149,8 @@ fn fits(asked: &Asked<'_>, info: &DeviceInfo, candidate: &Candidate) -> bool {
 fn way(asked: &Asked<'_>, cpu: &DeviceInfo, device: Option<(KindId, &DeviceInfo)>, candidate: Candidate) -> Way {
     let Candidate { placement, reason } = candidate;
     let info = device.map(|(_, info)| info);
-    let needs = needs::by(asked.plan, asked.source, &placement, info, cpu, u64::from(asked.threads.max(1)));
+    let threads = u64::from(asked.threads.max(1));
+    let needs = needs::by(asked.plan, asked.source, &placement, info, cpu, threads, asked.rates);
     let maker = |id: &String| match info.filter(|_| placement.encode.contains(id)) {
         Some(info) => kind_of(info),
         None => CPU.to_owned(),

@@ -54,6 +54,7 @@ impl Case {
             without: &self.without,
             again: self.again,
             threads: 4,
+            rates: &Rates::default(),
         })
     }
 }

@@ -1,15 +1,18 @@
 //! Where each stage of the job runs and why: kept in its record, for those who ask.
 
 use super::choices::{self, Asked, CPU, Wish};
+use super::estimate::{Alike, Load};
 use super::groups::decoded;
 use super::{Broken, Job};
+use crate::devices::Rates;
 use crate::dispatch::appliance;
-use crate::dispatch::fleet::Fleet;
-use crate::model::device::{Operation, Placement};
+use crate::dispatch::fleet::{Fleet, kind_of};
+use crate::dispatch::settings;
+use crate::model::device::{DeviceInfo, Operation, Placement};
 use crate::model::placement::PlacementRecord;
 use crate::model::plan::JobPlan;
-use crate::model::{JobSpec, MediaFacts, Problem};
-use reelmill_scheduler::CPU_THREADS;
+use crate::model::{JobSpec, MediaFacts, Plan, Problem};
+use reelmill_scheduler::{CPU_THREADS, KindId};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Job {
@@ -72,6 +75,10 @@ impl Job {
 pub(in crate::dispatch) struct Foreseen {
     pub(in crate::dispatch) placements: Vec<appliance::Placement>,
     pub(in crate::dispatch) demand: Vec<(String, u64)>,
+    /// About how long, ms; `None` where a duration is not known.
+    pub(in crate::dispatch) time_ms: Option<u64>,
+    /// About how much CPU time, ms; likewise.
+    pub(in crate::dispatch) cpu_ms: Option<u64>,
 }
 
 /// Foresees where a job would run with nothing beside it: by the best way of each work.
@@ -84,12 +91,16 @@ pub(in crate::dispatch) fn foresee(
     spec: &JobSpec,
     fleet: &Fleet,
     threads: u32,
+    rates: &Rates,
 ) -> Result<Foreseen, Problem> {
     let (mut placements, mut demand) = (Vec::new(), BTreeMap::new());
+    let mut load = Load::default();
+    let cpu = cpu_of(fleet, threads);
     let wish = Wish { devices: spec.devices.clone(), fallback: spec.fallback };
     for (index, work) in plan.works.iter().enumerate() {
         let sound: BTreeSet<String> = work.plan.audio.iter().map(|audio| audio.id.clone()).collect();
         let mut all = stages(plan, index, &sound, &Placement::default(), "sound is made by the CPU");
+        load.sound(&work.plan, &cpu, rates);
         if let Some(video) = &work.plan.video {
             let renditions = video.renditions.iter().map(|rung| rung.id.clone()).collect();
             let source = decoded(&work.plan, facts.get(work.source).and_then(Option::as_ref));
@@ -102,9 +113,13 @@ pub(in crate::dispatch) fn foresee(
                 without: &BTreeSet::new(),
                 again: false,
                 threads,
+                rates,
             });
             let ways = ways.map_err(|why| Problem::input("placement.unmet", why))?;
             if let Some(way) = ways.first() {
+                let alike = way.choice.kind.and_then(|kind| alike(fleet, kind));
+                let alike = alike.as_ref().map(|(kind, info, count)| Alike { kind, info, count: *count });
+                load.pictures(&work.plan, &source, &way.placement, alike, &cpu, rates);
                 all.splice(0..0, stages(plan, index, &renditions, &way.placement, &way.reason));
                 for (dimension, amount) in way.choice.device.iter().chain(way.choice.host.iter()) {
                     let held = amount * work.plan.spans.len() as u64;
@@ -123,7 +138,29 @@ pub(in crate::dispatch) fn foresee(
     if let Some(held) = demand.get_mut(&CPU_THREADS.to_string()) {
         *held = (*held).min(u64::from(threads.max(1)));
     }
-    Ok(Foreseen { placements, demand: demand.into_iter().collect() })
+    let (time_ms, cpu_ms) = (load.time_ms(threads), load.cpu_ms());
+    Ok(Foreseen { placements, demand: demand.into_iter().collect(), time_ms, cpu_ms })
+}
+
+/// About how long the CPU of a node with so many threads would take for a source's work, and how much CPU time, ms; by what
+/// is believed before anything is measured. `None` where the duration is not known.
+pub fn estimate_by_cpu(plan: &Plan, facts: &MediaFacts, threads: u32) -> Option<(u64, u64)> {
+    let (cpu, rates, mut load) = (settings::cpu(threads), Rates::default(), Load::default());
+    load.pictures(plan, &decoded(plan, Some(facts)), &Placement::default(), None, &cpu, &rates);
+    load.sound(plan, &cpu, &rates);
+    load.time_ms(threads).zip(load.cpu_ms())
+}
+
+/// The CPU, whatever is known of it.
+fn cpu_of(fleet: &Fleet, threads: u32) -> DeviceInfo {
+    fleet.cpu().cloned().unwrap_or_else(|| settings::cpu(threads))
+}
+
+/// A device of a kind, its kind's name, and how many there are of it.
+fn alike(fleet: &Fleet, kind: KindId) -> Option<(String, &DeviceInfo, u64)> {
+    let of_kind = || fleet.up().filter(|known| known.kind == kind).map(|known| &known.info);
+    let first = of_kind().next()?;
+    Some((kind_of(first), first, of_kind().count() as u64))
 }
 
 /// The stages of a work's renditions as a placement has them, `planned` being where.

@@ -141,11 +141,12 @@ impl Job {
             without: &group.without,
             again: group.again,
             threads: self.settings.threads,
+            rates: &self.settings.rates,
         })
     }
 
     /// What a work decodes.
-    fn decoded(&self, work: usize) -> Decoded {
+    pub(super) fn decoded(&self, work: usize) -> Decoded {
         let work = &self.plan.works[work];
         let facts = self.keeper.record.inputs.get(work.source).and_then(|input| input.facts.as_ref());
         decoded(&work.plan, facts)

@@ -6,6 +6,7 @@
 //! wrong becomes the end of outputs, so there is one way to wind a job up.
 
 mod choices;
+mod estimate;
 mod explain;
 mod fallback;
 mod figures;
@@ -13,6 +14,7 @@ mod groups;
 mod joined;
 mod live;
 mod needs;
+mod observe;
 mod outputs;
 mod parts;
 mod place;
@@ -21,6 +23,7 @@ mod report;
 mod reports;
 mod run;
 
+pub use explain::estimate_by_cpu;
 pub(super) use explain::foresee;
 pub(super) use prepare::first_of;
 

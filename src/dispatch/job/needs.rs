@@ -1,7 +1,7 @@
 //! What the parts of a job need while they run, for the scheduler, and about how long they take.
 
-use crate::devices::rates;
-use crate::dispatch::fleet::ENGINE;
+use crate::devices::Rates;
+use crate::dispatch::fleet::{ENGINE, usable};
 use crate::model::device::{DeviceInfo, Operation, Placement, RateKey};
 use crate::model::plan::{Plan, VideoPlan, VideoRendition};
 use crate::model::spec;
@@ -22,6 +22,8 @@ const ENCODE_SURFACES: u64 = 40;
 const SOFTWARE_FRAMES: u64 = 70;
 /// Memory of a worker before its first frame, MiB.
 const WORKER_MIB: u64 = 100;
+/// Tone mapping goes through floating point, once a sample for each of five steps: so many times as long as scaling.
+const TONE_MAP_TIMES: u64 = 12;
 /// Microseconds a second.
 const MICROS: u64 = 1_000_000;
 
@@ -61,14 +63,25 @@ pub(super) struct Needs {
 
 /// Where the frames of a span take how long.
 #[derive(Clone, Copy, Default, Debug)]
-struct PerFrame {
+pub(super) struct PerFrame {
     /// On encode engines, one after the other, µs.
-    encode: u64,
+    pub(super) encode: u64,
     /// In the longest of those sessions, which never has more than one engine.
-    longest: u64,
-    decode: u64,
+    pub(super) longest: u64,
+    pub(super) decode: u64,
     /// On threads of the CPU.
-    cpu: u64,
+    pub(super) cpu: u64,
+}
+
+/// Something that is done for every frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Step {
+    /// The accelerator does it; else the CPU.
+    pub(super) on_device: bool,
+    /// The rendition that it is done for; `None`: for all of them.
+    pub(super) rendition: Option<String>,
+    pub(super) key: RateKey,
+    pub(super) pixels: u64,
 }
 
 /// What a span of a work needs by a placement: `device` is that of the placement, `threads` those that it may use.
@@ -79,56 +92,89 @@ pub(super) fn by(
     device: Option<&DeviceInfo>,
     cpu: &DeviceInfo,
     threads: u64,
+    rates: &Rates,
 ) -> Needs {
     let Some(video) = &plan.video else { return Needs::default() };
     let spans = plan.spans.len().max(1);
     let all = demand(Part::Video(0), threads, spans).get(&CPU_THREADS);
-    let frame = per_frame(video, source, placement, device, cpu);
+    let frame = per_frame(&steps(video, source, placement), device, cpu, rates);
     let engines = device.map_or(1, |device| u64::from(device.encode_engines.max(1)));
-    let slowest = frame.longest.max(frame.encode / engines).max(frame.decode).max(frame.cpu / all).max(1);
-    let share = |busy: u64| (busy * ENGINE).div_ceil(slowest * OVERLAP);
-    let rate = u64::try_from(video.frame_rate.num.max(1)).unwrap_or(1);
-    let us = u64::try_from(plan.duration_us.unwrap_or(0)).unwrap_or(0);
-    let frames = us * rate / u64::try_from(video.frame_rate.den.max(1)).unwrap_or(1) / MICROS / spans as u64;
-    let run_ms = frames * slowest / 1000;
+    let by_engine = frame.longest.max(frame.encode / engines).max(frame.decode);
+    let slowest = by_engine.max(frame.cpu / all).max(1);
+    let run_ms = frames(plan) / spans as u64 * slowest / 1000;
     let host = Vector::of(HOST_MEMORY_MIB, host_mib(cpu, video, source, placement));
     let Some(device) = device else {
         return Needs { device: Vector::default(), host: host.with(CPU_THREADS, all), run_ms };
     };
+    let share = |busy, engines| share(busy, slowest, by_engine == slowest, u64::from(engines));
     let threads = frame.cpu.div_ceil(slowest).clamp(1, all);
     let counted = if device.sessions_counted { placement.encode.len() as u64 } else { 0 };
     Needs {
-        device: Vector::of(ENCODE_SHARE, share(frame.encode))
-            .with(DECODE_SHARE, share(frame.decode))
+        device: Vector::of(ENCODE_SHARE, share(frame.encode, device.encode_engines))
+            .with(DECODE_SHARE, share(frame.decode, device.decode_engines))
             .with(DEVICE_MEMORY_MIB, device_mib(video, source, placement)),
         host: host.with(CPU_THREADS, threads).with(NVENC_SESSIONS, counted),
         run_ms,
     }
 }
 
-fn per_frame(
-    video: &VideoPlan,
-    source: &Decoded,
-    placement: &Placement,
-    device: Option<&DeviceInfo>,
-    cpu: &DeviceInfo,
-) -> PerFrame {
-    let mut frame = PerFrame::default();
+/// The share of engines of a kind that is held, where a frame keeps them busy for so long, µs, and comes every `slowest` µs
+/// with nothing beside it. What an engine slows down takes what others leave it, so it holds less than it could use, and
+/// as many as [`OVERLAP`] fit; what the CPU slows down takes what it takes.
+fn share(busy: u64, slowest: u64, by_engine: bool, engines: u64) -> u64 {
+    let engine = if by_engine { usable(1) / OVERLAP } else { ENGINE };
+    (busy * engine).div_ceil(slowest).min(usable(engines))
+}
+
+/// Frames of a work.
+pub(super) fn frames(plan: &Plan) -> u64 {
+    let rate = plan.video.as_ref().map(|video| video.frame_rate).filter(|rate| rate.is_known());
+    let rate = rate.unwrap_or(crate::model::Ratio::new(25, 1));
+    let us = u128::try_from(plan.duration_us.unwrap_or(0)).unwrap_or(0);
+    let frames = us * rate.num.unsigned_abs() as u128 / u128::from(rate.den.unsigned_abs().max(1)) / u128::from(MICROS);
+    u64::try_from(frames).unwrap_or(u64::MAX)
+}
+
+/// Everything that is done for a frame of a work by a placement, but for what is bound by no engine: filters of a device.
+pub(super) fn steps(video: &VideoPlan, source: &Decoded, placement: &Placement) -> Vec<Step> {
     let decode =
         RateKey { operation: Operation::Decode, codec: source.codec.clone(), depth: source.depth, speed: None };
-    match device.filter(|_| placement.decode) {
-        Some(device) => frame.decode = micros(source.pixels, rates::prior(device, &decode)),
-        None => frame.cpu += micros(source.pixels, rates::prior(cpu, &decode)),
+    let has_device = placement.device.is_some();
+    let decodes = has_device && placement.decode;
+    let mut steps = vec![Step { on_device: decodes, rendition: None, key: decode, pixels: source.pixels }];
+    let filter = |rendition: Option<&str>, pixels, depth| Step {
+        on_device: false,
+        rendition: rendition.map(str::to_owned),
+        key: RateKey { operation: Operation::Filter, codec: String::new(), depth, speed: None },
+        pixels,
+    };
+    if !decodes && !video.prepare.is_empty() {
+        steps.push(filter(None, source.pixels, source.depth));
     }
     for rung in video.renditions.iter().filter(|rung| !rung.copy) {
-        let key = encode_key(rung);
-        match device.filter(|_| placement.encode.contains(&rung.id)) {
-            Some(device) => {
-                let busy = micros(pixels(rung), rates::prior(device, &key));
+        let on_device = has_device && placement.encode.contains(&rung.id);
+        if !on_device && !decodes && !rung.graph.is_empty() {
+            let from = rung.parent.and_then(|parent| video.renditions.get(parent)).map_or(source.pixels, pixels);
+            let times = if rung.graph.contains("tonemap=") { TONE_MAP_TIMES } else { 1 };
+            steps.push(filter(Some(&rung.id), from * times, depth(&rung.pixel_format)));
+        }
+        steps.push(Step { on_device, rendition: Some(rung.id.clone()), key: encode_key(rung), pixels: pixels(rung) });
+    }
+    if video.renditions.iter().all(|rung| rung.copy) { Vec::new() } else { steps }
+}
+
+/// How long the steps of a frame keep what busy.
+pub(super) fn per_frame(steps: &[Step], device: Option<&DeviceInfo>, cpu: &DeviceInfo, rates: &Rates) -> PerFrame {
+    let mut frame = PerFrame::default();
+    for step in steps {
+        match (device.filter(|_| step.on_device), step.key.operation) {
+            (Some(device), Operation::Decode) => frame.decode += micros(step.pixels, rates.rate(device, &step.key)),
+            (Some(device), _) => {
+                let busy = micros(step.pixels, rates.rate(device, &step.key));
                 frame.encode += busy;
                 frame.longest = frame.longest.max(busy);
             }
-            None => frame.cpu += micros(pixels(rung), rates::prior(cpu, &key)),
+            (None, _) => frame.cpu += micros(step.pixels, rates.rate(cpu, &step.key)),
         }
     }
     frame
@@ -180,6 +226,16 @@ fn host_mib(cpu: &DeviceInfo, video: &VideoPlan, source: &Decoded, placement: &P
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_that_an_engine_slows_down_share_it_and_what_the_cpu_slows_down_holds_what_it_takes() {
+        assert_eq!(share(1000, 1000, true, 1), 425);
+        assert!(2 * share(999, 1000, true, 1) <= usable(1));
+        assert_eq!(share(300, 1000, false, 1), 300, "the third of these is over 85 %");
+        assert!(3 * share(300, 1000, false, 1) > usable(1));
+        assert_eq!(share(1000, 1000, false, 1), usable(1), "never more than there is");
+        assert_eq!(share(0, 1000, false, 0), 0);
+    }
 
     #[test]
     fn as_many_spans_as_asked_run_side_by_side_where_there_are_threads() {

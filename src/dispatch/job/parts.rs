@@ -2,6 +2,7 @@
 
 use super::fallback::Ran;
 use super::needs;
+use super::observe::Observed;
 use super::{Broken, Job};
 use crate::dispatch::engine::{ToEngine, ToJob};
 use crate::dispatch::{blocking, now_unix_ms};
@@ -32,6 +33,8 @@ pub(super) struct PartState {
     pub(super) group: usize,
     /// The device that its last attempt ran on, where it ran on one.
     pub(super) ran: Option<Ran>,
+    /// What its last attempt teaches about rates.
+    pub(super) observed: Option<Observed>,
     /// Made, or no longer wanted.
     pub(super) done: bool,
     /// For each rendition, one past the last segment that came, from this attempt or an earlier one.
@@ -52,6 +55,7 @@ impl PartState {
             part,
             group,
             ran: None,
+            observed: None,
             done: false,
             next: BTreeMap::new(),
             attempts: 0,

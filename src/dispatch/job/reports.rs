@@ -87,6 +87,9 @@ impl Job {
                 }
                 let packagings = self.packagings_of(index, &segment.track)?;
                 let (rendition, number) = (segment.track.clone(), segment.index);
+                if let Some(observed) = &mut self.parts[index].observed {
+                    observed.segment(&segment.track, segment.frames);
+                }
                 let (from, into) = (running.spool.clone(), self.spool.clone());
                 let (room, waiting) = (running.worker.releaser(), Arc::clone(&self.spooled));
                 let bytes = segment.files.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
@@ -125,6 +128,7 @@ impl Job {
         // Nothing in it is of use: what was announced has left it. It is inside the job's spool, which goes anyway.
         let _ = blocking(move || Ok(std::fs::remove_dir_all(spool))).await;
         self.end_what_waited();
+        let observed = self.parts[index].observed.take();
         if yields && exit == Exit::Stopped {
             let _ = self.engine.send(ToEngine::SpanFailed { number: self.number, span, wait_ms: 0, blame: None });
             return Ok(());
@@ -139,6 +143,11 @@ impl Job {
         }
         if let Exit::Finished(stats) = exit {
             self.figures.finished(self.parts[index].work, self.parts[index].part, stats.decode_errors);
+            if observed.is_some_and(|observed| observed.finished(&stats)) {
+                let rates = Arc::clone(&self.settings.rates);
+                // What cannot be kept is told to the log by itself.
+                let _ = blocking(move || Ok(rates.keep())).await;
+            }
         }
         self.store_end(index, &dropped).await?;
         self.parts[index].done = true;

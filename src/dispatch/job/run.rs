@@ -1,10 +1,12 @@
 //! What the scheduler says, carried out: attempts at parts started and stopped.
 
 use super::fallback::Ran;
+use super::observe::Observed;
 use super::parts::Running;
 use super::{Broken, Job, place};
 use crate::dispatch::blocking;
 use crate::dispatch::engine::{ToEngine, ToJob};
+use crate::dispatch::settings;
 use crate::model::device::Placement;
 use crate::model::{Fault, Plan, Problem};
 use crate::report::JobEvent;
@@ -133,6 +135,7 @@ impl Job {
         let plan = Arc::clone(&self.plan);
         let plan = &plan.works[self.parts[index].work].plan;
         self.parts[index].ran = None;
+        self.parts[index].observed = None;
         let state = &self.groups[group];
         let Some(way) = state.ways.get(choice as usize).cloned() else {
             let plan = plan.clone();
@@ -144,6 +147,12 @@ impl Job {
         let placement = Placement { device: info.map(|info| info.id.clone()), ..way.placement.clone() };
         self.parts[index].ran = device.zip(info).map(|(number, info)| Ran::on(number, info, &way));
         let made = place::placed(plan, &state.renditions, &placement, info);
+        if let Some(video) = made.as_ref().ok().and_then(|made| made.video.as_ref()) {
+            let source = self.decoded(self.parts[index].work);
+            let cpu = fleet.cpu().cloned().unwrap_or_else(|| settings::cpu(self.settings.threads));
+            let observed = Observed::begin(&self.settings.rates, (video, &source), &placement, info, cpu);
+            self.parts[index].observed = Some(observed);
+        }
         let is_first = state.makers.as_ref() != Some(&way.makers);
         if is_first {
             self.groups[group].makers = Some(way.makers.clone());

@@ -3,6 +3,7 @@
 //! Receives: one order with a device and a list of trials. Sends: what it is built with, then one answer a trial, in
 //! order, each as soon as it is known, so that those before a crash count. Ends: after the last, or when it is asked to.
 
+mod pace;
 mod picture;
 mod sound;
 mod trial;
@@ -15,6 +16,8 @@ use crate::pipeline::Control;
 use crate::pipeline::accel::{Accelerator, DeviceError, Host};
 use crate::pipeline::hardware;
 use crate::wire::v1::{self, from_worker::Message};
+use pace::Paced;
+use std::time::Duration;
 
 /// Most lines of the log that one answer carries, each already bounded by the log itself.
 const LINES_MAX: usize = 20;
@@ -41,16 +44,22 @@ pub(super) fn run(order: &v1::DoctorOrder, link: &Link, control: &Control) -> Re
         Some(accelerator) => hardware::open(accelerator),
     };
     let opened = opened.map_err(Failure::from);
+    let mut drawn = pace::Drawn::default();
     for (index, trial) in trials.iter().enumerate() {
         if control.stopped() {
             return Err(Problem::cancelled());
         }
         let result = match &opened {
-            Ok(device) => trial::run(device.as_ref(), kind, trial),
+            Ok(device) => match &trial.paced {
+                Some(paced) => pace::run(device.as_ref(), kind, trial, paced, &mut drawn),
+                None => trial::run(device.as_ref(), kind, trial).map(|()| Duration::ZERO),
+            },
             Err(failure) => Err(failure.clone()),
         };
+        let busy = result.as_ref().map_or(Duration::ZERO, |busy| *busy);
+        let busy_us = u64::try_from(busy.as_micros()).unwrap_or(u64::MAX);
         let failure = result.err().map(Failure::into_message);
-        link.send(Message::Tried(v1::Tried { trial: index as u32, failure }));
+        link.send(Message::Tried(v1::Tried { trial: index as u32, failure, busy_us }));
     }
     Ok(())
 }
@@ -62,6 +71,8 @@ struct Trial {
     codec: String,
     /// Bits a sample; 0 for sound.
     depth: u32,
+    /// It is measured; else it is tried and compared.
+    paced: Option<Paced>,
 }
 
 impl Trial {
@@ -69,7 +80,10 @@ impl Trial {
         let known = [Operation::Decode, Operation::Filter, Operation::Encode];
         let operation = known.into_iter().find(|operation| operation.name() == trial.operation);
         let operation = operation.ok_or_else(|| super::bad_order("a trial of no known operation"))?;
-        Ok(Self { operation, codec: trial.codec.clone(), depth: trial.depth })
+        let rendition = || serde_json::from_slice(&trial.rendition_json);
+        let paced = (trial.frames > 0).then(|| rendition().map(|rendition| Paced { rendition, frames: trial.frames }));
+        let paced = paced.transpose().map_err(|error| super::bad_order(&format!("no rendition: {error}")))?;
+        Ok(Self { operation, codec: trial.codec.clone(), depth: trial.depth, paced })
     }
 }
 

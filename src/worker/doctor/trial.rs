@@ -21,7 +21,7 @@ struct Clip {
 
 /// Tries one thing.
 pub(super) fn run(device: &dyn Accelerator, kind: DeviceKind, trial: &Trial) -> Result<(), Failure> {
-    let Trial { operation, codec, depth } = trial;
+    let Trial { operation, codec, depth, .. } = trial;
     if *depth == 0 {
         return sound::run(codec);
     }
@@ -39,19 +39,19 @@ pub(super) fn run(device: &dyn Accelerator, kind: DeviceKind, trial: &Trial) -> 
 }
 
 /// Frames through a graph that is made when the first one comes, and knows where it lies.
-struct Through<'a> {
+pub(super) struct Through<'a> {
     device: &'a dyn Accelerator,
     text: &'a str,
     graph: Option<Box<dyn PictureGraph>>,
 }
 
 impl<'a> Through<'a> {
-    fn new(device: &'a dyn Accelerator, text: &'a str) -> Self {
+    pub(super) fn new(device: &'a dyn Accelerator, text: &'a str) -> Self {
         Self { device, text, graph: None }
     }
 
     /// Gives it a frame, or `None` at the end, and gives what comes out to `sink`.
-    fn give(
+    pub(super) fn give(
         &mut self,
         frame: Option<&Frame>,
         sink: &mut dyn FnMut(&Frame) -> Result<(), Failure>,
@@ -80,7 +80,7 @@ const fn format(kind: DeviceKind, depth: u32) -> &'static str {
 }
 
 /// From pictures in the host's memory to where the device wants them.
-fn upload(kind: DeviceKind, depth: u32) -> String {
+pub(super) fn upload(kind: DeviceKind, depth: u32) -> String {
     let format = format(kind, depth);
     if kind == DeviceKind::Cpu { format!("format={format}") } else { format!("format={format},hwupload") }
 }

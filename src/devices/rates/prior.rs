@@ -12,6 +12,9 @@ const FRAME_1080: u64 = 1920 * 1080;
 /// What is believed of the vendor's figures, percent.
 const BELIEVED_PERCENT: u64 = 90;
 
+/// Samples of sound a second of one thread of the CPU: stereo at 48 kHz, sixty times as fast as it is heard.
+const SAMPLES: u64 = 60 * 2 * 48_000;
+
 /// Generations of NVIDIA's engines, as far as their speed differs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Generation {
@@ -24,7 +27,7 @@ enum Generation {
 }
 
 /// Pixels a second of one engine, or of one thread of the CPU; `None` for what it cannot do, as far as tables tell.
-pub fn prior(device: &DeviceInfo, key: &RateKey) -> Option<u64> {
+pub(super) fn prior(device: &DeviceInfo, key: &RateKey) -> Option<u64> {
     match device.kind {
         DeviceKind::Cpu => cpu(key),
         DeviceKind::Cuda => cuda(generation(&device.model, &device.name), key),
@@ -109,6 +112,8 @@ fn cpu(key: &RateKey) -> Option<u64> {
         (Operation::Encode, "av1", Speed::Fast) => 1500,
         (Operation::Encode, "av1", Speed::Balanced) => 800,
         (Operation::Encode, "av1", Speed::Quality) => 300,
+        // Sound: samples of all channels, decode and resampling included.
+        (Operation::Encode, "aac" | "opus", _) => return Some(SAMPLES),
         (Operation::Encode, _, _) => return None,
         (Operation::Decode, "h264" | "mpeg2video" | "mpeg4" | "vp8", _) => 12_700,
         (Operation::Decode, _, _) => 9000,
