@@ -146,7 +146,11 @@ impl Job {
             if observed.is_some_and(|observed| observed.finished(&stats)) {
                 let rates = Arc::clone(&self.settings.rates);
                 // What cannot be kept is told to the log by itself.
-                let _ = blocking(move || Ok(rates.keep())).await;
+                let _ = blocking(move || {
+                    rates.keep();
+                    Ok(())
+                })
+                .await;
             }
         }
         self.store_end(index, &dropped).await?;
