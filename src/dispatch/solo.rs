@@ -7,6 +7,7 @@ use super::sinks::Sinks;
 use crate::input::{Opener, OpenerOptions, Transport};
 use crate::model::backoff::BackOff;
 use crate::model::device::DeviceInfo;
+use crate::model::limits::WORKER_SILENCE_SECONDS_MAX;
 use crate::model::request::Request;
 use crate::model::spec::{Fallback, IfExists, OutputSpec, Priority, SourceSpec, UploadOptions};
 use crate::model::state::JobState;
@@ -19,6 +20,7 @@ use crate::store::{Memory, Store, StoreError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, watch};
 
 /// Occurrences that may wait to be passed on.
@@ -91,6 +93,7 @@ pub async fn transcode(
         threads: request.threads,
         devices: request.devices.clone().unwrap_or_else(|| cpu_alone(request.threads)),
         simulated: request.simulated.clone(),
+        silence: Duration::from_secs(WORKER_SILENCE_SECONDS_MAX),
         spool: None,
         spool_bytes_max: u64::MAX,
         uploads: UPLOADS,

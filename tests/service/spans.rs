@@ -50,6 +50,7 @@ pub(crate) fn settings_of(home: &Path, threads: u32, spool_bytes_max: u64, worke
         threads,
         devices: reelmill::dispatch::cpu_alone(threads),
         simulated: None,
+        silence: PATIENCE,
         spool: Some(home.join("spool")),
         spool_bytes_max,
         uploads: 4,

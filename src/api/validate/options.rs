@@ -32,9 +32,24 @@ pub(super) fn start(asked: Option<&Timestamp>, found: &mut Found) -> i64 {
     asked.and_then(|time| instant("start_time", *time, found)).unwrap_or(0)
 }
 
-/// When the job should be done, ms since 1970.
-pub(super) fn deadline(asked: Option<&Timestamp>, found: &mut Found) -> Option<i64> {
-    asked.and_then(|time| instant("deadline", *time, found))
+/// When the job should be done, ms since 1970; not before it may begin.
+pub(super) fn deadline(asked: Option<&Timestamp>, start_unix_ms: i64, found: &mut Found) -> Option<i64> {
+    let deadline = asked.and_then(|time| instant("deadline", *time, found))?;
+    if deadline <= start_unix_ms {
+        found.add(
+            path("deadline"),
+            "request.time",
+            "the job should be done before it may begin: give a time after `start_time`",
+        );
+    }
+    Some(deadline)
+}
+
+/// A deadline that has passed. Not asked of a request with a key: it may repeat one that was accepted in time.
+pub(in crate::api) fn has_passed(deadline_unix_ms: Option<i64>, now_unix_ms: i64, found: &mut Found) {
+    if deadline_unix_ms.is_some_and(|deadline| deadline < now_unix_ms) {
+        found.add(path("deadline"), "request.time", "the time has passed: give one that is to come, or none");
+    }
 }
 
 /// Devices that may be used, by id or kind. Whether there are such is known when the job is placed.

@@ -12,6 +12,9 @@ use crate::model::{JobSpec, MediaFacts, Problem};
 use reelmill_scheduler::CPU_THREADS;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Why sound is where it is.
+pub(super) const SOUND_BY_CPU: &str = "sound is made by the CPU";
+
 impl Job {
     /// Notes where each stage is planned to run, once the ways are known: by the best of them.
     pub(super) fn plan_placements(&mut self) {
@@ -20,7 +23,7 @@ impl Job {
             let best = group.ways.first();
             let (place, reason) = match best {
                 Some(way) => (way.placement.clone(), way.reason.clone()),
-                None => (Placement::default(), "sound is made by the CPU".to_owned()),
+                None => (Placement::default(), SOUND_BY_CPU.to_owned()),
             };
             placements.extend(stages(&self.plan, group.work, &group.renditions, &place, &reason));
         }
@@ -89,7 +92,7 @@ pub(in crate::dispatch) fn foresee(
     let wish = Wish { devices: spec.devices.clone(), fallback: spec.fallback };
     for (index, work) in plan.works.iter().enumerate() {
         let sound: BTreeSet<String> = work.plan.audio.iter().map(|audio| audio.id.clone()).collect();
-        let mut all = stages(plan, index, &sound, &Placement::default(), "sound is made by the CPU");
+        let mut all = stages(plan, index, &sound, &Placement::default(), SOUND_BY_CPU);
         if let Some(video) = &work.plan.video {
             let renditions = video.renditions.iter().map(|rung| rung.id.clone()).collect();
             let source = decoded(&work.plan, facts.get(work.source).and_then(Option::as_ref));

@@ -1,0 +1,80 @@
+//! What jobs wish of devices: met, or refused at once with the reason; and jobs that stand in each other's way.
+
+use crate::accelerators::{Node, cards, check_right, encoded_by};
+use reelmill::model::device::{DeviceKind, Operation, Verdict};
+use reelmill::model::job::JobRecord;
+use reelmill::model::spec::Fallback;
+use reelmill::model::state::JobState;
+use reelmill::model::{Codec, JobSpec};
+use std::path::Path;
+
+/// Runs one job on a node of which the wish can never be met; gives what it says.
+async fn refused(devices: &str, say: fn(&mut JobSpec)) -> String {
+    let node = Node::new(devices).await;
+    let (_, record): (_, JobRecord) = node.run_as(1, 1, say).await.remove(0);
+    assert_eq!(record.state(), JobState::Failed);
+    let problem = record.outputs[0].problem.clone().unwrap();
+    assert_eq!(problem.code, "placement.unmet", "{problem}");
+    assert!(record.placements.iter().all(|one| one.actual.is_empty()), "{:#?}", record.placements);
+    node.end().await;
+    problem.message
+}
+
+#[tokio::test]
+async fn a_job_that_wants_a_card_fails_at_once_where_there_is_none() {
+    let why = refused("", |job| (job.devices, job.fallback) = (vec!["cuda".into()], Fallback::Never)).await;
+    assert!(why.contains("cuda") && why.contains("h264 8-bit") && why.contains("cpu"), "{why}");
+}
+
+#[tokio::test]
+async fn a_codec_that_no_card_here_encodes_is_named() {
+    let why = refused(&cards("", "", ""), |job| {
+        job.devices = vec!["cuda".into()];
+        job.outputs[0].request.codecs = vec![Codec::Hevc];
+    })
+    .await;
+    assert!(why.contains("hevc") && why.contains("HEVC"), "{why}");
+}
+
+#[tokio::test]
+async fn without_a_fallback_a_failure_of_the_card_is_the_outputs() {
+    let fault = "[[devices.faults]]\nwhat = \"unsupported\"\noperation = \"encode\"";
+    let node = Node::new(&cards("", fault, fault)).await;
+    let (_, record) = node.run_as(1, 1, |job| job.fallback = Fallback::Never).await.remove(0);
+    assert_eq!(record.state(), JobState::Failed);
+    let problem = record.outputs[0].problem.clone().unwrap();
+    assert!(problem.message.contains("`fallback` is `never`"), "{problem}");
+    node.end().await;
+}
+
+#[tokio::test]
+async fn jobs_that_each_need_all_sessions_of_the_host_run_one_after_the_other() {
+    let node = Node::new(&cards("[sessions]\ncap = 2", "", "")).await;
+    for (out, record) in node.run_as(3, 2, |job| job.devices = vec!["cuda".into()]).await {
+        check_right(&out, &record);
+        assert!(encoded_by(&record, "180p").starts_with("cuda:"), "{:#?}", record.placements);
+    }
+    node.end().await;
+}
+
+/// NVML tells of a card, and CUDA is not there: a container that was given only the one library.
+#[tokio::test]
+async fn a_card_that_only_nvml_knows_is_of_no_use_and_says_why() {
+    let host = tempfile::tempdir().unwrap();
+    let file = host.path().join("devices.toml");
+    std::fs::write(&file, cards("", "", "")).unwrap();
+    let mut card = reelmill::simulate::Host::new(reelmill::simulate::load(&file).unwrap()).devices().remove(0);
+    assert_eq!(card.kind, DeviceKind::Cuda);
+    // As NVML would have told of it. No machine has so many, where there is a driver.
+    (card.simulated, card.address) = (false, "99".to_owned());
+    card.abilities.clear();
+    let trial = |operation| reelmill::devices::Trial { operation, codec: "h264", depth: 8 };
+    let worker = Path::new(env!("CARGO_BIN_EXE_reelmill-worker"));
+    let trials = [trial(Operation::Decode), trial(Operation::Encode)];
+    let proof = reelmill::devices::prove(worker, &card, &trials).await.unwrap();
+    assert_eq!(proof.abilities.len(), 2);
+    for ability in &proof.abilities {
+        assert!(ability.verdict != Verdict::Works && !ability.reason.is_empty(), "{ability:?}");
+        assert!(!ability.code.is_empty() && !ability.remedy.is_empty(), "{ability:?}");
+    }
+}
