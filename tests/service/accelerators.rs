@@ -107,7 +107,7 @@ impl Node {
     pub(crate) async fn end(self) {
         let held = || {
             let devices = self.engine.status().devices;
-            let of = |device: &NodeDevice| device.capacity.iter().map(|capacity| capacity.held).sum::<u64>();
+            let of = |device: &NodeDevice| device.capacity.iter().map(|(_, _, held)| held).sum::<u64>();
             let left = devices.iter().map(of).sum::<u64>() + self.host.open_sessions() as u64;
             left + workers_below(self.home.path()).len() as u64
         };

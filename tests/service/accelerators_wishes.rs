@@ -5,7 +5,7 @@ use reelmill::model::device::{DeviceKind, Operation, Verdict};
 use reelmill::model::job::JobRecord;
 use reelmill::model::spec::Fallback;
 use reelmill::model::state::JobState;
-use reelmill::model::{Codec, JobSpec};
+use reelmill::model::{JobSpec, VideoCodec};
 use std::path::Path;
 
 /// Runs one job on a node of which the wish can never be met; gives what it says.
@@ -30,7 +30,7 @@ async fn a_job_that_wants_a_card_fails_at_once_where_there_is_none() {
 async fn a_codec_that_no_card_here_encodes_is_named() {
     let why = refused(&cards("", "", ""), |job| {
         job.devices = vec!["cuda".into()];
-        job.outputs[0].request.codecs = vec![Codec::Hevc];
+        job.outputs[0].request.codecs = vec![VideoCodec::Hevc];
     })
     .await;
     assert!(why.contains("hevc") && why.contains("HEVC"), "{why}");
@@ -74,7 +74,7 @@ async fn a_card_that_only_nvml_knows_is_of_no_use_and_says_why() {
     let proof = reelmill::devices::prove(worker, &card, &trials).await.unwrap();
     assert_eq!(proof.abilities.len(), 2);
     for ability in &proof.abilities {
-        assert!(ability.verdict != Verdict::Works && !ability.reason.is_empty(), "{ability:?}");
-        assert!(!ability.code.is_empty() && !ability.remedy.is_empty(), "{ability:?}");
+        let Verdict::No { code, reason, remedy } = &ability.verdict else { panic!("{ability:?}") };
+        assert!(code.starts_with("device.") && !reason.is_empty() && !remedy.is_empty(), "{ability:?}");
     }
 }
