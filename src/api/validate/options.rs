@@ -67,7 +67,8 @@ pub(super) fn devices(asked: &[String], found: &mut Found) -> Vec<String> {
                 format!("a device's name has at most {DEVICE_BYTES_MAX} plain characters"),
             );
         } else if !is_known {
-            let nearest = DEVICE_KINDS.into_iter().min_by_key(|known| apart(known, kind)).unwrap_or("cpu");
+            let nearest =
+                DEVICE_KINDS.into_iter().min_by_key(|known| strsim::damerau_levenshtein(known, kind)).unwrap_or("cpu");
             let shown = name.escape_debug();
             let message = format!(
                 "`{shown}` is no device: the nearest kind is `{nearest}`; give a kind (cpu, cuda, vaapi), or an id that GetNode names"
@@ -76,20 +77,6 @@ pub(super) fn devices(asked: &[String], found: &mut Found) -> Vec<String> {
         }
     }
     asked.to_vec()
-}
-
-/// In how many characters two words differ, by insertions, deletions and replacements.
-fn apart(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut before = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in other.iter().enumerate() {
-            let cost = (before + usize::from(a != *b)).min(row[j] + 1).min(row[j + 1] + 1);
-            before = std::mem::replace(&mut row[j + 1], cost);
-        }
-    }
-    row[other.len()]
 }
 
 /// A time of day, ms since 1970.
