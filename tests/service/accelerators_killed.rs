@@ -26,6 +26,9 @@ async fn killed_with_a_rendition_that_had_fallen_back_it_goes_on_with_one_encode
     let (out, mut client) = (daemon.path("out"), daemon.jobs().await);
     let id = submit(&mut client, job_of(&slow.uri(), &out)).await;
 
+    // What was moved waits for the threads of the CPU, of which the rest holds one until it is done.
+    job_that(&mut client, &id, |job| job.placements.iter().any(|one| one.faults > 0)).await;
+    slow.release();
     let moved = |job: &v1::Job| job.placements.iter().any(|one| one.faults > 0 && one.actual_device == "cpu");
     let before = job_that(&mut client, &id, moved).await;
     let who = |job: &v1::Job| ["180p", "90p"].map(|rung| encode(job, rung).unwrap().actual_device == "cpu");
@@ -36,7 +39,6 @@ async fn killed_with_a_rendition_that_had_fallen_back_it_goes_on_with_one_encode
     daemon.kill();
     until("the workers to die with the daemon", || daemon.workers().is_empty().then_some(())).await;
     daemon.restart().await;
-    slow.release();
 
     let mut client = daemon.jobs().await;
     let ended = end_of(&mut client, &id).await;

@@ -1,12 +1,18 @@
 //! What jobs wish of devices: met, or refused at once with the reason; and jobs that stand in each other's way.
 
 use crate::accelerators::{Node, cards, check_right, encoded_by};
+use crate::daemon::PATIENCE;
+use crate::media::clip;
+use crate::spans::{settings_of, spec};
+use reelmill::api::Appliance;
+use reelmill::dispatch::Engine;
 use reelmill::model::device::{DeviceKind, Operation, Verdict};
 use reelmill::model::job::JobRecord;
 use reelmill::model::spec::Fallback;
 use reelmill::model::state::JobState;
 use reelmill::model::{JobSpec, VideoCodec};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Runs one job on a node of which the wish can never be met; gives what it says.
 async fn refused(devices: &str, say: fn(&mut JobSpec)) -> String {
@@ -26,9 +32,30 @@ async fn refused(devices: &str, say: fn(&mut JobSpec)) -> String {
 
 #[tokio::test]
 async fn a_job_that_wants_a_card_fails_at_once_where_there_is_none() {
-    let why =
-        refused("devices = []\n", |job| (job.devices, job.fallback) = (vec!["cuda".into()], Fallback::Never)).await;
+    let home = tempfile::tempdir().unwrap();
+    let worker = PathBuf::from(env!("CARGO_BIN_EXE_reelmill-worker"));
+    let settings = settings_of(home.path(), 2, 64 << 20, worker);
+    let (source, store) = (home.path().join("in.mp4"), Arc::clone(&settings.store));
+    clip(&source, 4);
+    let (engine, ended) = Engine::start(settings, None).await.unwrap();
+    let mut asked = spec(&source, &home.path().join("out"), 1);
+    (asked.devices, asked.fallback) = (vec!["cuda".into()], Fallback::Never);
+    let (stored, _) = engine.submit(asked, None).await.unwrap();
+    let mut changes = store.subscribe(stored.record.id);
+    let record = loop {
+        let record = store.get(stored.record.id).await.unwrap().unwrap().record;
+        if record.state().is_over() {
+            break record;
+        }
+        tokio::time::timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
+    };
+    let problem = record.outputs[0].problem.clone().unwrap();
+    assert_eq!((record.state(), problem.code.as_str()), (JobState::Failed, "placement.unmet"), "{problem}");
+    let why = problem.message;
     assert!(why.contains("cuda") && why.contains("h264 8-bit") && why.contains("cpu"), "{why}");
+    engine.shut_down();
+    drop(engine);
+    ended.await.unwrap();
 }
 
 #[tokio::test]
