@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build player demo clean-demo test check tests test-corpus test-gpu check-trixie bench bench-api release-api sim
+.PHONY: help setup build player demo clean-demo test check tests test-corpus test-accelerators test-gpu check-trixie bench bench-api release-api sim
 
 # rustup's directory may not be in PATH in the shell that has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -54,6 +54,9 @@ check: ## formatting, lints, documentation, the house rules (tests/tidy.rs), lic
 
 test-corpus: setup ## the corpus suite, every file whole
 	REELMILL_CORPUS_FULL=1 cargo nextest run --locked --profile ci --test corpus
+
+test-accelerators: setup ## fifty jobs on simulated cards that fail in every way, and a CPU (some minutes)
+	REELMILL_TEST_JOBS=50 cargo nextest run --locked --profile ci --test service -E 'test(accelerators)'
 
 test-gpu: setup ## the suite for a real NVIDIA card; without one it says how many tests it skipped
 	@cargo nextest run --locked --test gpu --no-capture 2>&1 | tee "$(TARGET)/gpu.log"

@@ -6,7 +6,7 @@ use super::status::{refused, status};
 use super::validate::Found;
 use super::watch::{self, Changes};
 use super::{convert, page, v1, validate};
-use crate::dispatch::StopOutcome;
+use crate::dispatch::{StopOutcome, now_unix_ms};
 use crate::model::{JobId, Problem};
 use crate::store::{StoreError, Stored};
 use futures_util::stream::{self, StreamExt};
@@ -45,6 +45,10 @@ impl JobService for Jobs {
                 return Err(refused(&found.problems));
             }
         };
+        if key.is_none() {
+            validate::has_passed(spec.deadline_unix_ms, now_unix_ms(), &mut found);
+            checked(&found)?;
+        }
         let (stored, existed) = self.0.appliance.submit(spec, key).await.map_err(|problem| status(&problem))?;
         Ok(Response::new(v1::CreateJobResponse { job: Some(self.shown(&stored)), existed }))
     }

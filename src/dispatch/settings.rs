@@ -9,6 +9,7 @@ use crate::simulate::Host;
 use crate::store::Store;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// What a node has to work with.
@@ -34,6 +35,8 @@ pub struct Settings {
     pub rates: Arc<Rates>,
     /// What simulated ones of them share.
     pub simulated: Option<Arc<Host>>,
+    /// Without a word of a worker for so long it counts as hung, and is ended.
+    pub silence: Duration,
     /// Where segments wait until they are published; emptied at the start. `None`: inside each job's first local
     /// destination, so that publishing is a rename.
     pub spool: Option<PathBuf>,

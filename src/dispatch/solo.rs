@@ -8,6 +8,7 @@ use crate::devices::Rates;
 use crate::input::{Opener, OpenerOptions, Transport};
 use crate::model::backoff::BackOff;
 use crate::model::device::DeviceInfo;
+use crate::model::limits::WORKER_SILENCE_SECONDS_MAX;
 use crate::model::request::Request;
 use crate::model::spec::{Fallback, IfExists, OutputSpec, Priority, SourceSpec, UploadOptions};
 use crate::model::state::JobState;
@@ -20,6 +21,7 @@ use crate::store::{Memory, Store, StoreError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, watch};
 
 /// Occurrences that may wait to be passed on.
@@ -97,6 +99,7 @@ pub async fn transcode(
         devices: request.devices.clone().unwrap_or_else(|| cpu_alone(request.threads)),
         rates: Arc::new(rates),
         simulated: request.simulated.clone(),
+        silence: Duration::from_secs(WORKER_SILENCE_SECONDS_MAX),
         spool: None,
         spool_bytes_max: u64::MAX,
         uploads: UPLOADS,

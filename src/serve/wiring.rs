@@ -6,6 +6,7 @@ use crate::buckets::{AllBuckets, BucketOptions};
 use crate::config::{Checksums, Config, Roots, S3Credentials, S3Store};
 use crate::dispatch::{Settings, Sinks};
 use crate::input::{Opener, OpenerOptions, Transport};
+use crate::model::limits::WORKER_SILENCE_SECONDS_MAX;
 use crate::model::{Fault, Problem};
 use crate::net::{self, AddressRules};
 use crate::outbox::{self, OutboxSettings, SigningKeys, UrlRules};
@@ -89,6 +90,7 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
         devices,
         rates,
         simulated,
+        silence: Duration::from_secs(WORKER_SILENCE_SECONDS_MAX),
         spool: Some(state.join("spool")),
         spool_bytes_max: config.spool.bytes_max,
         uploads: UPLOADS,

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod calls;
+mod devices;
 mod fake;
 mod harness;
 mod lists;

@@ -1,6 +1,7 @@
 //! `reelmill doctor` with the real worker, on a box whose CPU is all that is asked for; and `reelmill devices`.
 
 use crate::fake::Fake;
+use crate::sample::{BAD, ENDLESS, GOOD};
 use crate::tools::{command, finish, golden, run};
 use serde_json::Value;
 use std::fs;
@@ -100,6 +101,16 @@ fn what_is_asked_for_and_is_not_there_is_the_status() {
     assert!(ran.out.contains("[device.not_found]") && ran.err.contains("[device.not_working]"), "{ran:?}");
     let ran = doctor(&["--devices", "fastest"]);
     assert!(ran.status == 2 && ran.err.contains("auto, cpu, sim:FILE"), "{ran:?}");
+}
+
+#[test]
+fn a_job_is_explained() {
+    let fake = Fake::start();
+    golden(&fake, "get-explain", &["get", GOOD, "--explain"]);
+    golden(&fake, "get-explain-begins", &["get", ENDLESS, "--explain"]);
+    assert_eq!(run(&fake, &["get", BAD, "--explain"]).out, "nothing is placed yet\n");
+    let json = run(&fake, &["get", GOOD, "--json"]).json();
+    assert_eq!((&json["placements"][2]["actual_device"], &json["placements"][2]["faults"]), (&"cpu".into(), &1.into()));
 }
 
 #[test]

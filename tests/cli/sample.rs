@@ -47,6 +47,7 @@ pub(crate) fn job(id: &str) -> v1::Job {
         state: state as i32,
         revision: 9,
         problem: problem.clone(),
+        placements: placements(id),
         spec: Some(v1::JobSpec { profile: "web@1".into(), ..v1::JobSpec::default() }),
         inputs: vec![v1::Input {
             id: "source-1".into(),
@@ -244,6 +245,34 @@ pub(crate) fn plan() -> v1::PlanJobResponse {
         estimated_time: length(12_500),
         estimated_cpu_time: length(41_000),
         ..v1::PlanJobResponse::default()
+    }
+}
+
+/// A rendition that stayed on its card, and one that was moved to the CPU.
+fn placements(id: &str) -> Vec<v1::Placement> {
+    let stage = |stage: &str, track: &str, actual: &str, reason: &str| v1::Placement {
+        stage: stage.into(),
+        track: track.into(),
+        device: "cuda:T4-0".into(),
+        reason: reason.into(),
+        source_id: "source-1".into(),
+        actual_device: actual.into(),
+        ..v1::Placement::default()
+    };
+    let moved = v1::Placement {
+        faults: 1,
+        fault: "cuda:T4-0: its driver allows no more encode sessions (OpenEncodeSessionEx failed: out of memory)"
+            .into(),
+        ..stage("encode", "360p", "cpu", "made again by the CPU, after a device failed")
+    };
+    match id {
+        GOOD => vec![
+            stage("decode", "", "cuda:T4-0", "T4 decodes and encodes all of it"),
+            stage("encode", "720p", "cuda:T4-0", "T4 decodes and encodes all of it"),
+            moved,
+        ],
+        ENDLESS => vec![stage("encode", "720p", "", "T4 decodes and encodes all of it")],
+        _ => Vec::new(),
     }
 }
 

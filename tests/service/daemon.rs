@@ -221,18 +221,7 @@ impl Daemon {
 
     /// The workers of this daemon, of whichever life of it.
     pub(crate) fn workers(&self) -> Vec<WorkerProcess> {
-        let home = self.home.path().to_str().unwrap();
-        let mut found = Vec::new();
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
-            let Ok(line) = fs::read(entry.path().join("cmdline")) else { continue };
-            let line = String::from_utf8_lossy(&line);
-            let mut arguments = line.split('\0').skip_while(|argument| *argument != "--spool").skip(1);
-            if let Some(spool) = arguments.next().filter(|spool| spool.starts_with(home)) {
-                found.push(WorkerProcess { pid, spool: spool.into() });
-            }
-        }
-        found
+        workers_below(self.home.path())
     }
 
     /// The workers of one job.
@@ -282,6 +271,22 @@ pub(crate) async fn until<T>(what: &str, mut there: impl FnMut() -> Option<T>) -
         assert!(began.elapsed() < PATIENCE, "waited in vain for {what}");
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// The workers whose spools lie below a directory.
+pub(crate) fn workers_below(home: &Path) -> Vec<WorkerProcess> {
+    let home = home.to_str().unwrap();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
+        let Ok(line) = fs::read(entry.path().join("cmdline")) else { continue };
+        let line = String::from_utf8_lossy(&line);
+        let mut arguments = line.split('\0').skip_while(|argument| *argument != "--spool").skip(1);
+        if let Some(spool) = arguments.next().filter(|spool| spool.starts_with(home)) {
+            found.push(WorkerProcess { pid, spool: spool.into() });
+        }
+    }
+    found
 }
 
 /// Every file and directory below one, sorted.

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
 
 mod accelerators;
+mod accelerators_faults;
+mod accelerators_killed;
+mod accelerators_wishes;
 mod bucket;
 mod daemon;
 mod faults;

@@ -51,6 +51,7 @@ pub(crate) fn settings_of(home: &Path, threads: u32, spool_bytes_max: u64, worke
         devices: reelmill::dispatch::cpu_alone(threads),
         rates: Arc::default(),
         simulated: None,
+        silence: PATIENCE,
         spool: Some(home.join("spool")),
         spool_bytes_max,
         uploads: 4,

@@ -12,6 +12,7 @@ mod webhook;
 
 pub(super) use found::Found;
 pub(super) use key::idempotency;
+pub(super) use options::has_passed;
 pub(super) use source::locator as source_locator;
 
 use super::settings::ApiSettings;
@@ -53,12 +54,13 @@ pub(super) fn job(asked: Option<&v1::JobSpec>, owner: &str, settings: &ApiSettin
     found.text(&path("reference_id"), &asked.reference_id, REFERENCE_BYTES_MAX);
     let sources = source::sources(&asked.sources, rules, &mut found);
     let outputs = output::outputs(&asked.outputs, &sources, rules, &mut found);
+    let start_unix_ms = options::start(asked.start_time.as_ref(), &mut found);
     let spec = JobSpec {
         reference_id: asked.reference_id.clone(),
         owner: owner.to_owned(),
         profile: applied.title.clone(),
         priority: found.value(&path("priority"), asked.priority).unwrap_or_default(),
-        start_unix_ms: options::start(asked.start_time.as_ref(), &mut found),
+        start_unix_ms,
         sources,
         outputs,
         webhooks: webhook::webhooks(&asked.webhooks, rules, &mut found),
@@ -66,7 +68,7 @@ pub(super) fn job(asked: Option<&v1::JobSpec>, owner: &str, settings: &ApiSettin
         retry: options::retry(asked.retry.as_ref(), rules.retry, &mut found),
         expire_after_s: options::expire_after(asked.expire_after.as_ref(), rules.expire_after_s, &mut found),
         labels: options::labels(&asked.labels, &mut found),
-        deadline_unix_ms: options::deadline(asked.deadline.as_ref(), &mut found),
+        deadline_unix_ms: options::deadline(asked.deadline.as_ref(), start_unix_ms, &mut found),
         fallback: found.value(&path("fallback"), asked.fallback).unwrap_or_default(),
         devices: options::devices(&asked.devices, &mut found),
     };

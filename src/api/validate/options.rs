@@ -32,9 +32,24 @@ pub(super) fn start(asked: Option<&Timestamp>, found: &mut Found) -> i64 {
     asked.and_then(|time| instant("start_time", *time, found)).unwrap_or(0)
 }
 
-/// When the job should be done, ms since 1970.
-pub(super) fn deadline(asked: Option<&Timestamp>, found: &mut Found) -> Option<i64> {
-    asked.and_then(|time| instant("deadline", *time, found))
+/// When the job should be done, ms since 1970; not before it may begin.
+pub(super) fn deadline(asked: Option<&Timestamp>, start_unix_ms: i64, found: &mut Found) -> Option<i64> {
+    let deadline = asked.and_then(|time| instant("deadline", *time, found))?;
+    if deadline <= start_unix_ms {
+        found.add(
+            path("deadline"),
+            "request.time",
+            "the job should be done before it may begin: give a time after `start_time`",
+        );
+    }
+    Some(deadline)
+}
+
+/// A deadline that has passed. Not asked of a request with a key: it may repeat one that was accepted in time.
+pub(in crate::api) fn has_passed(deadline_unix_ms: Option<i64>, now_unix_ms: i64, found: &mut Found) {
+    if deadline_unix_ms.is_some_and(|deadline| deadline < now_unix_ms) {
+        found.add(path("deadline"), "request.time", "the time has passed: give one that is to come, or none");
+    }
 }
 
 /// Devices that may be used, by id or kind. Whether there are such is known when the job is placed.
@@ -52,7 +67,8 @@ pub(super) fn devices(asked: &[String], found: &mut Found) -> Vec<String> {
                 format!("a device's name has at most {DEVICE_BYTES_MAX} plain characters"),
             );
         } else if !is_known {
-            let nearest = DEVICE_KINDS.into_iter().min_by_key(|known| apart(known, kind)).unwrap_or("cpu");
+            let nearest =
+                DEVICE_KINDS.into_iter().min_by_key(|known| strsim::damerau_levenshtein(known, kind)).unwrap_or("cpu");
             let shown = name.escape_debug();
             let message = format!(
                 "`{shown}` is no device: the nearest kind is `{nearest}`; give a kind (cpu, cuda, vaapi), or an id that GetNode names"
@@ -61,20 +77,6 @@ pub(super) fn devices(asked: &[String], found: &mut Found) -> Vec<String> {
         }
     }
     asked.to_vec()
-}
-
-/// In how many characters two words differ, by insertions, deletions and replacements.
-fn apart(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut before = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in other.iter().enumerate() {
-            let cost = (before + usize::from(a != *b)).min(row[j] + 1).min(row[j + 1] + 1);
-            before = std::mem::replace(&mut row[j + 1], cost);
-        }
-    }
-    row[other.len()]
 }
 
 /// A time of day, ms since 1970.

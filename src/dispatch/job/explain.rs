@@ -15,6 +15,9 @@ use crate::model::{JobSpec, MediaFacts, Plan, Problem};
 use reelmill_scheduler::{CPU_THREADS, KindId};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Why sound is where it is.
+pub(super) const SOUND_BY_CPU: &str = "sound is made by the CPU";
+
 impl Job {
     /// Notes where each stage is planned to run, once the ways are known: by the best of them.
     pub(super) fn plan_placements(&mut self) {
@@ -23,7 +26,7 @@ impl Job {
             let best = group.ways.first();
             let (place, reason) = match best {
                 Some(way) => (way.placement.clone(), way.reason.clone()),
-                None => (Placement::default(), "sound is made by the CPU".to_owned()),
+                None => (Placement::default(), SOUND_BY_CPU.to_owned()),
             };
             placements.extend(stages(&self.plan, group.work, &group.renditions, &place, &reason));
         }
@@ -99,7 +102,7 @@ pub(in crate::dispatch) fn foresee(
     let wish = Wish { devices: spec.devices.clone(), fallback: spec.fallback };
     for (index, work) in plan.works.iter().enumerate() {
         let sound: BTreeSet<String> = work.plan.audio.iter().map(|audio| audio.id.clone()).collect();
-        let mut all = stages(plan, index, &sound, &Placement::default(), "sound is made by the CPU");
+        let mut all = stages(plan, index, &sound, &Placement::default(), SOUND_BY_CPU);
         load.sound(&work.plan, &cpu, rates);
         if let Some(video) = &work.plan.video {
             let renditions = video.renditions.iter().map(|rung| rung.id.clone()).collect();

@@ -56,6 +56,9 @@ impl Job {
         }
         self.note_fault(part, Some(track), &ran, &failure).await?;
         let moved = BTreeSet::from([track.to_owned()]);
+        if self.groups[self.parts[part].group].renditions == moved {
+            self.parts[part].emptied = self.parts[part].attempts;
+        }
         self.elsewhere(part, &ran, &failure, moved, true).await?;
         self.device_failed(&ran, failure.fault);
         Ok(())
@@ -67,13 +70,18 @@ impl Job {
         if self.parts[part].done || self.suspended || self.groups[group].renditions.is_empty() {
             return self.part_failed(part, failure.problem).await;
         }
-        self.note_fault(part, None, &ran, &failure).await?;
+        let is_told = self.parts[part].emptied == self.parts[part].attempts;
+        if !is_told {
+            self.note_fault(part, None, &ran, &failure).await?;
+        }
         let (name, attempt) = (self.part_name(part), self.parts[part].attempts);
         self.tell_listener(JobEvent::PartFailed { part: name, attempt, problem: failure.problem.clone() }).await;
         self.parts[part].failures += 1;
         self.figures.retries += 1;
-        let all = self.groups[group].renditions.clone();
-        self.elsewhere(part, &ran, &failure, all, false).await?;
+        if !is_told {
+            let all = self.groups[group].renditions.clone();
+            self.elsewhere(part, &ran, &failure, all, false).await?;
+        }
         let policy = policy(failure.fault);
         let named = (!failure.ability.is_empty()).then(|| Ability(failure.ability.as_str().into()));
         let blame = policy.blame.then(|| named.or(ran.ability.clone())).flatten();
@@ -81,7 +89,9 @@ impl Job {
         let span = SpanId(part as u32);
         let _ = self.engine.send(ToEngine::SpanFailed { number: self.number, span, wait_ms, blame });
         // Last, so that the scheduler knows other ways before it hears that one is gone.
-        self.device_failed(&ran, failure.fault);
+        if !is_told {
+            self.device_failed(&ran, failure.fault);
+        }
         Ok(())
     }
 

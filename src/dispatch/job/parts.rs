@@ -45,6 +45,8 @@ pub(super) struct PartState {
     pub(super) failures: u32,
     /// Attempts that failed since the part last got further, and where it stood then.
     pub(super) stuck: (u32, u32),
+    /// The attempt in which its last rendition was told to have failed; the end of the worker tells of it once more.
+    pub(super) emptied: u32,
 }
 
 impl PartState {
@@ -61,6 +63,7 @@ impl PartState {
             attempts: 0,
             failures: 0,
             stuck: (0, 0),
+            emptied: 0,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the scheduler says, carried out: attempts at parts started and stopped.
 
+use super::explain::SOUND_BY_CPU;
 use super::fallback::Ran;
 use super::observe::Observed;
 use super::parts::Running;
@@ -138,9 +139,8 @@ impl Job {
         self.parts[index].observed = None;
         let state = &self.groups[group];
         let Some(way) = state.ways.get(choice as usize).cloned() else {
-            let plan = plan.clone();
-            self.note_start(index, &Placement::default(), "sound is made by the CPU").await?;
-            return Ok(Ok(plan));
+            self.note_start(index, &Placement::default(), &format!("{SOUND_BY_CPU}; {reason}")).await?;
+            return Ok(Ok(plan.clone()));
         };
         let fleet = self.shown.devices.now();
         let info = device.and_then(|number| fleet.of(number)).map(|known| &known.info);
@@ -186,6 +186,7 @@ impl Job {
         let mut launch = Launch::new(&settings.worker, &spool, &source, settings.transport, order);
         launch.more_sources = more_sources;
         launch.device = device;
+        launch.silence = settings.silence;
         launch.simulated.clone_from(&settings.simulated);
         let side_by_side = u64::from(settings.threads).min(work.plan.spans.len() as u64) + 1;
         launch.spool_bytes_max = (settings.spool_bytes_max / SPOOL_SHARES.max(side_by_side)).max(1);
