@@ -145,12 +145,8 @@ impl Job {
             self.figures.finished(self.parts[index].work, self.parts[index].part, stats.decode_errors);
             if observed.is_some_and(|observed| observed.finished(&stats)) {
                 let rates = Arc::clone(&self.settings.rates);
-                // What cannot be kept is told to the log by itself.
-                let _ = blocking(move || {
-                    rates.keep();
-                    Ok(())
-                })
-                .await;
+                // Fails only by a panic; what could not be kept is told to the log by itself.
+                let _ = tokio::task::spawn_blocking(move || rates.keep()).await;
             }
         }
         self.store_end(index, &dropped).await?;
