@@ -3,7 +3,7 @@
 use super::options::PlanOptions;
 use super::{LAST_WORDS, print, signals, tables, threads};
 use crate::devices;
-use crate::dispatch::{TranscodeRequest, cpu_alone, transcode};
+use crate::dispatch::{TranscodeRequest, before_trials, transcode};
 use crate::model::device::{DeviceInfo, DeviceKind};
 use crate::model::{DeviceChoice, Problem};
 use crate::report::{Bars, JobEvent, JsonLines, PlainLines, Watcher};
@@ -77,14 +77,9 @@ async fn devices_of(
     worker: &Path,
 ) -> Result<(Option<Vec<DeviceInfo>>, Option<Arc<simulate::Host>>), Problem> {
     let choice = options.device_choice()?;
-    let mut all = cpu_alone(threads());
-    if let DeviceChoice::Simulated(file) = &choice {
-        let host = simulate::Host::of_file(file.clone()).await?;
-        all.extend(host.devices());
-        return Ok((Some(all), Some(host)));
-    }
-    if choice == DeviceChoice::Cpu {
-        return Ok((None, None));
+    let (mut all, simulated) = before_trials(&choice, threads()).await?;
+    if simulated.is_some() || choice == DeviceChoice::Cpu {
+        return Ok((Some(all), simulated));
     }
     let found = devices::found(&choice).await?.devices;
     for device in found.into_iter().filter(|device| device.kind != DeviceKind::Cpu) {

@@ -67,7 +67,7 @@ pub async fn proven(mut device: DeviceInfo, state: &Path, worker: &Path) -> Resu
     }
     let trials = trials(device.kind);
     // What FFmpeg is built with is a worker's to say; it does so without touching the device.
-    let build = prove(worker, &device, &[]).await?.ffmpeg;
+    let build = build(worker, &device).await?;
     let key = cache::Key::of(&device, &build);
     if let Some(abilities) = cache::read(state, &key, &trials) {
         device.abilities = abilities;

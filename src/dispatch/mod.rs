@@ -22,7 +22,7 @@ pub use appliance::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply
 pub use handle::Engine;
 pub use job::estimate_by_cpu;
 pub use probe::probe;
-pub use settings::{Settings, cpu_alone};
+pub use settings::{Settings, before_trials, cpu_alone};
 pub use sinks::{Buckets, Sinks};
 pub use solo::{TranscodeRequest, transcode};
 

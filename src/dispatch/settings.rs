@@ -3,8 +3,8 @@
 use super::sinks::Sinks;
 use crate::devices::Rates;
 use crate::input::{Opener, Transport};
-use crate::model::BackOff;
 use crate::model::device::{DeviceId, DeviceInfo, DeviceKind};
+use crate::model::{BackOff, DeviceChoice, Problem};
 use crate::simulate::Host;
 use crate::store::Store;
 use std::path::PathBuf;
@@ -57,6 +57,21 @@ pub struct Settings {
 /// The CPU, as long as nothing else was looked for.
 pub fn cpu_alone(threads: u32) -> Vec<DeviceInfo> {
     vec![cpu(threads)]
+}
+
+/// What there is before anything was tried: the CPU, and what is only simulated.
+///
+/// # Errors
+/// `simulation.*` for a file of simulated devices that cannot be used.
+pub async fn before_trials(
+    choice: &DeviceChoice,
+    threads: u32,
+) -> Result<(Vec<DeviceInfo>, Option<Arc<Host>>), Problem> {
+    let mut all = cpu_alone(threads);
+    let DeviceChoice::Simulated(file) = choice.clone() else { return Ok((all, None)) };
+    let host = Host::of_file(file).await?;
+    all.extend(host.devices());
+    Ok((all, Some(host)))
 }
 
 /// The CPU by itself.

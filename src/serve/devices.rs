@@ -10,7 +10,7 @@ use crate::dispatch::{Engine, cpu_alone};
 use crate::model::device::{DeviceId, DeviceInfo, DeviceKind, Operation, Verdict};
 use crate::model::{DeviceChoice, Problem};
 use crate::simulate;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,21 +18,6 @@ use tokio::sync::watch;
 
 /// How often it is looked whether devices came, went or returned.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-
-/// What there is before anything was tried: the CPU, and what is only simulated.
-///
-/// # Errors
-/// `simulation.*` for a file of simulated devices that cannot be used.
-pub(super) async fn at_start(
-    choice: &DeviceChoice,
-    threads: u32,
-) -> Result<(Vec<DeviceInfo>, Option<Arc<simulate::Host>>), Problem> {
-    let mut all = cpu_alone(threads);
-    let DeviceChoice::Simulated(file) = choice.clone() else { return Ok((all, None)) };
-    let host = simulate::Host::of_file(file).await?;
-    all.extend(host.devices());
-    Ok((all, Some(host)))
-}
 
 /// How fast devices are, as far as that was kept; simulated ones say so themselves.
 pub(super) async fn rates(state: &Path, simulated: Option<&simulate::Host>) -> Result<Arc<Rates>, Problem> {
@@ -85,11 +70,11 @@ impl Lookout {
             Some(host) => host.devices(),
             None => devices::found(&self.choice).await?.devices,
         };
-        let up: BTreeSet<_> = self.engine.status().devices.into_iter().map(|device| DeviceId(device.id)).collect();
+        let known: BTreeMap<_, _> =
+            self.engine.status().devices.into_iter().map(|device| (DeviceId(device.id), device.info)).collect();
         let mut usable = Vec::new();
         for device in found.into_iter().filter(|device| device.kind != DeviceKind::Cpu) {
-            let before = self.engine.status().devices.into_iter().find(|known| known.id == device.id.0);
-            if let Some(info) = before.and_then(|known| known.info) {
+            if let Some(info) = known.get(&device.id).cloned().flatten() {
                 usable.push(info);
                 continue;
             }
@@ -100,8 +85,8 @@ impl Lookout {
             }
         }
         let now: BTreeSet<_> = usable.iter().map(|device| device.id.clone()).collect();
-        let others = up.iter().filter(|id| id.0 != DeviceKind::Cpu.name());
-        if others.ne(&now) {
+        let up = known.keys().filter(|id| id.0 != DeviceKind::Cpu.name());
+        if up.ne(&now) {
             let mut all = cpu_alone(self.threads);
             all.extend(usable.iter().cloned());
             self.engine.set_devices(all);

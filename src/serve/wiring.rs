@@ -4,7 +4,7 @@ use super::devices;
 use crate::api::{ApiSettings, Rules, Tls, Token};
 use crate::buckets::{AllBuckets, BucketOptions};
 use crate::config::{Checksums, Config, Roots, S3Credentials, S3Store};
-use crate::dispatch::{Settings, Sinks};
+use crate::dispatch::{Settings, Sinks, before_trials};
 use crate::input::{Opener, OpenerOptions, Transport};
 use crate::model::limits::WORKER_SILENCE_SECONDS_MAX;
 use crate::model::{Fault, Problem};
@@ -73,7 +73,7 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
     });
     let every = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u32);
     let threads = if config.threads == 0 { every } else { config.threads };
-    let (devices, simulated) = devices::at_start(&config.devices, threads).await?;
+    let (devices, simulated) = before_trials(&config.devices, threads).await?;
     let rates = devices::rates(&state, simulated.as_deref()).await?;
     let settings = Settings {
         store,

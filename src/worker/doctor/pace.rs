@@ -5,8 +5,8 @@
 //! flat nor noise, a few pictures back and forth. Of the CPU its CPU time counts, since others may use it too.
 
 use super::trial::{Through, upload};
-use super::{Failure, Trial};
-use crate::av::{AvError, Frame, Packet, Params, Polled, VideoEncoderSpec, names};
+use super::{Failure, Trial, picture};
+use crate::av::{AvError, Frame, Packet, Params, Polled, VideoEncoderSpec};
 use crate::model::Ratio;
 use crate::model::device::{DeviceKind, Memory, Operation};
 use crate::model::plan::VideoRendition;
@@ -196,27 +196,12 @@ pub(super) struct Drawn {
 impl Drawn {
     fn of(&mut self, width: u32, height: u32) -> Result<&[Frame], AvError> {
         if self.size != (width, height) {
-            self.frames = (0..DRAWN).map(|at| draw(at, width, height)).collect::<Result<_, _>>()?;
+            self.frames =
+                (0..DRAWN).map(|at| picture::painted(at, (width, height), value)).collect::<Result<_, _>>()?;
             self.size = (width, height);
         }
         Ok(&self.frames)
     }
-}
-
-fn draw(at: usize, width: u32, height: u32) -> Result<Frame, AvError> {
-    let format = names::pixel_format("yuv420p").unwrap_or(0);
-    let mut frame = Frame::picture(width, height, format)?;
-    for plane in 0..3 {
-        let (rows, _) = frame.plane_size(plane).unwrap_or((0, 0));
-        for y in 0..rows {
-            let Some(row) = frame.row_mut(plane, y) else { continue };
-            for (x, sample) in row.iter_mut().enumerate() {
-                *sample = value(plane, x, y, at);
-            }
-        }
-    }
-    frame.set_pts(Some(at as i64));
-    Ok(frame)
 }
 
 /// Waves that drift one way, a texture of blocks that drifts another, and a little grain that is new in each picture.

@@ -18,16 +18,27 @@ const PERIOD: usize = 128;
 /// Picture number `at` of the moving pattern, at the full size divided by `shrink`. Two in a row differ by a mean square
 /// of about 170, so that one in the place of another is noticed.
 pub(super) fn draw(at: usize, shrink: usize) -> Result<Frame, AvError> {
-    let format = names::pixel_format("yuv420p").unwrap_or(0);
-    let mut frame = Frame::picture((WIDTH / shrink) as u32, (HEIGHT / shrink) as u32, format)?;
-    for plane in 0..3 {
+    painted(at, ((WIDTH / shrink) as u32, (HEIGHT / shrink) as u32), |plane, x, y, at| {
         // A sample of chroma stands for twice as many pixels each way.
         let step = if plane == 0 { shrink } else { 2 * shrink };
+        value(plane, x * step + step / 2, y * step + step / 2, at)
+    })
+}
+
+/// Picture number `at` of this width and height, 4:2:0, each sample by its plane, column, row and the picture's number.
+pub(super) fn painted(
+    at: usize,
+    (width, height): (u32, u32),
+    sample_of: impl Fn(usize, usize, usize, usize) -> u8,
+) -> Result<Frame, AvError> {
+    let format = names::pixel_format("yuv420p").unwrap_or(0);
+    let mut frame = Frame::picture(width, height, format)?;
+    for plane in 0..3 {
         let (rows, _) = frame.plane_size(plane).unwrap_or((0, 0));
         for y in 0..rows {
             let Some(row) = frame.row_mut(plane, y) else { continue };
             for (x, sample) in row.iter_mut().enumerate() {
-                *sample = value(plane, x * step + step / 2, y * step + step / 2, at);
+                *sample = sample_of(plane, x, y, at);
             }
         }
     }
