@@ -63,6 +63,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "outbox",
             "profile",
             "publish",
+            "report",
             "simulate",
             "store",
             "supervise",

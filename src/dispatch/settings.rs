@@ -5,6 +5,7 @@ use crate::devices::Rates;
 use crate::input::{Opener, Transport};
 use crate::model::device::{DeviceId, DeviceInfo, DeviceKind};
 use crate::model::{BackOff, DeviceChoice, Problem};
+use crate::report::Telemetry;
 use crate::simulate::Host;
 use crate::store::Store;
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub queue_max: u64,
     /// What a failed output left is kept for a retry; else it is removed at once.
     pub keep_failed: bool,
+    /// Where the node tells of itself.
+    pub telemetry: Telemetry,
 }
 
 /// The CPU, as long as nothing else was looked for.

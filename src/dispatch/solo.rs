@@ -107,6 +107,7 @@ pub async fn transcode(
         active_max: 1,
         queue_max: u64::MAX,
         keep_failed: false,
+        telemetry: crate::report::Telemetry::default(),
     };
     let (listener, happened) = mpsc::channel(EVENTS_IN_FLIGHT);
     let told = tokio::spawn(pass_on(happened, events, cancel.clone()));

@@ -24,6 +24,7 @@ pub mod simulated;
 pub mod spec;
 pub mod state;
 pub mod time;
+pub mod usage;
 
 pub use backoff::BackOff;
 pub use choice::DeviceChoice;

@@ -6,6 +6,7 @@
 mod job;
 mod live;
 mod progress;
+mod telemetry;
 pub mod text;
 mod watch;
 pub mod webhook;
@@ -13,6 +14,7 @@ pub mod webhook;
 pub use job::{FilesReport, JobReport, OtherSource, SourceReport, TrackReport};
 pub use live::{JobProgress, OutputProgress};
 pub use progress::{Progress, TrackProgress, Tracker};
+pub use telemetry::Telemetry;
 pub use watch::{Bars, JsonLines, PlainLines, Watcher};
 
 use crate::model::plan::Note;

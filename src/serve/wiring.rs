@@ -98,6 +98,7 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
         active_max: config.jobs.active_max as usize,
         queue_max: config.jobs.queue_max,
         keep_failed: true,
+        telemetry: crate::report::Telemetry::default(),
     };
     Ok((settings, buckets))
 }

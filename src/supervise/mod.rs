@@ -208,6 +208,7 @@ fn order(launch: &Launch) -> v1::Order {
         work: Some(launch.work.clone()),
         spool_bytes_max: launch.spool_bytes_max,
         device_call_ms_max: u32::try_from(launch.silence.as_millis()).unwrap_or(u32::MAX),
+        traced: false,
     }
 }
 

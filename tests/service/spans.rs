@@ -59,6 +59,7 @@ pub(crate) fn settings_of(home: &Path, threads: u32, spool_bytes_max: u64, worke
         active_max: 1,
         queue_max: 10,
         keep_failed: true,
+        telemetry: reelmill::report::Telemetry::default(),
     }
 }
 

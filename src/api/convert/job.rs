@@ -61,6 +61,7 @@ pub(in crate::api) fn summary(stored: &Stored) -> v1::Job {
         progress: None,
         warnings: record.warnings.iter().map(warning).collect(),
         placements: Vec::new(),
+        usage: None,
     }
 }
 
