@@ -10,9 +10,16 @@ const AVCODEC_MIN: &str = "59.37";
 
 fn main() -> Result<(), Box<dyn Error>> {
     check_ffmpeg()?;
+    export_thread_creation();
     embed_player()?;
     compile_proto()?;
     compile_api()
+}
+
+/// Has the linker export the worker's `pthread_create`, so that FFmpeg's libraries call that one too
+/// (`src/sys/threads`). The daemon has none of its own.
+fn export_thread_creation() {
+    println!("cargo:rustc-link-arg-bin=reelmill-worker=-Wl,--export-dynamic-symbol=pthread_create");
 }
 
 fn check_ffmpeg() -> Result<(), Box<dyn Error>> {

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+reelmill::account_threads!();
+
 fn main() -> ExitCode {
     reelmill::worker::main(std::env::args_os().skip(1))
 }

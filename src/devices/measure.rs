@@ -75,7 +75,7 @@ pub async fn measure(worker: &Path, device: &DeviceInfo, believed: &Rates) -> Re
                     measured.rates.push((piece.key.clone(), u64::try_from(rate).unwrap_or(u64::MAX).max(1)));
                 }
             }
-            Report::Message(_) | Report::Exited(_) => {}
+            Report::Message(_) | Report::Kernel(_) | Report::Exited(_) => {}
             Report::Stderr(line) => tracing::debug!("worker: {line}"),
         }
     }

@@ -151,7 +151,7 @@ async fn child(worker: &Path, device: &DeviceInfo, trials: &[Trial], which: &[us
                 }
             }
             Report::Message(Message::Log(line)) if lines.len() < LINES_MAX => lines.push(line.text),
-            Report::Message(_) => {}
+            Report::Message(_) | Report::Kernel(_) => {}
             Report::Stderr(line) => tracing::debug!("worker: {line}"),
             Report::Exited(exit) => said.exit = exit,
         }

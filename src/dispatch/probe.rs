@@ -37,7 +37,7 @@ pub async fn probe(
         match report {
             Some(((), Report::Message(Message::FactsJson(json)))) => facts = Some(json),
             Some(((), Report::Message(Message::Log(line)))) => tracing::debug!(level = line.level, "{}", line.text),
-            Some(((), Report::Message(_))) => {}
+            Some(((), Report::Message(_) | Report::Kernel(_))) => {}
             Some(((), Report::Stderr(line))) => tracing::warn!("worker: {line}"),
             Some(((), Report::Exited(exit))) => return answer(&exit, facts.as_deref(), source),
             None => {

@@ -2,6 +2,7 @@
 //! make, the device, and the first thing that went wrong.
 
 use super::accel::Accelerator;
+use super::account::Accounts;
 use super::equipment::Equipment;
 use super::flow::Stopped;
 use super::trouble::DeviceTrouble;
@@ -19,6 +20,8 @@ pub struct Control {
     // As many as the daemon names, and those of the plan that failed; it names tracks of the plan.
     dropped: Mutex<BTreeSet<String>>,
     device: OnceLock<(DeviceKind, Box<dyn Accelerator>)>,
+    /// Whom CPU time is spent for.
+    pub accounts: Accounts,
     /// Frames that the decoder made.
     pub frames_decoded: AtomicU64,
     /// Packets and frames that could not be decoded whole.

@@ -48,6 +48,7 @@ pub fn run(
 ) -> Result<(), Stopped> {
     av::log::label_thread(&spec.rung.rendition.id);
     let outlet = TrackOutlet::new(&spec.rung.rendition.id, outlet, control);
+    let _packaging = outlet.accounts.packaging();
     // Lengths become start codes, as encoders here give them out; packets that have those already pass.
     let mut filter = BitstreamFilter::new("h264_mp4toannexb", params, spec.video.time_base)
         .map_err(|error| unfit(&format!("the header of its H.264 is malformed ({error})")))?;

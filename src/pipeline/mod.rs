@@ -17,6 +17,7 @@
 //! `video` and `audio` wire the stages, `joined` those of several sources; no stage names its neighbours.
 
 pub mod accel;
+pub mod account;
 pub mod audio;
 pub mod clock;
 pub mod control;

@@ -1,5 +1,6 @@
 //! Where finished segments go. The worker spools them; tests record them.
 
+use super::account::TrackAccounts;
 use super::control::Control;
 use super::flow::Stopped;
 use super::trouble::{DeviceTrouble, TrackFailure};
@@ -65,12 +66,14 @@ pub struct TrackOutlet<'a> {
     track: &'a str,
     outlet: &'a dyn Outlet,
     control: &'a Control,
+    /// Whom the thread works for that makes the track.
+    pub accounts: TrackAccounts,
 }
 
 impl<'a> TrackOutlet<'a> {
     /// The outlet for the track of this id.
-    pub const fn new(track: &'a str, outlet: &'a dyn Outlet, control: &'a Control) -> Self {
-        Self { track, outlet, control }
+    pub fn new(track: &'a str, outlet: &'a dyn Outlet, control: &'a Control) -> Self {
+        Self { track, outlet, control, accounts: TrackAccounts::of(&control.accounts, track) }
     }
 
     /// `Unwanted` once the track was dropped.
@@ -81,12 +84,14 @@ impl<'a> TrackOutlet<'a> {
     /// As [`Outlet::init`].
     pub fn init(&self, init: TrackInit) -> Result<(), Stopped> {
         self.wanted()?;
+        let _packaging = self.accounts.packaging();
         Ok(self.outlet.init(init)?)
     }
 
     /// As [`Outlet::segment`].
     pub fn segment(&self, segment: FinishedSegment) -> Result<(), Stopped> {
         self.wanted()?;
+        let _packaging = self.accounts.packaging();
         Ok(self.outlet.segment(segment)?)
     }
 

@@ -44,6 +44,7 @@ pub fn run(
 ) -> Result<(), Stopped> {
     av::log::label_thread(&spec.rendition.id);
     let outlet = TrackOutlet::new(&spec.rendition.id, outlet, control);
+    let _filtering = outlet.accounts.filtering();
     let coder = Coder::new(*spec, outlet, control.equipment().encoder(spec.rendition));
     let mut fork = Fork { waiting: VecDeque::new(), passed: 0, children, coder: Some(coder) };
     let result = fork.receive_all(spec, &inflow, control).or_else(|stopped| fork.cut_off(stopped));
@@ -195,6 +196,7 @@ impl<'a> Coder<'a> {
     }
 
     fn encode(&mut self, mut picture: Picture) -> Result<(), Stopped> {
+        let _encoding = self.outlet.accounts.encoding();
         if let Some(index) = picture.starts {
             self.cutter.mark(index, picture.pts);
         }
@@ -228,6 +230,7 @@ impl<'a> Coder<'a> {
         let encoder = self.chosen.by.encoder(&wanted, &rendition.id, first).map_err(failed)?;
         let params = encoder.params().map_err(failed)?;
         let reorder = reorder_frames(encoder.as_ref(), &params, rendition.codec.traits().framing)?;
+        let _packaging = self.outlet.accounts.packaging();
         let wrapper = VideoWrapper::new(&self.spec, params, reorder, &rendition.encoder)?;
         self.outlet.init(wrapper.init())?;
         Ok((encoder, wrapper))
@@ -247,8 +250,11 @@ impl<'a> Coder<'a> {
     }
 
     fn finish(mut self, end: i64) -> Result<(), Stopped> {
-        let result = self.drain(end);
-        result.map_err(|why| self.blame(why))
+        let _encoding = self.outlet.accounts.encoding();
+        let result = self.drain(end).map_err(|why| self.blame(why));
+        // Closing an encoder waits for its threads: that is its own cost.
+        drop(self);
+        result
     }
 
     /// What a device's encoder made wrongly is the device's failure, and that of this rung alone.
@@ -294,6 +300,7 @@ fn coded(track: &str, packet: Packet) -> Result<Coded, Problem> {
 
 fn emit(outlet: &TrackOutlet<'_>, wrapper: &mut VideoWrapper, cut: Cut) -> Result<(), Stopped> {
     outlet.wanted()?;
+    let _packaging = outlet.accounts.packaging();
     outlet.segment(wrapper.wrap(cut)?)
 }
 

@@ -31,6 +31,7 @@ pub fn run(
 ) -> Result<(), Stopped> {
     av::log::label_thread(&spec.rendition.id);
     let outlet = TrackOutlet::new(&spec.rendition.id, outlet, control);
+    let _filtering = outlet.accounts.filtering();
     let mut resampler = Resampler { spec, graph: None, expected: None };
     let mut coder = Coder::new(spec, outlet);
     let result = resampler.receive_all(&inflow, &mut coder, control);
@@ -48,6 +49,7 @@ pub fn run_copy(
 ) -> Result<(), Stopped> {
     av::log::label_thread(&spec.rendition.id);
     let outlet = TrackOutlet::new(&spec.rendition.id, outlet, control);
+    let _packaging = outlet.accounts.packaging();
     let mut copier = Copier { spec, outlet, wrapper: None, packets: 0, last_end: None, full: false };
     let result = copier.receive_all(params, &inflow, control);
     inflow.settle(result)?;
@@ -163,6 +165,7 @@ impl<'a> Coder<'a> {
         if let Some(encoder) = &self.encoder {
             return Ok(encoder.frame_samples());
         }
+        let _encoding = self.outlet.accounts.encoding();
         let rendition = self.spec.rendition;
         let format = av::names::sample_format(rendition.codec.traits().sample_format).unwrap_or(-1);
         let input = SampleFormat {
@@ -191,6 +194,7 @@ impl<'a> Coder<'a> {
         if frame.samples() == 0 {
             return Ok(());
         }
+        let _encoding = self.outlet.accounts.encoding();
         // Counted, not taken from the graph: one unbroken row of samples from zero on, as the graph has filled gaps.
         frame.set_pts(Some(self.samples));
         self.samples += frame.samples();
@@ -212,7 +216,7 @@ impl<'a> Coder<'a> {
                 Some(wrapper) => wrapper,
                 None => {
                     let params = encoder.params().map_err(faults::internal)?;
-                    let made = wrapper.insert(AudioWrapper::new(spec, params, &packet, name)?);
+                    let made = wrapper.insert(AudioWrapper::new(spec, params, &packet, (name, outlet.accounts))?);
                     outlet.init(made.init())?;
                     made
                 }
@@ -224,6 +228,7 @@ impl<'a> Coder<'a> {
     /// Drains the encoder and cuts the last segment.
     pub(super) fn finish(mut self) -> Result<(), Stopped> {
         self.outlet.wanted()?;
+        let _encoding = self.outlet.accounts.encoding();
         self.pass(None)?;
         let last = self.wrapper.as_mut().map_or(Ok(None), |wrapper| wrapper.finish(self.samples))?;
         last.map_or(Ok(()), |segment| self.outlet.segment(segment))
@@ -308,7 +313,8 @@ impl Copier<'_> {
             Some(wrapper) => wrapper,
             None => {
                 let params = params.duplicate().map_err(faults::internal)?;
-                let made = self.wrapper.insert(AudioWrapper::new(self.spec, params, &packet, "copy")?);
+                let made =
+                    self.wrapper.insert(AudioWrapper::new(self.spec, params, &packet, ("copy", self.outlet.accounts))?);
                 self.outlet.init(made.init())?;
                 made
             }

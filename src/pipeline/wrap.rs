@@ -4,6 +4,7 @@
 //! the initialisation segment comes from FFmpeg, which knows every codec's sample entry. Transport stream segments are
 //! muxed by FFmpeg one by one; the publisher lets their continuity counters run on.
 
+use super::account::TrackAccounts;
 use super::cut::{Cut, Placed};
 use super::faults;
 use super::outlet::{FinishedFile, FinishedSegment, TrackInit};
@@ -191,11 +192,19 @@ pub struct AudioWrapper {
     pending: Vec<(i64, Packet)>,
     index: i64,
     count: u64,
+    accounts: TrackAccounts,
 }
 
 impl AudioWrapper {
-    /// A wrapper for a stream whose first packet is `first`.
-    pub fn new(spec: &SoundSpec<'_>, mut params: Params, first: &Packet, encoder: &str) -> Result<Self, Problem> {
+    /// A wrapper for a stream whose first packet is `first`. Taking packets costs whoever made them nearly nothing; what a
+    /// segment costs is packaging of the track that has these `accounts`.
+    pub fn new(
+        spec: &SoundSpec<'_>,
+        mut params: Params,
+        first: &Packet,
+        (encoder, accounts): (&str, TrackAccounts),
+    ) -> Result<Self, Problem> {
+        let _packaging = accounts.packaging();
         let rendition = spec.rendition;
         params.set_tag([0; 4]);
         let padding = (-first.pts().unwrap_or(0)).max(0);
@@ -212,6 +221,7 @@ impl AudioWrapper {
             pending: Vec::new(),
             index: 0,
             count: 0,
+            accounts,
         })
     }
 
@@ -244,6 +254,7 @@ impl AudioWrapper {
     }
 
     fn close(&mut self, end: i64) -> Result<FinishedSegment, Problem> {
+        let _packaging = self.accounts.packaging();
         let pending = std::mem::take(&mut self.pending);
         let start = pending.first().map_or(0, |(pts, _)| *pts);
         let end = end.max(pending.last().map_or(end, |(pts, _)| pts + 1));

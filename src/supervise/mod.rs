@@ -9,12 +9,14 @@
 
 mod exit;
 mod frames;
+mod process;
 mod scratch;
 mod serve;
 mod stderr;
 mod watch;
 
 pub use exit::{Exit, ability_of, said};
+pub use process::KernelUsage;
 pub use scratch::Scratch;
 
 use crate::input::{Source, Transport};
@@ -24,6 +26,7 @@ use crate::model::limits::WORKER_SILENCE_SECONDS_MAX;
 use crate::simulate::Host;
 use crate::sys::spawn;
 use crate::wire::v1;
+use process::Process;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -32,7 +35,7 @@ use std::process::{Command as StdCommand, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixStream;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::mpsc;
 
 /// What the operator told drivers: where their libraries lie. All of the environment that a worker with a device gets.
@@ -91,6 +94,9 @@ pub enum Report {
     Message(v1::from_worker::Message),
     /// A line that the process wrote to stderr by itself.
     Stderr(String),
+    /// What the kernel says that the process has used, however it ended. Comes once, right before `Exited`, unless the
+    /// kernel does not tell.
+    Kernel(KernelUsage),
     /// The process is gone.
     Exited(Exit),
 }
@@ -154,16 +160,16 @@ pub fn start<T>(launch: Launch, tag: T, reports: mpsc::Sender<(T, Report)>) -> R
 where
     T: Copy + Send + Sync + 'static,
 {
-    let (child, socket) = spawn_process(&launch).map_err(|error| {
+    let (process, socket) = spawn_process(&launch).map_err(|error| {
         let message = format!("{} cannot be started: {error}; reinstall it beside reelmill", launch.program.display());
         Problem::device("worker.not_started", message)
     })?;
     let (control, controls) = mpsc::unbounded_channel();
-    tokio::spawn(watch::run(watch::Watched { child, socket, launch, controls }, tag, reports));
+    tokio::spawn(watch::run(watch::Watched { process, socket, launch, controls }, tag, reports));
     Ok(Worker { control })
 }
 
-fn spawn_process(launch: &Launch) -> io::Result<(Child, UnixStream)> {
+fn spawn_process(launch: &Launch) -> io::Result<(Process, UnixStream)> {
     let (ours, theirs) = StdUnixStream::pair()?;
     let files: Vec<std::fs::File> = match launch.transport {
         Transport::Descriptor => {
@@ -189,7 +195,7 @@ fn spawn_process(launch: &Launch) -> io::Result<(Child, UnixStream)> {
         Command::from(command).process_group(0).kill_on_drop(true).spawn()
     })?;
     ours.set_nonblocking(true)?;
-    Ok((child, UnixStream::from_std(ours)?))
+    Ok((Process::new(child), UnixStream::from_std(ours)?))
 }
 
 /// The order for a launch, as the first message says it.

@@ -5,6 +5,7 @@
 
 use super::exit::{Exit, Reason, cleaned};
 use super::frames::{FrameReader, write_all};
+use super::process::Process;
 use super::{Control, Launch, Report, order, serve, sources, stderr};
 use crate::model::limits::STOP_GRACE_MS;
 use crate::simulate::{Attached, Host};
@@ -14,7 +15,6 @@ use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -29,7 +29,7 @@ const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// What a worker's task owns.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) child: Child,
+    pub(super) process: Process,
     pub(super) socket: UnixStream,
     pub(super) launch: Launch,
     pub(super) controls: mpsc::UnboundedReceiver<Control>,
@@ -37,9 +37,9 @@ pub(super) struct Watched {
 
 /// Watches a worker until it is gone.
 pub(super) async fn run<T: Copy + Send + Sync + 'static>(watched: Watched, tag: T, reports: mpsc::Sender<(T, Report)>) {
-    let Watched { mut child, socket, launch, controls } = watched;
+    let Watched { mut process, socket, launch, controls } = watched;
     let (from, to) = socket.into_split();
-    let lines = child.stderr.take().map(|pipe| {
+    let lines = process.take_stderr().map(|pipe| {
         let reports = reports.clone();
         tokio::spawn(stderr::read_lines(pipe, async move |line| {
             let _ = reports.send((tag, Report::Stderr(line))).await;
@@ -49,10 +49,11 @@ pub(super) async fn run<T: Copy + Send + Sync + 'static>(watched: Watched, tag: 
     let (to, requests, serving) = outgoing(&launch, to, reads.clone());
     let simulated = launch.simulated.as_ref().map(Host::attach);
     let from = FrameReader::new(from);
-    let mut watch = Watch { child, from, to, requests, controls, simulated, status: None, ended: false };
+    let mut watch = Watch { process, from, to, requests, controls, simulated, status: None, ended: false };
     let exit = watch
         .until_gone(&launch, |message| async { reports.send((tag, Report::Message(message))).await.map_err(|_| ()) });
     let exit = reads.explain(exit.await, launch.deadline, launch.source.name());
+    let used = watch.process.used();
     // The process is gone: before anybody hears of it, what it held of devices is free again, as with real ones.
     drop(watch);
     // A worker that is gone wants nothing any more, however long its last read would still take.
@@ -63,6 +64,9 @@ pub(super) async fn run<T: Copy + Send + Sync + 'static>(watched: Watched, tag: 
         if timeout(DRAIN, lines).await.is_err() {
             abort.abort();
         }
+    }
+    if let Some(used) = used {
+        let _ = reports.send((tag, Report::Kernel(used))).await;
     }
     let _ = reports.send((tag, Report::Exited(exit))).await;
 }
@@ -83,7 +87,7 @@ fn outgoing(
 }
 
 struct Watch {
-    child: Child,
+    process: Process,
     from: FrameReader<OwnedReadHalf>,
     to: mpsc::Sender<v1::ToWorker>,
     requests: mpsc::Sender<v1::ReadRequest>,
@@ -150,7 +154,7 @@ impl Watch {
                     }
                     heard = Instant::now();
                 }
-                status = self.child.wait(), if self.status.is_none() => {
+                status = self.process.wait(), if self.status.is_none() => {
                     self.status = status.ok();
                     drained = Instant::now() + DRAIN;
                 }
@@ -234,14 +238,14 @@ impl Watch {
         self.ended |= self.status.is_none();
         self.signal(libc::SIGKILL);
         if self.status.is_none() {
-            self.status = self.child.wait().await.ok();
+            self.status = self.process.wait().await.ok();
         }
     }
 
     /// Signals the process and whatever it may have started.
     fn signal(&self, signal: i32) {
         // `id` is none once the process has been waited for: then the number may be somebody else's.
-        if let Some(leader) = self.child.id() {
+        if let Some(leader) = self.process.id() {
             signal_group(leader, signal);
         }
     }
@@ -253,7 +257,7 @@ impl Watch {
         let mut open = true;
         while self.status.is_none() {
             tokio::select! {
-                status = self.child.wait() => self.status = status.ok(),
+                status = self.process.wait() => self.status = status.ok(),
                 message = self.from.next::<v1::FromWorker>(), if open => open = matches!(message, Ok(Some(_))),
                 () = &mut patience => return false,
             }

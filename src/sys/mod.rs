@@ -3,4 +3,6 @@
 pub mod clock;
 mod driver;
 pub mod lockdown;
+pub mod past;
 pub mod spawn;
+pub mod threads;

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub(super) struct Link {
     device_call_ms_max: u32,
     /// Calls to a simulated device that wait for their replies: one a thread of the pipeline at most.
     calls: Mutex<Waiting>,
+    /// Bytes that came of each of the order's sources.
+    read: Box<[AtomicU64]>,
 }
 
 #[derive(Default)]
@@ -61,6 +64,7 @@ impl Link {
             lines: Mutex::new(0),
             device_call_ms_max: order.device_call_ms_max,
             calls: Mutex::default(),
+            read: order.source.iter().chain(&order.more_sources).map(|_| AtomicU64::new(0)).collect(),
         });
         let listener = Arc::clone(&link);
         thread::Builder::new().name("link".to_owned()).spawn(move || listener.listen(reader, &to_source))?;
@@ -71,8 +75,11 @@ impl Link {
         use v1::to_worker::Message;
         while let Ok(Some(message)) = wire::read_blocking::<v1::ToWorker>(&mut reader) {
             match message.message {
-                // The channel's other end lives as long as the link.
-                Some(Message::ReadReply(reply)) => drop(to_source.send(reply)),
+                Some(Message::ReadReply(reply)) => {
+                    self.count_read(reply.source, reply.data.len());
+                    // The channel's other end lives as long as the link.
+                    drop(to_source.send(reply));
+                }
                 Some(Message::Released(released)) => self.release(released.bytes),
                 Some(Message::DropTracks(dropped)) => {
                     self.control.drop_tracks(dropped.tracks);
@@ -116,6 +123,18 @@ impl Link {
     /// Asks for a range of a source, by its place in the order.
     pub(super) fn ask(&self, source: u32, offset: u64, length: u32) {
         self.send(v1::from_worker::Message::ReadRequest(v1::ReadRequest { offset, length, source }));
+    }
+
+    /// Counts bytes that came of a source, by whatever way.
+    pub(super) fn count_read(&self, source: u32, bytes: usize) {
+        if let Some(read) = self.read.get(source as usize) {
+            read.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes that have come of each of the order's sources.
+    pub(super) fn read_bytes(&self) -> Vec<u64> {
+        self.read.iter().map(|read| read.load(Ordering::Relaxed)).collect()
     }
 
     /// Waits for the range of a source that begins at `offset`, which was asked for. Those that were asked for before and are not

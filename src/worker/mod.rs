@@ -9,6 +9,7 @@ pub mod probe;
 mod shape;
 mod source;
 mod spool;
+mod usage;
 
 use crate::av;
 use crate::model::device::DeviceKind;
@@ -16,19 +17,23 @@ use crate::model::plan::SpanRange;
 use crate::model::{Plan, Problem};
 use crate::pipeline::watched::{OpenCalls, Watched};
 use crate::pipeline::{self, Control, equipment, simulated};
-use crate::sys::{clock, lockdown};
+use crate::sys::{clock, lockdown, threads};
 use crate::wire::v1::{self, order::Work};
 use link::Link;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use usage::Meter;
 
 /// Descriptor of the control socket.
 const CONTROL_FD: i32 = 3;
 
 /// Runs the worker. `arguments` are those after the program's name: `--spool DIR [--device cuda|vaapi]`.
 pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
+    // Before anything else: what comes first is spent for nobody, and told as the remainder.
+    threads::begin();
+    let status = usage::own_status();
     let (spool, warnings) = match prepare(arguments) {
         Ok(prepared) => prepared,
         Err(sentence) => return refuse(&sentence),
@@ -55,7 +60,10 @@ pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
             sink.log(level.name(), label, line);
         }
     }));
-    let result = carry_out(order, &spool, &link, &control);
+    let meter = Arc::new(Meter::new(status, Arc::clone(&link), Arc::clone(&control)));
+    let result = carry_out(order, &spool, &link, &control, &meter);
+    // All threads that worked for somebody have been joined.
+    meter.tell();
     link.close(result, &control)
 }
 
@@ -85,7 +93,13 @@ fn refuse(sentence: &str) -> ExitCode {
     ExitCode::from(crate::model::Fault::Bug.exit_code())
 }
 
-fn carry_out(order: v1::Order, spool: &Path, link: &Arc<Link>, control: &Arc<Control>) -> Result<(), Problem> {
+fn carry_out(
+    order: v1::Order,
+    spool: &Path,
+    link: &Arc<Link>,
+    control: &Arc<Control>,
+    meter: &Arc<Meter>,
+) -> Result<(), Problem> {
     if let Some(Work::Doctor(order)) = &order.work {
         return doctor::run(order, link, control);
     }
@@ -96,8 +110,12 @@ fn carry_out(order: v1::Order, spool: &Path, link: &Arc<Link>, control: &Arc<Con
         // Done above: it has no source.
         Work::Doctor(_) => Ok(()),
         Work::Probe(_) => {
+            let shared = control.accounts.share();
             let facts = probe::probe(open(0)?, source.size_bytes, control)?;
+            drop(shared);
             let json = serde_json::to_vec(&facts).map_err(|error| bad_order(&error.to_string()))?;
+            // The facts are the last message that anybody heeds.
+            meter.tell();
             link.send(v1::from_worker::Message::FactsJson(json));
             Ok(())
         }
@@ -105,22 +123,27 @@ fn carry_out(order: v1::Order, spool: &Path, link: &Arc<Link>, control: &Arc<Con
             let plan = parse_plan(&video.plan_json)?;
             let span = SpanRange { first: video.first, end: (video.end > 0).then_some(video.end) };
             let calls = Arc::new(OpenCalls::default());
-            let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), Arc::clone(control), Arc::clone(&calls));
+            let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), meter, Arc::clone(&calls));
+            // What the input and the device cost is for all, and so is what no rendition claims of what follows.
+            let shared = control.accounts.share();
             let result = equip(&plan, link, control, &calls).and_then(|()| match &plan.video {
                 Some(video) if !video.parts.is_empty() => pipeline::joined::video(&open, &plan, span, &outlet, control),
                 _ => open(0).and_then(|bytes| pipeline::video::run(bytes, &plan, span, &outlet, control)),
             });
+            drop(shared);
             outlet.stop();
             result
         }
         Work::Audio(audio) => {
             let plan = parse_plan(&audio.plan_json)?;
-            let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), Arc::clone(control), Arc::default());
+            let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), meter, Arc::default());
+            let shared = control.accounts.share();
             let result = if plan.audio.iter().any(|rendition| !rendition.parts.is_empty()) {
                 pipeline::joined::audio(&open, &plan, &outlet, control)
             } else {
                 open(0).and_then(|bytes| pipeline::audio::run(bytes, &plan, &outlet, control))
             };
+            drop(shared);
             outlet.stop();
             result
         }

@@ -40,15 +40,20 @@ impl Sources {
         let Some(Given { size, file }) = self.all.get(place) else {
             return Err(super::bad_order(&format!("no source {place}")));
         };
+        let number = u32::try_from(place).unwrap_or(u32::MAX);
         if let Some(file) = file {
-            return Ok(Box::new(Descriptor { file: Arc::clone(file), size: *size }));
+            let (file, link) = (Arc::clone(file), Arc::clone(&self.link));
+            return Ok(Box::new(Descriptor { link, number, file, size: *size }));
         }
-        let (link, number) = (Arc::clone(&self.link), u32::try_from(place).unwrap_or(u32::MAX));
+        let link = Arc::clone(&self.link);
         Ok(Box::new(Ranges { link, number, size: *size, start: 0, window: Bytes::new(), asked: None }))
     }
 }
 
 struct Descriptor {
+    link: Arc<Link>,
+    /// Which of the order's sources.
+    number: u32,
     file: Arc<File>,
     size: u64,
 }
@@ -61,7 +66,9 @@ impl ByteSource for Descriptor {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         // A file that grows meanwhile is read as it was when the job began.
         let room = self.size.saturating_sub(offset).min(buffer.len() as u64) as usize;
-        self.file.read_at(&mut buffer[..room], offset)
+        let count = self.file.read_at(&mut buffer[..room], offset)?;
+        self.link.count_read(self.number, count);
+        Ok(count)
     }
 }
 

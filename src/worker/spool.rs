@@ -1,6 +1,7 @@
 //! Finished segments as files in the spool directory, told to the daemon one by one, with room as the throttle.
 
 use super::link::Link;
+use super::usage::Meter;
 use crate::model::Problem;
 use crate::model::hash::sha256;
 use crate::pipeline::watched::OpenCalls;
@@ -13,10 +14,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often progress is told. It is the heartbeat too.
 const TICK: Duration = Duration::from_millis(250);
+/// How often the worker tells what it has used: asking each of some hundred threads for its time takes a while.
+const USAGE_TICK: Duration = Duration::from_secs(1);
 
 /// The outlet of a worker.
 pub(super) struct SpoolOutlet {
@@ -33,17 +36,22 @@ struct State {
 }
 
 impl SpoolOutlet {
-    /// Starts telling progress, for as long as no call to a device has been open for too long: then silence tells that
+    /// Starts telling progress and what was used, for as long as no call to a device has been open for too long: then silence tells that
     /// this worker hangs.
-    pub(super) fn start(directory: &Path, link: Arc<Link>, control: Arc<Control>, calls: Arc<OpenCalls>) -> Self {
+    pub(super) fn start(directory: &Path, link: Arc<Link>, meter: &Arc<Meter>, calls: Arc<OpenCalls>) -> Self {
         let state = Arc::new(State::default());
-        let (shared, wire) = (Arc::clone(&state), Arc::clone(&link));
+        let (shared, wire, meter) = (Arc::clone(&state), Arc::clone(&link), Arc::clone(meter));
         let ticker = thread::Builder::new()
             .name("progress".to_owned())
             .spawn(move || {
+                let mut told = Instant::now();
                 while !shared.done.load(Ordering::Relaxed) {
                     if wire.device_call_max().is_none_or(|most| calls.longest() < most) {
-                        wire.send(Message::Progress(shared.snapshot(&control)));
+                        wire.send(Message::Progress(shared.snapshot(meter.control())));
+                        if told.elapsed() >= USAGE_TICK {
+                            told = Instant::now();
+                            meter.tell();
+                        }
                     }
                     thread::park_timeout(TICK);
                 }

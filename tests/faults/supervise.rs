@@ -34,7 +34,7 @@ impl Watched {
         while let Some(((), report)) = self.told.recv().await {
             match report {
                 Report::Message(Message::Log(line)) => lines.push(line.text),
-                Report::Message(_) => {}
+                Report::Message(_) | Report::Kernel(_) => {}
                 Report::Stderr(line) => lines.push(line),
                 Report::Exited(exit) => {
                     assert!(self.told.recv().await.is_none(), "something came after the exit");
@@ -148,8 +148,30 @@ async fn a_stop_on_request_is_asked_for_first_and_enforced_within_two_seconds() 
 async fn a_dropped_worker_is_stopped() {
     let Watched { fake, worker, mut told } = start("silent", |_| {});
     drop(worker);
-    assert_eq!(told.recv().await, Some(((), Report::Exited(Exit::Stopped))));
+    let last = loop {
+        match told.recv().await.unwrap().1 {
+            Report::Kernel(_) => {}
+            other => break other,
+        }
+    };
+    assert_eq!(last, Report::Exited(Exit::Stopped));
     drop(fake);
+}
+
+#[tokio::test]
+async fn the_kernel_tells_what_a_worker_has_used_however_it_ends() {
+    for script in ["finish", "fail", "killed", "exit-3"] {
+        let mut watched = start(script, |_| {});
+        let mut used = None;
+        while let Some(((), report)) = watched.told.recv().await {
+            match report {
+                Report::Kernel(told) => assert!(used.replace(told).is_none(), "{script}: told twice"),
+                Report::Exited(_) => assert!(used.is_some_and(|used| used.cpu_us > 0), "{script}: {used:?}"),
+                _ => assert!(used.is_none(), "{script}: something came between"),
+            }
+        }
+        assert!(used.is_some(), "{script}");
+    }
 }
 
 #[tokio::test]

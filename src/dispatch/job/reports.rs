@@ -29,6 +29,7 @@ impl Job {
         }
         match report {
             Report::Exited(exit) => self.exited(index, exit).await,
+            Report::Kernel(_) => Ok(()),
             Report::Stderr(text) => {
                 self.tell_listener(JobEvent::Log { level: "error".into(), track: String::new(), text }).await;
                 Ok(())
@@ -37,6 +38,7 @@ impl Job {
                 self.tell_listener(JobEvent::Log { level: line.level, track: line.track, text: line.text }).await;
                 Ok(())
             }
+            Report::Message(Message::Usage(_)) => Ok(()),
             Report::Message(Message::TrackFailed(failed)) => self.rendition_failed(index, &failed).await,
             Report::Message(message) => match self.made(index, message).await {
                 Ok(()) => Ok(()),

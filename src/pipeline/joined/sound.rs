@@ -75,6 +75,7 @@ fn make(
 ) -> Result<(), Stopped> {
     av::log::label_thread(&spec.rendition.id);
     let outlet = TrackOutlet::new(&spec.rendition.id, outlet, control);
+    let _filtering = outlet.accounts.filtering();
     let mut samples = Samples::new(spec.rendition, Coder::new(spec, outlet));
     let result = receive(&mut samples, &inflow, control);
     inflow.settle(result)?;
