@@ -53,12 +53,17 @@ fn clip(seconds: u32) -> (TempDir, PathBuf) {
 }
 
 async fn planned(source: &Source, codecs: &[VideoCodec]) -> Plan {
+    planned_with(source, codecs, false).await
+}
+
+async fn planned_with(source: &Source, codecs: &[VideoCodec], copy: bool) -> Plan {
     let facts = probe(worker(), source, Transport::Descriptor, watch::channel(false).1).await.unwrap();
     let request = Request {
         renditions: vec!["270p".parse().unwrap(), "144p".parse().unwrap()],
         codecs: codecs.to_vec(),
         speed: Speed::Fast,
         segment_ms: 1000,
+        copy,
         ..Request::default()
     };
     plan(&facts, &request, &Node { threads: 2 }).unwrap()
@@ -104,7 +109,7 @@ async fn start_up(source: &Source) -> u64 {
 
 #[tokio::test]
 async fn accounts_and_the_remainder_are_what_the_kernel_says() {
-    let (_scratch, path) = clip(4);
+    let (_scratch, path) = clip(8);
     let source = Source::open_file(&path).unwrap();
     let plan = planned(&source, &[VideoCodec::H264, VideoCodec::Hevc, VideoCodec::Av1]).await;
     let start_up = start_up(&source).await;
@@ -174,4 +179,18 @@ async fn the_kernel_knows_of_a_worker_that_was_stopped_at_least_what_it_told() {
     assert_eq!(told.exit, Exit::Stopped);
     let said = told.last().cpu_us.unwrap();
     assert!(told.kernel.is_some_and(|kernel| kernel.cpu_us >= said), "{said} {:?}", told.kernel);
+}
+
+#[tokio::test]
+async fn a_copied_rendition_costs_packaging_alone() {
+    let (_scratch, path) = clip(4);
+    let source = Source::open_file(&path).unwrap();
+    let plan = planned_with(&source, &[VideoCodec::H264], true).await;
+    let rungs = &plan.video.as_ref().unwrap().renditions;
+    assert_eq!(rungs.iter().map(|rung| rung.copy).collect::<Vec<_>>(), [true, false]);
+    let told = run(&source, Transport::Descriptor, video(&plan), false).await;
+    assert!(matches!(told.exit, Exit::Finished(_)), "{:?}", told.exit);
+    let costs = |id: &str| ["filter", "encode", "package"].map(|stage| told.account(id, stage) > 0);
+    assert_eq!(costs(&rungs[0].id), [false, false, true]);
+    assert_eq!(costs(&rungs[1].id), [true, true, true]);
 }
