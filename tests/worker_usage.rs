@@ -118,12 +118,10 @@ async fn accounts_and_the_remainder_are_what_the_kernel_says() {
 
     let accounts: u64 = told.last().accounts.iter().map(|account| account.cpu_us).sum();
     let (process, kernel) = (told.last().cpu_us.unwrap(), told.kernel.unwrap());
-    println!("accounts {accounts}, process {process}, kernel {}, start {start_up} µs", kernel.cpu_us);
-    println!("{:#?}", told.last());
     let percent = kernel.cpu_us / 100;
     // The process tells its time just before it ends: that, and nothing else, is what it cannot tell itself.
     assert!(process.abs_diff(kernel.cpu_us) <= percent, "{process} of {}", kernel.cpu_us);
-    assert!(accounts <= process);
+    assert!(accounts <= process, "{:?}", told.last());
     let remainder = process - accounts;
     assert!(remainder <= 2 * start_up + percent, "{remainder} is more than starting ({start_up}) and talking cost");
 
