@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["model"]),
     ("package", &["model"]),
     ("publish", &["model", "package", "store", "sys", "wire"]),
-    ("report", &["model", "plan", "publish", "store", "wire"]),
+    ("report", &["devices", "model", "plan", "publish", "store", "wire"]),
     ("store", &["model"]),
     ("outbox", &["model", "net", "report", "store"]),
     ("simulate", &["model", "wire"]),

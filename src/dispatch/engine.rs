@@ -162,6 +162,8 @@ impl Engine {
             let _ = scheduler.step(event, 0);
         }
         shown.devices.set(fleet.clone());
+        settings.telemetry.meter.simulated(settings.simulated.as_ref());
+        settings.telemetry.meter.devices(&settings.devices);
         Self {
             scheduler,
             fleet,
@@ -316,6 +318,7 @@ impl Engine {
 
     /// What there is was looked at again.
     fn found(&mut self, found: Vec<DeviceInfo>) {
+        self.settings.telemetry.meter.devices(&found);
         let mut down = Vec::new();
         for event in self.fleet.found(found) {
             match event {

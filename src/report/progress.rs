@@ -120,7 +120,7 @@ mod tests {
 
     fn said(track: &str, frames: u64, media_us: i64) -> v1::Progress {
         let tracks = vec![v1::TrackProgress { track: track.into(), frames, media_us }];
-        v1::Progress { tracks, decode_errors: 1 }
+        v1::Progress { tracks, decode_errors: 1, frames_decoded: 0 }
     }
 
     #[test]

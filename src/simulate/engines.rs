@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// How far an engine's work may lie behind the clock: what a sleep that lasted too long may make up for.
-const BURST: Duration = Duration::from_millis(20);
+pub(super) const BURST: Duration = Duration::from_millis(20);
 
 /// The engines of one device for one operation.
 #[derive(Debug)]

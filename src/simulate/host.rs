@@ -1,7 +1,9 @@
 //! The simulated devices of this host, for all its workers.
 
 use super::spec::Simulated;
+use super::spec::Tells;
 use super::state::{State, Used};
+use super::telemetry::Shown;
 use crate::model::Problem;
 use crate::model::device::{DeviceId, DeviceInfo, Operation, RateKey};
 use crate::model::simulated::{Call, Reply};
@@ -10,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One for the daemon.
 #[derive(Debug)]
@@ -62,6 +64,23 @@ impl Host {
     /// The ground truth: what engines did, by worker (as [`Attached::worker`] tells it), device, operation and track.
     pub fn used(&self) -> BTreeMap<(u64, DeviceId, Operation, String), Used> {
         self.state().used().clone()
+    }
+
+    /// The same of one worker.
+    pub fn used_by(&self, worker: u64) -> BTreeMap<(u64, DeviceId, Operation, String), Used> {
+        self.state().used_by(worker)
+    }
+
+    /// What a driver's library would show of a device, of the windows that ended after `since`; `None` when the device
+    /// is not there.
+    pub fn shown(&self, device: &DeviceId, since: Duration) -> Option<Shown> {
+        let now = self.began.elapsed();
+        self.state().shown(device, since, now)
+    }
+
+    /// Whether the devices tell what was really used of them.
+    pub fn tells_truth(&self) -> bool {
+        self.state().spec().tells == Tells::Truth
     }
 
     /// Encode sessions that are open on devices that count them.

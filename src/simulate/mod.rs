@@ -8,11 +8,13 @@ mod host;
 mod read;
 mod spec;
 mod state;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod texts;
 
 pub use host::{Attached, Host};
 pub use read::load;
-pub use spec::{Device, FaultSpec, Format, Sessions, Simulated, What};
+pub use spec::{Device, FaultSpec, Format, Sessions, Simulated, Tells, Watts, What};
 pub use state::Used;
+pub use telemetry::Shown;

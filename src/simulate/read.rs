@@ -1,6 +1,6 @@
 //! From a TOML file to simulated devices, or the first mistake in it with its line.
 
-use super::spec::{Device, FaultSpec, Format, Sessions, Simulated, What};
+use super::spec::{Device, FaultSpec, Format, Sessions, Simulated, Tells, Watts, What};
 use crate::model::Problem;
 use crate::model::device::{DeviceId, DeviceInfo, DeviceKind, Operation};
 use serde::Deserialize;
@@ -20,6 +20,8 @@ const DECODES: [&str; 9] = ["h264", "hevc", "av1", "vp9", "vp8", "mpeg2video", "
 struct RawFile {
     #[serde(default)]
     seed: u64,
+    #[serde(default)]
+    tells: Tells,
     #[serde(default)]
     sessions: RawSessions,
     devices: Spanned<Vec<Spanned<RawDevice>>>,
@@ -58,6 +60,8 @@ struct RawDevice {
     delay_frames: Option<Spanned<u32>>,
     #[serde(default = "filter_mpix")]
     filter_mpix: Spanned<u32>,
+    #[serde(default)]
+    watts: Watts,
     gone_from_s: Option<u32>,
     gone_until_s: Option<u32>,
     #[serde(default)]
@@ -149,7 +153,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Simulated, Problem> {
         devices.push(device);
     }
     let sessions = sessions(&notes, &raw.sessions)?;
-    Ok(Simulated { seed: raw.seed, sessions, devices })
+    Ok(Simulated { seed: raw.seed, tells: raw.tells, sessions, devices })
 }
 
 /// Makes problems with file and line.
@@ -214,6 +218,7 @@ fn device(notes: &Notes<'_>, index: usize, raw: &RawDevice) -> Result<Device, Pr
         encode: formats(notes, &raw.encode, raw.encode_engines, &ENCODES)?,
         decode: formats(notes, &raw.decode, raw.decode_engines, &DECODES)?,
         filter_rate: rate(notes, &raw.filter_mpix, *raw.filter_mpix.get_ref())?,
+        watts: raw.watts,
         surfaces: raw.surfaces,
         delay_frames,
         gone: gone(raw),

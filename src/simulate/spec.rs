@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct Simulated {
     /// What chance starts from: the same file and the same calls give the same faults.
     pub seed: u64,
+    /// How what was used becomes known.
+    pub tells: Tells,
     /// Encode sessions, counted over the host.
     pub sessions: Sessions,
     /// The devices, by the order of the file.
@@ -28,6 +30,37 @@ impl Simulated {
             .iter()
             .flat_map(|d| d.rates().into_iter().map(|(key, rate)| (d.info.id.clone(), key, rate)))
             .collect()
+    }
+}
+
+/// How what was used of the devices becomes known.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tells {
+    /// They tell what was used, by picture.
+    #[default]
+    Truth,
+    /// They tell no more than a driver's library would, and what each rendition used is estimated from that.
+    Readings,
+}
+
+/// What a device draws, W.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Watts {
+    /// All of it, when nothing is busy.
+    pub idle: u32,
+    /// More for each decode engine that is busy.
+    pub decode: u32,
+    /// More while it filters.
+    pub filter: u32,
+    /// More for each encode engine that is busy.
+    pub encode: u32,
+}
+
+impl Default for Watts {
+    fn default() -> Self {
+        Self { idle: 20, decode: 6, filter: 30, encode: 10 }
     }
 }
 
@@ -55,6 +88,8 @@ pub struct Device {
     pub decode: Vec<Format>,
     /// Pixels a second of its filters, all together.
     pub filter_rate: u64,
+    /// What it draws.
+    pub watts: Watts,
     /// Surfaces in a decoder's pool, without those that a plan adds.
     pub surfaces: u32,
     /// Pictures that an encoder holds before its first packet.

@@ -3,6 +3,7 @@
 use super::engines::{Engines, cost};
 use super::faults::{Armed, Faults};
 use super::spec::{Device, Simulated, What};
+use super::telemetry::{Shown, Timeline};
 use super::texts;
 use crate::model::device::{DeviceId, DeviceKind, Operation};
 use crate::model::simulated::{Call, Effect, Opened, Opening, Reply};
@@ -23,6 +24,10 @@ pub struct Used {
     pub pixels: u64,
     /// For how long an engine was busy with them.
     pub engine: Duration,
+    /// What that drew, µJ.
+    pub energy_uj: u64,
+    /// Most memory that was held at a time, bytes.
+    pub memory_bytes: u64,
 }
 
 /// Worker, device, operation, track.
@@ -47,6 +52,7 @@ struct DeviceState {
     /// Until when it is lost.
     lost: Option<Option<Duration>>,
     faults: Faults,
+    timeline: Timeline,
 }
 
 #[derive(Debug)]
@@ -71,10 +77,16 @@ const fn slot(operation: Operation) -> usize {
     }
 }
 
+/// Engines by operation.
+const fn engines(device: &Device) -> [u32; 3] {
+    [device.info.decode_engines, 1, device.info.encode_engines]
+}
+
 impl State {
     pub(super) fn new(spec: Simulated) -> Self {
         let each = |device: &Device| DeviceState {
-            engines: [device.info.decode_engines, 1, device.info.encode_engines].map(Engines::new),
+            engines: engines(device).map(Engines::new),
+            timeline: Timeline::new(engines(device), device.watts),
             opened: [0; 3],
             lost: None,
             faults: Faults::new(device),
@@ -114,6 +126,40 @@ impl State {
     /// What engines did, by worker, device, operation and track.
     pub(super) const fn used(&self) -> &BTreeMap<Account, Used> {
         &self.used
+    }
+
+    /// The same of one worker.
+    pub(super) fn used_by(&self, worker: u64) -> BTreeMap<Account, Used> {
+        let first = (worker, DeviceId(String::new()), Operation::Decode, String::new());
+        let theirs = self.used.range(first..).take_while(|((of, ..), _)| *of == worker);
+        theirs.map(|(account, used)| (account.clone(), used.clone())).collect()
+    }
+
+    /// What a driver's library would show of a device.
+    pub(super) fn shown(&mut self, id: &DeviceId, since: Duration, now: Duration) -> Option<Shown> {
+        let index = self.spec.devices.iter().position(|device| device.info.id == *id)?;
+        if self.is_away(index, now) {
+            return None;
+        }
+        self.devices[index].timeline.advance(now);
+        let mut shown = self.devices[index].timeline.shown(since);
+        for session in self.sessions.values().filter(|session| session.device == index) {
+            *shown.memory_bytes.entry(session.worker).or_default() += session.memory_mib << 20;
+            shown.encode_sessions += u32::from(session.opening.operation == Operation::Encode);
+        }
+        Some(shown)
+    }
+
+    /// The most that was held for a rendition of a worker.
+    fn note_memory(&mut self, (worker, device, operation, track): (u64, usize, Operation, String)) {
+        let same = |session: &&Session| {
+            let opening = &session.opening;
+            (session.worker, session.device, opening.operation) == (worker, device, operation) && opening.track == track
+        };
+        let held: u64 = self.sessions.values().filter(same).map(|session| session.memory_mib << 20).sum();
+        let account = (worker, self.spec.devices[device].info.id.clone(), operation, track);
+        let used = self.used.entry(account).or_default();
+        used.memory_bytes = used.memory_bytes.max(held);
     }
 
     /// Sessions that are open on devices that count them.
@@ -213,7 +259,9 @@ impl State {
             factor: 1,
             effect: Effect::None,
         };
+        let held = (worker, index, session.opening.operation, session.opening.track.clone());
         self.sessions.insert(self.last, session);
+        self.note_memory(held);
         Reply::Opened(reply)
     }
 
@@ -302,18 +350,22 @@ impl State {
         };
         let cost = cost(pixels, rate, session.factor);
         session.free_at = state.engines[slot(operation)].take(now, session.free_at, cost);
+        state.timeline.advance(now);
+        state.timeline.add(slot(operation), worker, cost, session.free_at);
         let wait = session.free_at.saturating_sub(now);
+        let watts = [device.watts.decode, device.watts.filter, device.watts.encode][slot(operation)];
         let account = (worker, device.info.id.clone(), operation, session.opening.track.clone());
         let effect = session.effect;
-        self.account(account, pixels, cost);
+        self.account(account, pixels, cost, watts);
         Reply::Go { wait_us: u64::try_from(wait.as_micros()).unwrap_or(u64::MAX), effect }
     }
 
-    fn account(&mut self, account: Account, pixels: u64, cost: Duration) {
+    fn account(&mut self, account: Account, pixels: u64, cost: Duration, watts: u32) {
         let used = self.used.entry(account).or_default();
         used.frames += 1;
         used.pixels += pixels;
         used.engine += cost;
+        used.energy_uj += u64::try_from(cost.as_micros()).unwrap_or(u64::MAX).saturating_mul(u64::from(watts));
         if self.used.len() > ACCOUNTS_MAX {
             self.used.pop_first();
         }

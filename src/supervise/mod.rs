@@ -23,7 +23,7 @@ use crate::input::{Source, Transport};
 use crate::model::Problem;
 use crate::model::device::DeviceKind;
 use crate::model::limits::WORKER_SILENCE_SECONDS_MAX;
-use crate::simulate::Host;
+use crate::simulate::{Attached, Host};
 use crate::sys::spawn;
 use crate::wire::v1;
 use process::Process;
@@ -118,9 +118,21 @@ pub struct Worker {
     // Unbounded, yet bounded: one `Released` for a segment that the worker reported, one `DropTracks` for an output that
     // is stopped, and one `Stop`.
     control: mpsc::UnboundedSender<Control>,
+    pid: Option<u32>,
+    simulated: Option<u64>,
 }
 
 impl Worker {
+    /// Its process, as this host numbers it.
+    pub const fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+
+    /// Its number among those that simulated devices know; see [`Attached::worker`].
+    pub const fn simulated(&self) -> Option<u64> {
+        self.simulated
+    }
+
     /// Tells the worker that `bytes` have left its spool.
     pub fn released(&self, bytes: u64) {
         // Fails only when the process is gone; its exit is on its way.
@@ -165,8 +177,10 @@ where
         Problem::device("worker.not_started", message)
     })?;
     let (control, controls) = mpsc::unbounded_channel();
-    tokio::spawn(watch::run(watch::Watched { process, socket, launch, controls }, tag, reports));
-    Ok(Worker { control })
+    let attached = launch.simulated.as_ref().map(Host::attach);
+    let worker = Worker { control, pid: process.id(), simulated: attached.as_ref().map(Attached::worker) };
+    tokio::spawn(watch::run(watch::Watched { process, socket, launch, controls, attached }, tag, reports));
+    Ok(worker)
 }
 
 fn spawn_process(launch: &Launch) -> io::Result<(Process, UnixStream)> {

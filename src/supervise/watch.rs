@@ -8,7 +8,7 @@ use super::frames::{FrameReader, write_all};
 use super::process::Process;
 use super::{Control, Launch, Report, order, serve, sources, stderr};
 use crate::model::limits::STOP_GRACE_MS;
-use crate::simulate::{Attached, Host};
+use crate::simulate::Attached;
 use crate::sys::spawn::signal_group;
 use crate::wire::v1::{self, from_worker::Message, to_worker};
 use std::process::ExitStatus;
@@ -33,11 +33,13 @@ pub(super) struct Watched {
     pub(super) socket: UnixStream,
     pub(super) launch: Launch,
     pub(super) controls: mpsc::UnboundedReceiver<Control>,
+    /// The worker as simulated devices see it.
+    pub(super) attached: Option<Attached>,
 }
 
 /// Watches a worker until it is gone.
 pub(super) async fn run<T: Copy + Send + Sync + 'static>(watched: Watched, tag: T, reports: mpsc::Sender<(T, Report)>) {
-    let Watched { mut process, socket, launch, controls } = watched;
+    let Watched { mut process, socket, launch, controls, attached: simulated } = watched;
     let (from, to) = socket.into_split();
     let lines = process.take_stderr().map(|pipe| {
         let reports = reports.clone();
@@ -47,7 +49,6 @@ pub(super) async fn run<T: Copy + Send + Sync + 'static>(watched: Watched, tag: 
     });
     let reads = serve::Reads::default();
     let (to, requests, serving) = outgoing(&launch, to, reads.clone());
-    let simulated = launch.simulated.as_ref().map(Host::attach);
     let from = FrameReader::new(from);
     let mut watch = Watch { process, from, to, requests, controls, simulated, status: None, ended: false };
     let exit = watch

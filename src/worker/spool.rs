@@ -99,6 +99,7 @@ impl State {
                 })
                 .collect(),
             decode_errors: control.decode_errors.load(Ordering::Relaxed),
+            frames_decoded: control.frames_decoded.load(Ordering::Relaxed),
         }
     }
 }

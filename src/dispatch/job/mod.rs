@@ -13,6 +13,7 @@ mod figures;
 mod groups;
 mod joined;
 mod live;
+mod metering;
 mod needs;
 mod observe;
 mod outputs;

@@ -208,6 +208,21 @@ fn mib(pixels: u64, depth: u8, frames: u64) -> u64 {
     (pixels * bytes * frames).div_ceil(1 << 20)
 }
 
+/// Bytes of a device's memory that its context takes.
+pub(super) const fn context_bytes() -> u64 {
+    CONTEXT_MIB << 20
+}
+
+/// Bytes of a device's memory that a decoder takes.
+pub(super) fn decode_bytes(source: &Decoded) -> u64 {
+    mib(source.pixels, source.depth, DECODE_SURFACES) << 20
+}
+
+/// Bytes of a device's memory that the encoder of a rendition takes.
+pub(super) fn encode_bytes(rung: &VideoRendition) -> u64 {
+    mib(pixels(rung), depth(&rung.pixel_format), ENCODE_SURFACES) << 20
+}
+
 fn device_mib(video: &VideoPlan, source: &Decoded, placement: &Placement) -> u64 {
     let decode = if placement.decode { mib(source.pixels, source.depth, DECODE_SURFACES) } else { 0 };
     let rungs = video.renditions.iter().filter(|rung| placement.encode.contains(&rung.id));

@@ -1,9 +1,11 @@
-//! What a part teaches about rates: its frames and sizes against the time that it took.
+//! What a part teaches about rates, its frames and sizes against the time that it took; and what it costs of its device.
 
 use super::needs::{self, Decoded, Step};
+use crate::devices::usage::{self, DeviceUse};
 use crate::devices::{Lap, Rates};
 use crate::model::device::{DeviceInfo, Operation, Placement, RateKey};
 use crate::model::plan::VideoPlan;
+use crate::supervise::Worker;
 use crate::wire::v1;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ pub(super) struct Observed {
     cpu: DeviceInfo,
     device: Option<(DeviceInfo, Lap)>,
     steps: Vec<Step>,
+    /// What it costs of its device.
+    metered: Option<usage::Lap>,
     /// Frames of each rendition so far.
     frames: BTreeMap<String, u64>,
 }
@@ -29,16 +33,50 @@ impl Observed {
     ) -> Self {
         let device = device.map(|info| (info.clone(), rates.begin(info)));
         let steps = needs::steps(video, source, placement);
-        Self { rates: Arc::clone(rates), cpu, device, steps, frames: BTreeMap::new() }
+        Self { rates: Arc::clone(rates), cpu, device, steps, metered: None, frames: BTreeMap::new() }
+    }
+
+    /// What it costs of its device is measured, too.
+    pub(super) fn metered(self, lap: Option<usage::Lap>) -> Self {
+        Self { metered: lap, ..self }
+    }
+
+    /// This process does it.
+    pub(super) fn done_by(&self, worker: &Worker) {
+        if let Some(lap) = &self.metered {
+            lap.worker(worker.pid(), worker.simulated());
+        }
+    }
+
+    /// How far it is.
+    pub(super) fn heard(&self, progress: &v1::Progress) {
+        let Some(lap) = &self.metered else { return };
+        lap.decoded(progress.frames_decoded);
+        for track in &progress.tracks {
+            lap.made(&track.track, track.frames);
+        }
+    }
+
+    /// What it has cost of its device so far, by rendition; under the empty name what all of them share. Empty where no
+    /// device takes part.
+    pub(super) fn device_use(&self) -> BTreeMap<String, DeviceUse> {
+        self.metered.as_ref().map(usage::Lap::so_far).unwrap_or_default()
     }
 
     /// A segment of a rendition is made.
     pub(super) fn segment(&mut self, rendition: &str, frames: u32) {
-        *self.frames.entry(rendition.to_owned()).or_default() += u64::from(frames);
+        let made = self.frames.entry(rendition.to_owned()).or_default();
+        *made += u64::from(frames);
+        if let Some(lap) = &self.metered {
+            lap.made(rendition, *made);
+        }
     }
 
     /// All of it is made. True when that was worth telling.
-    pub(super) fn finished(self, told: &v1::Finished) -> bool {
+    pub(super) fn finished(&self, told: &v1::Finished) -> bool {
+        if let Some(lap) = &self.metered {
+            lap.decoded(told.frames_decoded);
+        }
         let Some((info, lap)) = &self.device else {
             self.rates.observe(&self.cpu, &self.work(told, |step| !step.on_device), told.cpu_ms);
             return true;

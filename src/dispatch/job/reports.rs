@@ -117,6 +117,7 @@ impl Job {
                 let first = self.range(index).map_or(0, |range| range.first);
                 let from_us = i64::from(first) * i64::from(self.plan.works[work].plan.grid.segment_ms) * 1000;
                 self.figures.heard(work, part, from_us, &progress);
+                self.parts[index].observed.iter().for_each(|observed| observed.heard(&progress));
                 Ok(())
             }
             _ => Err(Problem::bug("worker.protocol", "a worker answered what it was not asked; report this source")),

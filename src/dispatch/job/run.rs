@@ -4,7 +4,7 @@ use super::explain::SOUND_BY_CPU;
 use super::fallback::Ran;
 use super::observe::Observed;
 use super::parts::Running;
-use super::{Broken, Job, place};
+use super::{Broken, Job, metering, place};
 use crate::dispatch::blocking;
 use crate::dispatch::engine::{ToEngine, ToJob};
 use crate::dispatch::settings;
@@ -114,6 +114,7 @@ impl Job {
         self.tell_listener(JobEvent::PartStarted { part, attempt, reason }).await;
         match self.launch(index, attempt, placed).await {
             Ok(mut running) => {
+                self.parts[index].observed.iter().for_each(|observed| observed.done_by(&running.worker));
                 let wanted = self.wanted_of(index);
                 let unwanted = self.renditions_of(index).into_iter().filter(|id| !wanted.contains(id)).collect();
                 running.drop_tracks(unwanted);
@@ -150,7 +151,11 @@ impl Job {
         if let Some(video) = made.as_ref().ok().and_then(|made| made.video.as_ref()) {
             let source = self.decoded(self.parts[index].work);
             let cpu = fleet.cpu().cloned().unwrap_or_else(|| settings::cpu(self.settings.threads));
-            let observed = Observed::begin(&self.settings.rates, (video, &source), &placement, info, cpu);
+            let rates = &self.settings.rates;
+            let span = format!("{} {}", self.keeper.record.id, self.part_name(index));
+            let meter = &self.settings.telemetry.meter;
+            let lap = info.map(|info| metering::begin(meter, rates, (video, &source), &placement, info, &span));
+            let observed = Observed::begin(rates, (video, &source), &placement, info, cpu).metered(lap);
             self.parts[index].observed = Some(observed);
         }
         let is_first = state.makers.as_ref() != Some(&way.makers);
