@@ -1,5 +1,20 @@
 //! What a node tells of itself beside the records of its jobs: what is counted for Prometheus, what is traced.
 
+use crate::usage::Prices;
+use std::sync::Arc;
+
 /// Handles to all of it; clones tell the same. The default one counts for nobody.
 #[derive(Clone, Debug, Default)]
-pub struct Telemetry {}
+pub struct Telemetry {
+    /// What things cost; `None` where nothing is priced.
+    pub prices: Option<Arc<Prices>>,
+}
+
+impl Telemetry {
+    /// The same, with a price table.
+    #[must_use]
+    pub fn priced(mut self, prices: Option<Prices>) -> Self {
+        self.prices = prices.map(Arc::new);
+        self
+    }
+}

@@ -11,6 +11,7 @@ use crate::model::plan::{JobPlan, OutputPlan, SpanRange};
 use crate::model::state::OutputState;
 use crate::publish::Part;
 use crate::store::{LedgerEntry, LedgerRow};
+use super::usage::Spending;
 use crate::supervise::Worker;
 use reelmill_scheduler::{Event, GroupId, JobDemand, SpanId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,6 +83,7 @@ pub(super) struct Running {
     pub(super) spool: PathBuf,
     pub(super) attempt: u32,
     pub(super) dropped: BTreeSet<String>,
+    pub(super) spending: Spending,
     /// It was stopped to let an earlier part run, and goes on later.
     pub(super) yields: bool,
 }
