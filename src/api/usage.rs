@@ -49,7 +49,9 @@ impl UsageService for Usage {
             for row in rows {
                 match groups.last_mut() {
                     Some(group) if group.takes(&row, by) => group.add(&row),
-                    Some(group) if groups_are_full(limit, group.number) => break 'all token(&request, &group.place(by)),
+                    Some(group) if groups_are_full(limit, group.number) => {
+                        break 'all token(&request, &group.place(by));
+                    }
                     last => {
                         let number = last.map_or(0, |last| last.number) + 1;
                         groups.push(Group::new(row, by, number));

@@ -51,7 +51,10 @@ mod tests {
 
     #[test]
     fn amounts_have_no_more_digits_than_they_need() {
-        assert_eq!((amount(12_340, 1000), amount(5, 1000), amount(3000, 1000)), ("12.34".into(), "0.005".into(), "3".into()));
+        assert_eq!(
+            (amount(12_340, 1000), amount(5, 1000), amount(3000, 1000)),
+            ("12.34".into(), "0.005".into(), "3".into())
+        );
         assert_eq!(money("EUR", -1_500_000), "-1.5 EUR");
         assert_eq!((seconds_of(None, true), seconds_of(Some(1_500_000), false)), ("unknown".into(), "~1.5 s".into()));
         assert_eq!(line(&OutputUsage::default()), "used: CPU 0.0 s");

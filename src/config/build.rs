@@ -3,8 +3,8 @@
 use super::secret::Secret;
 use super::settled::Settled;
 use super::types::{
-    Api, Cache, Checksums, Config, Http, Jobs, LogFormat, Outputs, Roots, S3, S3Bucket, S3Credentials, S3Store,
-    Prices, Shutdown, Sources, Spool, Tls, Token, Upload, Usage, Webhooks,
+    Api, Cache, Checksums, Config, Http, Jobs, LogFormat, Outputs, Prices, Roots, S3, S3Bucket, S3Credentials, S3Store,
+    Shutdown, Sources, Spool, Tls, Token, Upload, Usage, Webhooks,
 };
 use crate::model::backoff::BackOff;
 use crate::model::{Locator, Problem};
@@ -223,10 +223,16 @@ pub(super) fn check(settled: &Settled, mistakes: &mut Vec<Problem>) {
     let is_code = |code: &String| code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase());
     match settled.get::<Option<String>>("prices.currency") {
         Some(code) if !is_code(&code) => {
-            wrong("prices.currency", format!("prices.currency `{code}` is no currency: write three capitals such as EUR"));
+            wrong(
+                "prices.currency",
+                format!("prices.currency `{code}` is no currency: write three capitals such as EUR"),
+            );
         }
         None if prices_given(settled) => {
-            wrong("prices.currency", "there are prices and no prices.currency: write three capitals such as EUR".into());
+            wrong(
+                "prices.currency",
+                "there are prices and no prices.currency: write three capitals such as EUR".into(),
+            );
         }
         _ => {}
     }

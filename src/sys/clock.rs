@@ -20,7 +20,8 @@ pub fn thread_cpu_time() -> Option<Duration> {
     // SAFETY: the pointer is to a live value of the type that the call fills in.
     // JUSTIFICATION: the standard library has no clock of a thread's CPU time.
     let told = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    (told == 0).then(|| Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0)))
+    (told == 0)
+        .then(|| Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0)))
 }
 
 #[cfg(test)]

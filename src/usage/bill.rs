@@ -85,8 +85,7 @@ impl Accounts {
         let energy = entry.energy_mj.map(|figure| (figure.method, parts(entry, figure.value, bills.len())));
         let wasted = entry.wasted_device_us.unwrap_or(Figure::new(0, Method::Counted));
         let of = |amount| parts(entry, amount, bills.len());
-        let (cpu, busy, read, made) =
-            (of(entry.cpu_us), of(device.value), of(entry.read_bytes), of(entry.made_bytes));
+        let (cpu, busy, read, made) = (of(entry.cpu_us), of(device.value), of(entry.read_bytes), of(entry.made_bytes));
         let (in_vain, in_vain_device) = (of(entry.wasted_cpu_us), of(wasted.value));
         let bears = bearing(entry, bills.len());
         for (output, bill) in bills.iter_mut().enumerate().filter(|(output, _)| bears[*output]) {
@@ -124,8 +123,10 @@ impl Accounts {
     /// What more than one output or rendition bears, whole.
     fn shared(&self, outputs: &[Told]) -> Vec<SharedUsage> {
         let mut shared: Vec<(SharedUsage, Vec<u64>)> = Vec::new();
-        let is_shared = |entry: &&Entry| entry.bearers.len() > 1 || entry.bearers.iter().any(|one| one.outputs.len() > 1);
-        for entry in self.entries.iter().filter(is_shared).filter(|entry| entry.cpu_us > 0 || entry.device_us.is_some()) {
+        let is_shared =
+            |entry: &&Entry| entry.bearers.len() > 1 || entry.bearers.iter().any(|one| one.outputs.len() > 1);
+        for entry in self.entries.iter().filter(is_shared).filter(|entry| entry.cpu_us > 0 || entry.device_us.is_some())
+        {
             let device = entry.device_us.unwrap_or(Figure::new(0, Method::Counted));
             let basis = parts(entry, entry.cpu_us.saturating_add(device.value), outputs.len());
             let cpu = Figure::new(entry.cpu_us, Method::ThreadClock);

@@ -37,7 +37,8 @@ mod tests {
     #[test]
     fn shares_always_add_up() {
         for _ in 0..10_000 {
-            let weights: Vec<u64> = (0..fastrand::usize(1..40)).map(|_| fastrand::u64(..) >> fastrand::u32(..64)).collect();
+            let weights: Vec<u64> =
+                (0..fastrand::usize(1..40)).map(|_| fastrand::u64(..) >> fastrand::u32(..64)).collect();
             let amount = fastrand::u64(..) >> fastrand::u32(..64);
             let parts = split(amount, &weights);
             assert_eq!(parts.iter().map(|part| u128::from(*part)).sum::<u128>(), u128::from(amount), "{weights:?}");

@@ -1,9 +1,9 @@
 //! The part of a store that an outbox uses, in memory: what is due, and what became of it.
 
+use reelmill::model::bill::UsageRow;
 use reelmill::model::job::Change;
 use reelmill::model::state::JobState;
 use reelmill::model::{JobId, JobRecord, Revision};
-use reelmill::model::bill::UsageRow;
 use reelmill::store::UsageQuery;
 use reelmill::store::{
     Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerRow, Page, Query, Store, StoreError,

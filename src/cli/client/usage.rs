@@ -1,8 +1,8 @@
 //! `reelmill usage`: what jobs have cost, added up; and the tables of usage of other commands.
 
 use super::connect::ClientOptions;
-use super::show::time;
 use super::json;
+use super::show::time;
 use crate::api::v1;
 use crate::cli::tables::plain;
 use crate::cli::usage::{amount, money, seconds_of};
@@ -201,7 +201,11 @@ fn value(figure: Option<&v1::Figure>) -> Option<u64> {
 }
 
 fn cpu(usage: &v1::OutputUsage) -> Option<u64> {
-    usage.stages.iter().map(|stage| value(stage.cpu_us.as_ref())).try_fold(0, |sum: u64, us| Some(sum.saturating_add(us?)))
+    usage
+        .stages
+        .iter()
+        .map(|stage| value(stage.cpu_us.as_ref()))
+        .try_fold(0, |sum: u64, us| Some(sum.saturating_add(us?)))
 }
 
 fn device(usage: &v1::OutputUsage) -> Option<u64> {
@@ -315,6 +319,9 @@ mod tests {
     #[test]
     fn what_is_not_known_is_told_so() {
         let cells = row(&group());
-        assert_eq!(cells[3..], ["3", "21.5 s", "0.0 s", "12.345", "unknown", "2.0 KiB", "1.234567 EUR, about 0.000005 USD"]);
+        assert_eq!(
+            cells[3..],
+            ["3", "21.5 s", "0.0 s", "12.345", "unknown", "2.0 KiB", "1.234567 EUR, about 0.000005 USD"]
+        );
     }
 }

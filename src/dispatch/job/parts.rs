@@ -3,6 +3,7 @@
 use super::fallback::Ran;
 use super::needs;
 use super::observe::Observed;
+use super::usage::Spending;
 use super::{Broken, Job};
 use crate::dispatch::engine::{ToEngine, ToJob};
 use crate::dispatch::{blocking, now_unix_ms};
@@ -11,7 +12,6 @@ use crate::model::plan::{JobPlan, OutputPlan, SpanRange};
 use crate::model::state::OutputState;
 use crate::publish::Part;
 use crate::store::{LedgerEntry, LedgerRow};
-use super::usage::Spending;
 use crate::supervise::Worker;
 use reelmill_scheduler::{Event, GroupId, JobDemand, SpanId};
 use std::collections::{BTreeMap, BTreeSet};

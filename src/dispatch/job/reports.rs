@@ -129,6 +129,9 @@ impl Job {
     /// A worker is gone.
     async fn exited(&mut self, index: usize, exit: Exit) -> Result<(), Broken> {
         let span = SpanId(index as u32);
+        if let Exit::Finished(stats) = &exit {
+            self.kernel_said(index, stats.cpu_ms.saturating_mul(1000), None);
+        }
         let Some(Running { spool, dropped, yields, spending, .. }) = self.running.remove(&span) else { return Ok(()) };
         self.spent_all(spending, !matches!(exit, Exit::Finished(_)));
         // Nothing in it is of use: what was announced has left it. It is inside the job's spool, which goes anyway.

@@ -3,11 +3,11 @@
 
 use super::parts::Running;
 use super::{Broken, Job};
+use crate::model::Plan;
 use crate::model::bill::{JobUsage, OutputUsage, UsageRow};
 use crate::model::job::OutputRecord;
 use crate::model::plan::JobPlan;
 use crate::model::state::OutputState;
-use crate::model::Plan;
 use crate::publish::{Meter, Part, Summary};
 use crate::store::{LedgerEntry, StoreError};
 use crate::usage::{Accounts, Attempt, Audience, DOCUMENT, Kept, Made, Prices, Told, weights};
@@ -88,6 +88,13 @@ impl Job {
         if let Some(Running { spending, .. }) = self.running.get_mut(&SpanId(index as u32)) {
             spending.attempt.kept();
             self.spent.accounts.made(&spending.audience, rendition, bytes);
+        }
+    }
+
+    /// What is known of a worker's process at its end: CPU time, µs, and most resident memory, bytes.
+    pub(super) fn kernel_said(&mut self, index: usize, cpu_us: u64, memory_peak_bytes: Option<u64>) {
+        if let Some(Running { spending, .. }) = self.running.get_mut(&SpanId(index as u32)) {
+            spending.attempt.gone(&mut self.spent.accounts, &spending.audience, cpu_us, memory_peak_bytes);
         }
     }
 
@@ -172,7 +179,8 @@ impl Job {
             accounts.published(output, package.saturating_sub(before.0), publish.saturating_sub(before.1));
             accounts.wall(output, micros(began.elapsed()));
             let lengths = summary.tracks.iter().map(|track| (track.id.as_str(), track.duration_us));
-            let bytes = summary.tracks.iter().map(|track| track.bytes).chain(summary.files.iter().map(|file| file.bytes));
+            let bytes =
+                summary.tracks.iter().map(|track| track.bytes).chain(summary.files.iter().map(|file| file.bytes));
             let told = Told { stored_bytes: Some(bytes.sum()), ..with_media(told, &weights, lengths) };
             *outputs.get_mut(output)? = told;
             accounts.bill(&outputs, prices.as_deref()).outputs.into_iter().nth(output)
@@ -301,11 +309,7 @@ fn weights_of(plan: &JobPlan, output: usize) -> BTreeMap<String, u64> {
     planned.into_iter().flat_map(|planned| &planned.tracks).filter_map(weight).collect()
 }
 
-fn with_media<'a>(
-    told: Told,
-    weights: &BTreeMap<String, u64>,
-    lengths: impl Iterator<Item = (&'a str, i64)>,
-) -> Told {
+fn with_media<'a>(told: Told, weights: &BTreeMap<String, u64>, lengths: impl Iterator<Item = (&'a str, i64)>) -> Told {
     let lengths: Vec<(&str, u64)> = lengths.map(|(track, us)| (track, u64::try_from(us).unwrap_or(0))).collect();
     let weighed = lengths.iter().map(|(track, us)| (*us, weights.get(*track).copied().unwrap_or(0)));
     let normalised_milliminutes = weights::milliminutes(weighed);

@@ -1,6 +1,7 @@
 //! A store of one ledger, and an output with a spool, for the tests of this directory.
 
 use super::*;
+use crate::model::bill::UsageRow;
 use crate::model::hash::sha256;
 use crate::model::job::{Change, JobRecord, Revision};
 use crate::model::spec::UploadOptions;
@@ -9,7 +10,6 @@ use crate::model::{Packaging, Plan};
 use crate::package::fmp4;
 use crate::package::progressive::tests::init as init_segment;
 use crate::publish::sink::{MemoryObjects, ObjectStore, S3Sink};
-use crate::model::bill::UsageRow;
 use crate::store::UsageQuery;
 use crate::store::{
     Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerEntry, Page, Query, Stored,

@@ -80,7 +80,9 @@ impl LocalSink {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
             let panicked = |_| Err(Problem::bug("internal.panic", "writing a file panicked; report this").into());
-            tokio::task::spawn_blocking(meter::blocking(For::Publish, move || work(&shared))).await.unwrap_or_else(panicked)
+            tokio::task::spawn_blocking(meter::blocking(For::Publish, move || work(&shared)))
+                .await
+                .unwrap_or_else(panicked)
         })
     }
 }

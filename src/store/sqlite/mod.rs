@@ -28,9 +28,9 @@ use super::{
 };
 use crate::model::bill::UsageRow;
 use crate::model::job::Change;
-use crate::store::UsageQuery;
 use crate::model::state::JobState;
 use crate::model::{JobId, JobRecord, Revision};
+use crate::store::UsageQuery;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
