@@ -49,7 +49,7 @@ impl UsageService for Usage {
             for row in rows {
                 match groups.last_mut() {
                     Some(group) if group.takes(&row, by) => group.add(&row),
-                    Some(group) if groups_are_full(limit, group.number) => {
+                    Some(group) if group.number >= limit => {
                         break 'all token(&request, &group.place(by));
                     }
                     last => {
@@ -63,10 +63,6 @@ impl UsageService for Usage {
         let groups = groups.into_iter().map(|group| group.told(by)).collect();
         Ok(Response::new(v1::QueryUsageResponse { groups, next_page_token }))
     }
-}
-
-const fn groups_are_full(limit: usize, number: usize) -> bool {
-    number >= limit
 }
 
 /// What a request asks for: rows, how they are added up, and how many groups.

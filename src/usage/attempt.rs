@@ -64,7 +64,11 @@ impl Attempt {
             self.told_process = true;
             self.process(accounts, us);
         }
-        self.peaks(accounts, audience, usage.memory_peak_bytes, usage.device_memory_peak_bytes);
+        // Who told of the device's engines told of its memory too.
+        let told = usage.device.iter().find_map(|account| Method::from_name(&account.method));
+        let device =
+            usage.device_memory_peak_bytes.map(|bytes| Figure::new(bytes, told.unwrap_or(Method::DeviceEngine)));
+        self.peaks(accounts, audience, usage.memory_peak_bytes, device);
         self.reads(accounts, audience, &usage.read_bytes)
     }
 
@@ -135,10 +139,9 @@ impl Attempt {
         accounts.workers_us = accounts.workers_us.saturating_add(grown(&mut self.process_us, us));
     }
 
-    fn peaks(&mut self, accounts: &mut Accounts, audience: &Audience, memory: Option<u64>, device: Option<u64>) {
+    fn peaks(&mut self, accounts: &mut Accounts, audience: &Audience, memory: Option<u64>, device: Option<Figure>) {
         self.told_device_memory |= device.is_some();
         let memory = memory.map(|bytes| Figure::new(bytes, Method::Process));
-        let device = device.map(|bytes| Figure::new(bytes, Method::DeviceEngine));
         accounts.peaks(&audience.outputs(), memory, device);
     }
 
