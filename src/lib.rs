@@ -57,6 +57,9 @@ pub mod buckets;
 // What a job tells while it runs, and what it leaves behind.
 pub mod report;
 
+// From what workers have used to what each output has cost: shared out, weighed, priced. Pure functions.
+pub mod usage;
+
 // What follows from changes outside of the store: webhooks told, leavings of outputs removed.
 pub mod outbox;
 

@@ -50,13 +50,14 @@ impl JobService for Jobs {
             checked(&found)?;
         }
         let (stored, existed) = self.0.appliance.submit(spec, key).await.map_err(|problem| status(&problem))?;
-        Ok(Response::new(v1::CreateJobResponse { job: Some(self.shown(&stored)), existed }))
+        let job = Some(self.0.shown(&stored).await?);
+        Ok(Response::new(v1::CreateJobResponse { job, existed }))
     }
 
     async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Answer<v1::GetJobResponse> {
         let caller = caller(&request)?;
         let stored = self.0.job(&request.get_ref().id, &caller).await?;
-        Ok(Response::new(v1::GetJobResponse { job: Some(self.shown(&stored)) }))
+        Ok(Response::new(v1::GetJobResponse { job: Some(self.0.shown(&stored).await?) }))
     }
 
     async fn batch_get_jobs(&self, request: Request<v1::BatchGetJobsRequest>) -> Answer<v1::BatchGetJobsResponse> {
@@ -64,14 +65,15 @@ impl JobService for Jobs {
         let caller = caller(&request)?;
         let ids = request.into_inner().ids;
         let jobs = self.jobs(&ids, &caller).await?;
-        let results = ids.into_iter().zip(jobs).map(|(id, job)| {
+        let mut results = Vec::with_capacity(ids.len());
+        for (id, job) in ids.into_iter().zip(jobs) {
             let result = match job {
-                Ok(stored) => result::Result::Job(self.shown(&stored)),
+                Ok(stored) => result::Result::Job(self.0.shown(&stored).await?),
                 Err(problem) => result::Result::Problem(convert::problem(&problem)),
             };
-            One { id, result: Some(result) }
-        });
-        Ok(Response::new(v1::BatchGetJobsResponse { results: results.collect() }))
+            results.push(One { id, result: Some(result) });
+        }
+        Ok(Response::new(v1::BatchGetJobsResponse { results }))
     }
 
     async fn list_jobs(&self, request: Request<v1::ListJobsRequest>) -> Answer<v1::ListJobsResponse> {
@@ -150,7 +152,7 @@ impl JobService for Jobs {
         outputs.sort_unstable();
         outputs.dedup();
         let stored = self.0.appliance.retry(stored.record.id, outputs).await.map_err(|problem| status(&problem))?;
-        Ok(Response::new(v1::RetryJobResponse { job: Some(self.shown(&stored)) }))
+        Ok(Response::new(v1::RetryJobResponse { job: Some(self.0.shown(&stored).await?) }))
     }
 
     async fn delete_job(&self, request: Request<v1::DeleteJobRequest>) -> Answer<v1::DeleteJobResponse> {
@@ -200,10 +202,6 @@ impl Jobs {
             stored.ok_or_else(|| StoreError::NotFound.into())
         };
         Ok(read.into_iter().map(one).collect())
-    }
-
-    fn shown(&self, stored: &Stored) -> v1::Job {
-        convert::job(stored, self.0.progress(stored.record.id).as_deref())
     }
 }
 

@@ -11,6 +11,7 @@ mod server;
 mod settings;
 mod shared;
 mod status;
+mod usage;
 mod validate;
 mod watch;
 

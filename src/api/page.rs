@@ -73,7 +73,8 @@ fn filters(request: &v1::ListJobsRequest) -> [u8; 8] {
     hash.first_chunk().copied().unwrap_or_default()
 }
 
-fn unix_ms(field: &str, time: Option<&Timestamp>, found: &mut Found) -> Option<i64> {
+/// A time of day of a request, ms since 1970.
+pub(super) fn unix_ms(field: &str, time: Option<&Timestamp>, found: &mut Found) -> Option<i64> {
     let time = time?;
     let ms = time.seconds.checked_mul(1000).filter(|_| (0..1_000_000_000).contains(&time.nanos));
     if ms.is_none() {

@@ -6,6 +6,7 @@ use super::media::Media;
 use super::node::Node;
 use super::settings::{ApiSettings, Tls};
 use super::shared::Shared;
+use super::usage::Usage;
 use super::v1;
 use crate::dispatch::Appliance;
 use crate::model::{Fault, Problem};
@@ -24,6 +25,7 @@ use tonic_health::server::HealthReporter;
 use v1::job_service_server::JobServiceServer;
 use v1::media_service_server::MediaServiceServer;
 use v1::node_service_server::NodeServiceServer;
+use v1::usage_service_server::UsageServiceServer;
 
 /// Streams on one connection: a client may watch a thousand jobs over it.
 const STREAMS_MAX: u32 = 2048;
@@ -54,7 +56,8 @@ pub fn routes(
     let (reporter, health) = tonic_health::server::health_reporter();
     let routes = Routes::new(JobServiceServer::new(Jobs(Arc::clone(&shared))).max_decoding_message_size(bytes_max))
         .add_service(MediaServiceServer::new(Media(Arc::clone(&shared))).max_decoding_message_size(bytes_max))
-        .add_service(NodeServiceServer::new(Node(shared)).max_decoding_message_size(bytes_max))
+        .add_service(NodeServiceServer::new(Node(Arc::clone(&shared))).max_decoding_message_size(bytes_max))
+        .add_service(UsageServiceServer::new(Usage(shared)).max_decoding_message_size(bytes_max))
         .add_service(health);
     let unreadable = |error: tonic_reflection::server::Error| {
         Problem::bug("internal.plan", format!("the API's own description cannot be read: {error}; report this"))
@@ -119,8 +122,8 @@ pub async fn serve(
 async fn serving(reporter: &HealthReporter, yes: bool) {
     use tonic_health::ServingStatus::{NotServing, Serving};
     let status = if yes { Serving } else { NotServing };
-    let services = ["", "reelmill.v1.JobService", "reelmill.v1.MediaService", "reelmill.v1.NodeService"];
-    for service in services {
+    for service in ["", "JobService", "MediaService", "NodeService", "UsageService"] {
+        let service = if service.is_empty() { String::new() } else { format!("reelmill.v1.{service}") };
         reporter.set_service_status(service, status).await;
     }
 }

@@ -4,9 +4,12 @@ use super::gate::Caller;
 use super::settings::ApiSettings;
 use super::status::{refused, status};
 use super::validate::Found;
+use super::{convert, v1};
 use crate::dispatch::Appliance;
+use crate::model::bill::JobUsage;
 use crate::model::{JobId, Problem};
 use crate::store::{Store, StoreError, Stored};
+use crate::usage::{DOCUMENT, Kept};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use tonic::{Request, Status};
@@ -32,6 +35,23 @@ impl Shared {
         let id: JobId = id.parse().map_err(|problem| status(&problem))?;
         let stored = self.store().get(id).await.map_err(failed)?;
         stored.filter(|stored| caller.sees(&stored.record.spec.owner)).ok_or_else(|| failed(StoreError::NotFound))
+    }
+
+    /// A job with everything.
+    pub(super) async fn shown(&self, stored: &Stored) -> Result<v1::Job, Status> {
+        let progress = self.progress(stored.record.id);
+        let live = progress.as_ref().and_then(|progress| progress.usage.clone());
+        let usage = match live.filter(|_| !stored.record.state().is_over()) {
+            Some(usage) => Some(usage),
+            None => self.kept_usage(stored.record.id).await?,
+        };
+        Ok(convert::job(stored, progress.as_deref(), usage.as_ref()))
+    }
+
+    /// What a job had used when that was last stored; `None` where nothing ever ran, or where it cannot be read.
+    async fn kept_usage(&self, id: JobId) -> Result<Option<JobUsage>, Status> {
+        let stored = self.store().document(id, DOCUMENT).await.map_err(failed)?;
+        Ok(stored.and_then(|json| serde_json::from_slice::<Kept>(&json).ok()).map(|kept| kept.bill))
     }
 
     /// How far a job is, where it is active here.

@@ -74,7 +74,7 @@ pub(super) async fn open(
     };
     watcher.read_history().await?;
     watcher.done = stored.record.state().is_over() && watcher.waiting.is_empty();
-    let job = convert::job(&stored, watcher.shared.progress(id).as_deref());
+    let job = watcher.shared.shown(&stored).await?;
     watcher.first = Some(v1::WatchJobResponse { event: Some(Event::Job(job)), last: watcher.done });
     Ok(Box::pin(stream::unfold(watcher, |mut watcher| async {
         let item = watcher.next().await?;

@@ -14,6 +14,7 @@ mod serve;
 mod signals;
 mod tables;
 mod transcode;
+mod usage;
 
 use crate::model::Problem;
 use crate::play;
@@ -68,6 +69,8 @@ enum Command {
     Delete(client::control::DeleteArgs),
     /// Show what webhooks were told of a job
     Deliveries(client::jobs::JobArgs),
+    /// Add up what jobs have cost, those included whose records are gone
+    Usage(client::usage::UsageArgs),
     /// Show the daemon's node and its devices
     Node(client::control::NodeArgs),
     /// Show the daemon's devices and what they were found to do
@@ -99,6 +102,7 @@ impl Command {
             Self::List(args) => args.json,
             Self::Get(args) => args.job.json,
             Self::Deliveries(args) => args.json,
+            Self::Usage(args) => args.json,
             Self::Stop(args) => args.json,
             Self::Retry(args) => args.json,
             Self::Delete(args) => args.json,
@@ -149,6 +153,7 @@ fn run(runtime: &Runtime, command: Command) -> Result<Ended, Vec<Problem>> {
         Command::List(args) => runtime.block_on(client::jobs::list(args)),
         Command::Get(args) => runtime.block_on(client::jobs::get(args)),
         Command::Deliveries(args) => runtime.block_on(client::jobs::deliveries(args)),
+        Command::Usage(args) => runtime.block_on(client::usage::usage(args)),
         Command::Stop(args) => runtime.block_on(client::control::stop(args)),
         Command::Retry(args) => runtime.block_on(client::control::retry(args)),
         Command::Delete(args) => runtime.block_on(client::control::delete(args)),

@@ -113,6 +113,9 @@ pub(super) fn report(report: &JobReport, out: &Path) -> String {
     if report.decode_errors > 0 {
         text += &format!("; {} packets could not be decoded", report.decode_errors);
     }
+    if let Some(usage) = &report.usage {
+        text += &format!("\n{}", super::usage::line(usage));
+    }
     text += "\nplay: ";
     let manifests = report.manifests.iter().map(|manifest| out.join(manifest).display().to_string());
     text += &manifests.collect::<Vec<_>>().join("  ");

@@ -3,8 +3,8 @@
 use super::secret::Secret;
 use super::settled::Settled;
 use super::types::{
-    Api, Cache, Checksums, Config, Http, Jobs, LogFormat, Outputs, Roots, S3, S3Bucket, S3Credentials, S3Store,
-    Shutdown, Sources, Spool, Tls, Token, Upload, Webhooks,
+    Api, Cache, Checksums, Config, Http, Jobs, LogFormat, Outputs, Prices, Roots, S3, S3Bucket, S3Credentials, S3Store,
+    Shutdown, Sources, Spool, Tls, Token, Upload, Usage, Webhooks,
 };
 use crate::model::backoff::BackOff;
 use crate::model::{Locator, Problem};
@@ -49,6 +49,7 @@ impl Config {
                 queue_max: settled.get("jobs.queue_max"),
                 expire_after: settled.get("jobs.expire_after"),
             },
+            usage: Usage { keep: settled.get("usage.keep"), prices: prices(settled) },
             retry: back_off(settled, "retry"),
             upload: Upload {
                 part_bytes: settled.get("upload.part_bytes"),
@@ -99,6 +100,23 @@ fn webhooks(settled: &Settled) -> Webhooks {
         ca_file: settled.get("webhooks.ca_file"),
         secrets: settled.names("webhooks.secrets").into_iter().map(key).collect(),
     }
+}
+
+fn prices(settled: &Settled) -> Option<Prices> {
+    let price = |what: &str| settled.get::<Option<u64>>(&format!("prices.{what}")).unwrap_or(0);
+    let of_device = |name: String| {
+        let price = settled.named::<Option<u64>>("prices.device_second.*", &name).unwrap_or(0);
+        (name, price)
+    };
+    Some(Prices {
+        currency: settled.get::<Option<String>>("prices.currency")?,
+        cpu_second: price("cpu_second"),
+        device_second: settled.names("prices.device_second").into_iter().map(of_device).collect(),
+        device_kwh: price("device_kwh"),
+        read_gb: price("read_gb"),
+        stored_gb: price("stored_gb"),
+        normalised_minute: price("normalised_minute"),
+    })
 }
 
 fn back_off(settled: &Settled, of: &str) -> BackOff {
@@ -181,6 +199,13 @@ fn store(keys: &[&Keys<'_>]) -> S3Store {
     }
 }
 
+/// Whether anything has a price.
+fn prices_given(settled: &Settled) -> bool {
+    let plain = ["cpu_second", "device_kwh", "read_gb", "stored_gb", "normalised_minute"];
+    let given = |what: &&str| settled.get::<Option<u64>>(&format!("prices.{what}")).is_some();
+    plain.iter().any(given) || !settled.names("prices.device_second").is_empty()
+}
+
 /// What every setting alone cannot know.
 pub(super) fn check(settled: &Settled, mistakes: &mut Vec<Problem>) {
     let mut wrong = |key: &str, message: String| mistakes.push(Problem::input("config.value", message).at(key));
@@ -194,6 +219,22 @@ pub(super) fn check(settled: &Settled, mistakes: &mut Vec<Problem>) {
         wrong("tls", "tls.cert_file and tls.key_file are both needed".to_owned());
     } else if path("tls.client_ca_file") && !path("tls.cert_file") {
         wrong("tls.client_ca_file", "tls.client_ca_file needs tls.cert_file and tls.key_file".to_owned());
+    }
+    let is_code = |code: &String| code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase());
+    match settled.get::<Option<String>>("prices.currency") {
+        Some(code) if !is_code(&code) => {
+            wrong(
+                "prices.currency",
+                format!("prices.currency `{code}` is no currency: write three capitals such as EUR"),
+            );
+        }
+        None if prices_given(settled) => {
+            wrong(
+                "prices.currency",
+                "there are prices and no prices.currency: write three capitals such as EUR".into(),
+            );
+        }
+        _ => {}
     }
     for of in ["retry", "upload.retry"] {
         if let Some(flaw) = back_off(settled, of).flaw() {

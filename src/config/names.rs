@@ -120,14 +120,15 @@ pub(super) fn variable(key: &str) -> String {
 pub(super) fn nearest_key(path: &[String]) -> String {
     let given = path.join(".");
     let last = path.last().map_or("", String::as_str);
-    let candidates = spellings().map(|(_, _, key)| named(&key, path));
-    let distance = |key: &String| {
+    let candidates = spellings().map(|(_, _, key)| (key.ends_with('*'), named(&key, path)));
+    let distance = |(is_any, key): &(bool, String)| {
         let whole = strsim::damerau_levenshtein(&given, key);
-        // The right name in the wrong table.
-        let moved = key.rsplit('.').next().map_or(usize::MAX, |end| 1 + 2 * strsim::damerau_levenshtein(last, end));
+        // The right name in the wrong table; where any name is right, that says nothing.
+        let end = key.rsplit('.').next().filter(|_| !is_any);
+        let moved = end.map_or(usize::MAX, |end| 1 + 2 * strsim::damerau_levenshtein(last, end));
         (whole.min(moved), whole)
     };
-    candidates.min_by_key(distance).unwrap_or_default()
+    candidates.min_by_key(distance).map(|(_, key)| key).unwrap_or_default()
 }
 
 /// The known variable that is nearest to this one.

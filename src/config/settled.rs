@@ -162,7 +162,7 @@ macro_rules! take {
 
 take! {
     bool: Value::Flag(flag) => *flag,
-    u64: Value::Number(number) | Value::Bytes(number) => *number,
+    u64: Value::Number(number) | Value::Bytes(number) | Value::Money(number) => *number,
     Duration: Value::Time(time) => *time,
     SocketAddr: Value::Address(address) => *address,
     String: Value::Text(text) => text.clone(),

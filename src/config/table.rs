@@ -4,7 +4,7 @@
 //! misspelt names, and the reference in `docs/CONFIGURATION.md`. `config.rs` turns what was found into types.
 
 use super::value::Kind::{
-    self, Address, Bytes, Choice, Devices, Filter, Flag, Hosts, Number, Path, Paths, Secret, Text, Time, Url,
+    self, Address, Bytes, Choice, Devices, Filter, Flag, Hosts, Money, Number, Path, Paths, Secret, Text, Time, Url,
 };
 
 /// One setting.
@@ -233,6 +233,37 @@ pub(super) const SETTINGS: &[Setting] = &[
         Time(MINUTE, 3650 * DAY),
         "30d",
         "How long the record of a job is kept after its end, where the job does not say. Its outputs stay.",
+    ),
+    row(
+        "usage.keep",
+        Time(DAY, 3650 * DAY),
+        "400d",
+        "How long it is kept what outputs have cost, from the end of their job; the record of the job may be gone long \
+         before. A year's bill can still be looked into when the next one is written.",
+    ),
+    row(
+        "prices.currency",
+        Text,
+        "",
+        "The currency of all prices, by its three letters (ISO 4217). Without it nothing is priced. Prices hold for jobs \
+         that end from then on: what a job has cost is computed at its end and kept.",
+    ),
+    row("prices.cpu_second", Money, "", "Price of a second of CPU time. What is not priced is free."),
+    row(
+        "prices.device_second.*",
+        Money,
+        "",
+        "Price of a second in which an engine of a device is busy: NAME is a model (`nvidia-l4`), else a kind (`cuda`, \
+         `vaapi`), else `other`.",
+    ),
+    row("prices.device_kwh", Money, "", "Price of a kilowatt-hour that devices draw above what they draw when idle."),
+    row("prices.read_gb", Money, "", "Price of 10^9 bytes that are read of sources."),
+    row("prices.stored_gb", Money, "", "Price of 10^9 bytes that are stored, once."),
+    row(
+        "prices.normalised_minute",
+        Money,
+        "",
+        "Price of a normalised minute: media time weighted by size, frame rate, codec and speed class (`docs/USAGE.md`).",
     ),
     row(
         "retry.first_ms",

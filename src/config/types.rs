@@ -47,6 +47,8 @@ pub struct Config {
     pub spool: Spool,
     /// Jobs.
     pub jobs: Jobs,
+    /// What outputs have cost.
+    pub usage: Usage,
     /// When a job is tried again.
     pub retry: BackOff,
     /// How outputs are stored.
@@ -178,6 +180,34 @@ pub struct Jobs {
     pub queue_max: u64,
     /// How long a record is kept after the job's end.
     pub expire_after: Duration,
+}
+
+/// What outputs have cost.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Usage {
+    /// How long it is kept.
+    pub keep: Duration,
+    /// What things cost; `None` where nothing is priced.
+    pub prices: Option<Prices>,
+}
+
+/// What things cost, billionths of the currency's unit; 0 is free.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Prices {
+    /// ISO 4217.
+    pub currency: String,
+    /// A second of CPU time.
+    pub cpu_second: u64,
+    /// A second of an engine, by model or kind of the device, or `other`.
+    pub device_second: BTreeMap<String, u64>,
+    /// A kilowatt-hour of devices.
+    pub device_kwh: u64,
+    /// 10^9 bytes read.
+    pub read_gb: u64,
+    /// 10^9 bytes stored.
+    pub stored_gb: u64,
+    /// A normalised minute.
+    pub normalised_minute: u64,
 }
 
 /// How outputs are stored.

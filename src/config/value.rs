@@ -10,6 +10,8 @@ use std::time::Duration;
 const SIZES: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 /// Units of times in ms, largest first.
 const TIMES: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+/// Billionths in a unit of a currency.
+const NANOS: u64 = 1_000_000_000;
 /// Longest name that an operator gives something, bytes: an S3 bucket name has as many.
 const NAME_BYTES_MAX: usize = 63;
 
@@ -38,6 +40,8 @@ pub(super) enum Kind {
     Bytes(u64, u64),
     /// A time from the first to the second, ms.
     Time(u64, u64),
+    /// Money: units of a currency with up to nine digits behind the point.
+    Money,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Which devices may be used.
@@ -72,6 +76,8 @@ pub(super) enum Value {
     List(Vec<String>),
     Flag(bool),
     Number(u64),
+    /// Billionths of a unit of a currency.
+    Money(u64),
     Bytes(u64),
     Time(Duration),
     Address(SocketAddr),
@@ -109,6 +115,8 @@ impl Kind {
             (Self::Time(least, most), _) => {
                 within(with_unit(text?, &TIMES)?, least, most).map(|ms| Value::Time(Duration::from_millis(ms)))
             }
+            (Self::Money, Raw::Number(number)) => nanos(&(*number)?.to_string()).map(Value::Money),
+            (Self::Money, _) => nanos(text?).map(Value::Money),
             (Self::Address, _) => text?.parse().ok().map(Value::Address),
             (Self::Path, _) => text.map(|text| Value::Path(text.into())),
             (Self::Choice(words), _) => {
@@ -154,6 +162,9 @@ impl Kind {
             Self::Time(least, most) => {
                 format!("a time from {} to {}, with a unit (ms, s, m, h, d)", time(least), time(most))
             }
+            Self::Money => {
+                "money in quotes, with at most nine digits behind the point, such as \"0.000015\"".to_owned()
+            }
             Self::Choice(words) => words.join(" or "),
         }
     }
@@ -169,6 +180,7 @@ impl Value {
             Self::List(list) => list.join(", "),
             Self::Flag(flag) => flag.to_string(),
             Self::Number(number) => number.to_string(),
+            Self::Money(nanos) => money(*nanos),
             Self::Bytes(bytes) => size(*bytes),
             Self::Time(duration) => time(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
             Self::Address(address) => address.to_string(),
@@ -201,6 +213,22 @@ fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let (number, unit) = text.split_at(end);
     let (_, scale) = units.iter().find(|(name, _)| *name == unit.trim_start())?;
     digits(number)?.checked_mul(*scale)
+}
+
+/// `12.05` in billionths, up to a million.
+fn nanos(text: &str) -> Option<u64> {
+    let (whole, rest) = text.split_once('.').unwrap_or((text, "0"));
+    if whole.is_empty() || !(1..=9).contains(&rest.len()) {
+        return None;
+    }
+    let rest = digits(rest)?.checked_mul(10_u64.pow(9 - rest.len() as u32))?;
+    digits(whole).filter(|whole| *whole <= 1_000_000)?.checked_mul(NANOS)?.checked_add(rest)
+}
+
+/// Billionths as they are written.
+fn money(nanos: u64) -> String {
+    let text = format!("{}.{:09}", nanos / NANOS, nanos % NANOS);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Digits and nothing else.

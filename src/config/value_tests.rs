@@ -24,6 +24,20 @@ fn sizes_and_times_are_shown_as_short_as_they_can_be() {
 }
 
 #[test]
+fn money_is_whole_billionths() {
+    let money = |text| plain(Kind::Money, text);
+    assert_eq!(
+        (money("0.000015"), money("12"), money("1.50")),
+        (Some("0.000015".into()), Some("12".into()), Some("1.5".into()))
+    );
+    assert_eq!(Kind::Money.read(&Raw::Text("0.000000001".into())), Ok(Value::Money(1)));
+    assert_eq!(Kind::Money.read(&Raw::Number(Some(3))), Ok(Value::Money(3_000_000_000)));
+    for bad in ["", ".5", "1.", "-1", "1e3", "0.0000000001", "1000001", "1,5"] {
+        assert_eq!(money(bad), None, "{bad}");
+    }
+}
+
+#[test]
 fn what_is_refused_is_told_with_what_is_allowed() {
     let wrong = |kind: Kind, text: &str| kind.read(&Raw::Plain(text.into())).unwrap_err();
     assert_eq!(wrong(Kind::Number(1, 20), "21"), "a whole number from 1 to 20");

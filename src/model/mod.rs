@@ -3,6 +3,7 @@
 //! Plain data with integer arithmetic. Nothing here does IO, reads a clock or knows FFmpeg.
 
 pub mod backoff;
+pub mod bill;
 pub mod bitrate;
 pub mod choice;
 pub mod classify;

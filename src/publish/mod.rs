@@ -10,12 +10,14 @@
 mod disk;
 mod fragments;
 mod message;
+mod meter;
 pub mod output;
 mod retry;
 pub mod sink;
 mod spooled;
 mod sync;
 
+pub use meter::Meter;
 pub use output::{Assignment, Ending, Generations, MakeReport, OutputTask, Summary, Told, start};
 pub use retry::{check, claim};
 pub use spooled::{Release, Spooled};

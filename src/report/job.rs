@@ -1,5 +1,6 @@
 //! The report that a finished job leaves in its output directory as `reelmill.json`.
 
+use crate::model::bill::OutputUsage;
 use crate::model::bitrate::{self, Piece};
 use crate::model::ledger::{ProgressiveFile, TrackKind};
 use crate::model::placement::PlacementRecord;
@@ -47,6 +48,9 @@ pub struct JobReport {
     /// Further sources that the output is made of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub other_sources: Vec<OtherSource>,
+    /// What it has cost up to the report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<OutputUsage>,
 }
 
 /// A source that an output is made of, and what is made of it.

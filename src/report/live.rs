@@ -1,5 +1,6 @@
 //! How far a job is, output by output: a moment's picture that is told and not stored.
 
+use crate::model::bill::JobUsage;
 use serde::Serialize;
 
 /// How far an output is.
@@ -32,4 +33,6 @@ pub struct JobProgress {
     pub decode_errors: u64,
     /// Outputs that are being made.
     pub outputs: Vec<OutputProgress>,
+    /// What it has used by now, all attempts included.
+    pub usage: Option<JobUsage>,
 }

@@ -28,6 +28,8 @@ const SETTLE_MAX: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Records that are deleted in one go.
 const EXPIRED_MAX: usize = 100;
+/// Bills that are deleted in one go: more than a node makes in the time between two.
+const BILLS_MAX: usize = 10_000;
 /// How often expired records are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(30);
 
@@ -54,7 +56,7 @@ async fn serve(config: Config, settings: api::ApiSettings, stop: watch::Receiver
     let (quit, quitting) = watch::channel(false);
     let remover = Arc::new(remover::Remover::new(sinks));
     let outbox = Outbox::new(store, wiring::outbox_settings(&config)?, remover)?.start(effects, quitting.clone());
-    let expiry = tokio::spawn(expire(engine.clone(), quitting.clone()));
+    let expiry = tokio::spawn(expire(engine.clone(), config.usage.keep, quitting.clone()));
     let (choice, state_dir) = (config.devices.clone(), config.state_dir.clone());
     let lookout = devices::Lookout {
         engine: engine.clone(),
@@ -101,13 +103,18 @@ async fn wind_up(engine: &Engine, ended: JoinHandle<()>, grace: Duration) {
     }
 }
 
-/// Deletes records whose time has come, until it is told to end.
-async fn expire(engine: Engine, mut quitting: watch::Receiver<bool>) {
+/// Deletes records and bills whose time has come, until it is told to end.
+async fn expire(engine: Engine, bills_kept: Duration, mut quitting: watch::Receiver<bool>) {
     let mut look = tokio::time::interval(EXPIRE_EVERY);
     loop {
         tokio::select! {
             _ = look.tick() => {}
             _ = quitting.wait_for(|quit| *quit) => return,
+        }
+        let keep_ms = i64::try_from(bills_kept.as_millis()).unwrap_or(i64::MAX);
+        let before = crate::dispatch::now_unix_ms().saturating_sub(keep_ms);
+        if let Err(error) = engine.store().forget_usage(before, BILLS_MAX).await {
+            tracing::error!(%error, "old bills could not be deleted");
         }
         let expired = match engine.store().expired(crate::dispatch::now_unix_ms(), EXPIRED_MAX).await {
             Ok(expired) => expired,

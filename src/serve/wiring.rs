@@ -14,6 +14,7 @@ use crate::profile::Profiles;
 use crate::publish::sink::Durability;
 use crate::store::{Sqlite, Store};
 use crate::supervise::find_program;
+use crate::usage::Prices;
 use reelmill_s3::{Credentials, Multipart};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -98,9 +99,22 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
         active_max: config.jobs.active_max as usize,
         queue_max: config.jobs.queue_max,
         keep_failed: true,
-        telemetry: crate::report::Telemetry::default(),
+        telemetry: crate::report::Telemetry::default().priced(config.usage.prices.as_ref().map(priced)),
     };
     Ok((settings, buckets))
+}
+
+/// The price table, as bills need it.
+fn priced(prices: &crate::config::Prices) -> Prices {
+    Prices {
+        currency: prices.currency.clone(),
+        cpu_second: prices.cpu_second,
+        device_second: prices.device_second.clone(),
+        device_kwh: prices.device_kwh,
+        read_gb: prices.read_gb,
+        stored_gb: prices.stored_gb,
+        normalised_minute: prices.normalised_minute,
+    }
 }
 
 /// How the outbox delivers.

@@ -8,6 +8,8 @@ use super::{
     Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerEntry, LedgerRow, PAGE_MAX, Page, Query,
     Store, StoreError, Stored, StoredEffect, Told, Waiting,
 };
+use super::{UsagePlace, UsageQuery};
+use crate::model::bill::UsageRow;
 use crate::model::job::Change;
 use crate::model::state::JobState;
 use crate::model::{JobId, JobRecord, Revision};
@@ -30,6 +32,7 @@ struct Kept {
     /// By owner and key: the body and the job.
     keys: BTreeMap<(String, String), ([u8; 32], JobId)>,
     effects: BTreeMap<u64, StoredEffect>,
+    usage: BTreeMap<(JobId, usize), UsageRow>,
     /// The last one given out.
     revision: Revision,
     /// The last one given out.
@@ -329,6 +332,34 @@ impl Store for Memory {
             let mut jobs: Vec<_> = kept.jobs.iter().filter_map(expires).filter(|(at, _)| *at <= now_unix_ms).collect();
             jobs.sort_unstable();
             Ok(jobs.into_iter().take(limit).map(|(_, id)| id).collect())
+        })
+    }
+
+    fn put_usage(&self, id: JobId, attempt: u32, rows: Vec<UsageRow>) -> Answer<'_, ()> {
+        self.answer(move |kept, _| {
+            kept.fenced(id, attempt)?;
+            kept.usage.extend(rows.into_iter().map(|row| ((id, row.output), row)));
+            Ok(())
+        })
+    }
+
+    fn usage(&self, query: UsageQuery) -> Answer<'_, Vec<UsageRow>> {
+        self.answer(move |kept, _| {
+            let mut rows: Vec<_> = kept.usage.values().filter(|row| query.takes(row)).cloned().collect();
+            rows.sort_by_key(|row| UsagePlace::of(row, query.by_owner));
+            rows.truncate(query.limit.min(PAGE_MAX));
+            Ok(rows)
+        })
+    }
+
+    fn forget_usage(&self, before_unix_ms: i64, limit: usize) -> Answer<'_, usize> {
+        self.answer(move |kept, _| {
+            let old = kept.usage.iter().filter(|(_, row)| row.ended_unix_ms < before_unix_ms);
+            let mut old: Vec<_> = old.map(|(key, row)| (row.ended_unix_ms, *key)).collect();
+            old.sort_unstable();
+            old.truncate(limit);
+            old.iter().for_each(|(_, key)| drop(kept.usage.remove(key)));
+            Ok(old.len())
         })
     }
 

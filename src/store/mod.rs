@@ -17,11 +17,14 @@ mod error;
 mod hub;
 mod memory;
 mod sqlite;
+mod usage;
 
 pub use error::StoreError;
 pub use memory::Memory;
 pub use sqlite::{Options, Sqlite};
+pub use usage::{UsagePlace, UsageQuery};
 
+use crate::model::bill::UsageRow;
 use crate::model::job::Change;
 use crate::model::ledger::SegmentRecord;
 use crate::model::ledger::{first_generation, is_first_generation};
@@ -343,6 +346,19 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// Jobs whose records have expired, the longest expired first, at most `limit`.
     fn expired(&self, now_unix_ms: i64, limit: usize) -> Answer<'_, Vec<JobId>>;
+
+    /// Stores what the outputs of a job have cost, in place of what was stored of them before. It outlives the job.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::NotFound`].
+    fn put_usage(&self, id: JobId, attempt: u32, rows: Vec<UsageRow>) -> Answer<'_, ()>;
+
+    /// What outputs have cost, in the order that the query says, at most its limit.
+    fn usage(&self, query: UsageQuery) -> Answer<'_, Vec<UsageRow>>;
+
+    /// Forgets what outputs of jobs have cost that ended before a time of day, ms since 1970, the oldest first and at most
+    /// `limit` rows; how many that were.
+    fn forget_usage(&self, before_unix_ms: i64, limit: usize) -> Answer<'_, usize>;
 
     /// How many jobs there are in each state that has some.
     fn counts(&self) -> Answer<'_, BTreeMap<JobState, u64>>;

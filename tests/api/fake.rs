@@ -1,6 +1,7 @@
 //! An appliance that carries nothing out: jobs lie in memory, and a test says what happens to them.
 
 use reelmill::api::{Appliance, NodeDevice, NodeStatus, Planned, Reply, StopOutcome};
+use reelmill::model::bill::UsageRow;
 use reelmill::model::device::{Ability, DeviceId, DeviceInfo, DeviceKind, Operation, Verdict};
 use reelmill::model::job::Change;
 use reelmill::model::state::{JobEvent, JobState, OutputEvent};
@@ -24,6 +25,8 @@ struct Inner {
     keys: HashMap<(String, String), ([u8; 32], JobId)>,
     channels: HashMap<JobId, broadcast::Sender<Arc<Told>>>,
     effects: Vec<StoredEffect>,
+    documents: HashMap<(JobId, &'static str), Vec<u8>>,
+    usage: Vec<UsageRow>,
     revision: Revision,
 }
 
@@ -152,7 +155,28 @@ impl Store for FakeStore {
     fn put_document(&self, _: JobId, _: u32, _: &'static str, _: Vec<u8>) -> Answer<'_, ()> {
         none()
     }
-    fn document(&self, _: JobId, _: &'static str) -> Answer<'_, Option<Vec<u8>>> {
+    fn document(&self, id: JobId, name: &'static str) -> Answer<'_, Option<Vec<u8>>> {
+        answer(Ok(self.0.lock().unwrap().documents.get(&(id, name)).cloned()))
+    }
+    fn put_usage(&self, _: JobId, _: u32, _: Vec<UsageRow>) -> Answer<'_, ()> {
+        none()
+    }
+    fn usage(&self, query: UsageQuery) -> Answer<'_, Vec<UsageRow>> {
+        let inner = self.0.lock().unwrap();
+        let place = |row: &UsageRow| UsagePlace::of(row, query.by_owner);
+        let asked = |row: &&UsageRow| {
+            query.owner.as_ref().is_none_or(|owner| *owner == row.owner)
+                && query.from_unix_ms.is_none_or(|from| row.ended_unix_ms >= from)
+                && query.to_unix_ms.is_none_or(|to| row.ended_unix_ms < to)
+                && query.after.as_ref().is_none_or(|after| place(row) > *after)
+        };
+        let mut rows: Vec<UsageRow> = inner.usage.iter().filter(asked).cloned().collect();
+        rows.sort_by_key(place);
+        // So few that a test sees several pages of the store.
+        rows.truncate(query.limit.min(2));
+        answer(Ok(rows))
+    }
+    fn forget_usage(&self, _: i64, _: usize) -> Answer<'_, usize> {
         none()
     }
     fn due(&self, _: i64, _: usize) -> Answer<'_, (Vec<StoredEffect>, Option<i64>)> {
@@ -222,6 +246,16 @@ impl Fake {
     /// Remembers something to be told to a webhook.
     pub(crate) fn effect(&self, effect: StoredEffect) {
         self.kept.0.lock().unwrap().effects.push(effect);
+    }
+
+    /// Stores the bill of an output.
+    pub(crate) fn bill(&self, row: UsageRow) {
+        self.kept.0.lock().unwrap().usage.push(row);
+    }
+
+    /// Stores a document beside a job.
+    pub(crate) fn document(&self, id: &str, name: &'static str, body: Vec<u8>) {
+        self.kept.0.lock().unwrap().documents.insert((id.parse().unwrap(), name), body);
     }
 
     /// Forgets a job, as if its record had been deleted by somebody else.

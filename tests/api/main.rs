@@ -12,4 +12,5 @@ mod refused;
 mod refused_calls;
 mod schema;
 mod secure;
+mod usage;
 mod watch;

@@ -266,6 +266,7 @@ impl Fake {
                 }
             }
         }
+        self.say(crate::usage::told(&plan, false));
         self.finish(0)
     }
 
@@ -357,6 +358,7 @@ impl Fake {
                 }
             }
         }
+        self.say(crate::usage::told(&plan, true));
         self.finish(0)
     }
 

@@ -9,3 +9,4 @@ mod dispatch;
 mod doctor;
 mod fake;
 mod supervise;
+mod usage;

@@ -1,8 +1,10 @@
 //! The part of a store that an outbox uses, in memory: what is due, and what became of it.
 
+use reelmill::model::bill::UsageRow;
 use reelmill::model::job::Change;
 use reelmill::model::state::JobState;
 use reelmill::model::{JobId, JobRecord, Revision};
+use reelmill::store::UsageQuery;
 use reelmill::store::{
     Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerRow, Page, Query, Store, StoreError,
     Stored, StoredEffect, Told, Waiting,
@@ -69,6 +71,18 @@ fn refused<T: Send + 'static>() -> Answer<'static, T> {
 }
 
 impl Store for Effects {
+    fn put_usage(&self, _: JobId, _: u32, _: Vec<UsageRow>) -> Answer<'_, ()> {
+        refused()
+    }
+
+    fn usage(&self, _: UsageQuery) -> Answer<'_, Vec<UsageRow>> {
+        refused()
+    }
+
+    fn forget_usage(&self, _: i64, _: usize) -> Answer<'_, usize> {
+        refused()
+    }
+
     fn due(&self, now_unix_ms: i64, limit: usize) -> Answer<'_, (Vec<StoredEffect>, Option<i64>)> {
         let kept = self.kept.borrow();
         let time = |effect: &StoredEffect| match effect.state {

@@ -13,6 +13,7 @@ mod load;
 mod model;
 mod outbox;
 mod room;
+mod usage;
 mod watch;
 
 use fixture::Fixture;
@@ -70,6 +71,12 @@ macro_rules! suite {
                     the_longest_due_comes_first_and_the_next_is_told,
                     attempts_are_kept_and_decide_when_it_is_due_again,
                     effects_outlive_their_job_until_they_are_settled,
+                }
+                usage {
+                    bills_come_back_as_they_were_and_in_order,
+                    pages_of_bills_follow_one_another,
+                    a_job_that_ends_again_has_one_bill,
+                    bills_outlive_their_jobs_until_they_are_forgotten,
                 }
                 ending {
                     a_deleted_job_leaves_nothing,

@@ -1,6 +1,7 @@
 //! What happens to a job, as the API tells it.
 
 use super::time::{micros, millis, timestamp};
+use super::usage::job_usage;
 use super::{Wire, problem};
 use crate::api::v1;
 use crate::model::JobRecord;
@@ -66,6 +67,7 @@ pub(in crate::api) fn progress(progress: &JobProgress, names: &Names) -> v1::Pro
         read_bytes: progress.read_bytes.iter().fold(0, |sum, bytes| sum.saturating_add(*bytes)),
         decode_errors: progress.decode_errors,
         outputs: progress.outputs.iter().map(|one| output(one, names)).collect(),
+        usage: progress.usage.as_ref().map(job_usage),
     }
 }
 

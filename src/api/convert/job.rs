@@ -1,9 +1,10 @@
 //! A job as it stands, as the API tells it.
 
 use super::time::{micros, timestamp};
-use super::{Wire, change, facts, problem, shown, spec};
+use super::{Wire, change, facts, problem, shown, spec, usage};
 use crate::api::v1;
 use crate::model::Packaging;
+use crate::model::bill::JobUsage;
 use crate::model::job::{FileRole, FileSummary, InputRecord, OutputRecord, TrackSummary};
 use crate::model::placement::PlacementRecord;
 use crate::model::spec::{OutputSpec, SourceSpec};
@@ -13,7 +14,7 @@ use crate::report::JobProgress;
 use crate::store::Stored;
 
 /// A job with everything, and how far it is.
-pub(in crate::api) fn job(stored: &Stored, progress: Option<&JobProgress>) -> v1::Job {
+pub(in crate::api) fn job(stored: &Stored, progress: Option<&JobProgress>, usage: Option<&JobUsage>) -> v1::Job {
     let record = &stored.record;
     let mut job = summary(stored);
     job.spec = Some(spec::spec(&record.spec));
@@ -28,6 +29,7 @@ pub(in crate::api) fn job(stored: &Stored, progress: Option<&JobProgress>) -> v1
         shown.read_bytes = record.spec.opened_for(index).into_iter().map(read).fold(0, u64::saturating_add);
     }
     job.placements = record.placements.iter().map(|one| placement(one, &record.spec)).collect();
+    job.usage = usage.map(usage::job_usage);
     job.progress = progress.map(|progress| change::progress(progress, &change::Names::of(record)));
     job
 }

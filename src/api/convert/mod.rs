@@ -12,6 +12,7 @@ mod profile;
 mod shown;
 mod spec;
 mod time;
+mod usage;
 
 pub(super) use change::{Names, change, progress};
 pub(super) use delivery::delivery;
@@ -22,6 +23,7 @@ pub(super) use job::{job, summary};
 pub(super) use plan::planned;
 pub(super) use profile::{profile, template};
 pub(super) use time::timestamp;
+pub(super) use usage::{cost, output_usage};
 
 use super::v1;
 use crate::model::Problem;

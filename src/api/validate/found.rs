@@ -36,7 +36,7 @@ impl Found {
     }
 
     /// A text of the client's own.
-    pub(super) fn text(&mut self, field: &str, text: &str, bytes_max: usize) {
+    pub(in crate::api) fn text(&mut self, field: &str, text: &str, bytes_max: usize) {
         if text.len() > bytes_max {
             self.add(field, "request.text", format!("{} bytes are too long: give at most {bytes_max}", text.len()));
         } else if text.chars().any(char::is_control) {

@@ -4,6 +4,7 @@ use super::problem::{lost, problems, root_cause};
 use crate::api::v1::job_service_client::JobServiceClient;
 use crate::api::v1::media_service_client::MediaServiceClient;
 use crate::api::v1::node_service_client::NodeServiceClient;
+use crate::api::v1::usage_service_client::UsageServiceClient;
 use crate::model::Problem;
 use std::error::Error;
 use std::future::Future;
@@ -147,6 +148,11 @@ impl Daemon {
     /// Its eyes.
     pub(super) fn media(&self) -> MediaServiceClient<Way> {
         MediaServiceClient::new(self.way()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// Its books.
+    pub(super) fn usage(&self) -> UsageServiceClient<Way> {
+        UsageServiceClient::new(self.way()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     /// Itself.

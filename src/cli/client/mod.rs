@@ -1,4 +1,4 @@
-//! Clients of a daemon: `reelmill submit`, `watch`, `list`, `get`, `stop`, `retry`, `delete`, `deliveries`, `node`,
+//! Clients of a daemon: `reelmill submit`, `watch`, `list`, `get`, `stop`, `retry`, `delete`, `deliveries`, `usage`, `node`,
 //! `devices`, `drain`, and `probe` and `plan` of what only a daemon can read.
 
 mod connect;
@@ -12,5 +12,6 @@ mod problem;
 mod show;
 mod shown;
 mod spec;
+pub(super) mod usage;
 
 pub(super) use connect::ClientOptions;

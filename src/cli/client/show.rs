@@ -2,6 +2,7 @@
 
 use super::json::name_of;
 use super::problem::of_message;
+use super::usage;
 use crate::api::v1;
 use crate::cli::tables::{counted, plain};
 use crate::report::text::{bytes, clock, table};
@@ -63,6 +64,9 @@ pub(super) fn job(job: &v1::Job) -> String {
     }
     for one in &job.outputs {
         text += &output(one);
+    }
+    if let Some(usage) = &job.usage {
+        text += &usage::of_job(usage);
     }
     for warning in &job.warnings {
         let about = if warning.output_id.is_empty() { String::new() } else { format!("{}: ", warning.output_id) };

@@ -61,6 +61,12 @@ impl Figures {
         self.published.insert((output, track.to_owned()), end_us);
     }
 
+    /// Ends of what is published of an output, µs, by track.
+    pub(super) fn published_of(&self, output: usize) -> Vec<(String, i64)> {
+        let ours = self.published.iter().filter(|((of, _), _)| *of == output);
+        ours.map(|((_, track), us)| (track.clone(), *us)).collect()
+    }
+
     /// A worker said how far it is.
     pub(super) fn heard(&mut self, work: usize, part: Part, from_us: i64, progress: &v1::Progress) {
         if let Some(tracker) = self.trackers.get_mut(work) {
@@ -87,9 +93,10 @@ impl Job {
         let elapsed_ms = self.elapsed_ms();
         let progress = JobProgress {
             elapsed_ms,
-            read_bytes: self.sources.iter().map(|source| source.as_ref().map_or(0, |s| s.bytes_read())).collect(),
+            read_bytes: self.read_so_far(),
             decode_errors: self.figures.decode_errors(),
             outputs: (0..self.outputs.len()).filter_map(|output| self.output_progress(output, elapsed_ms)).collect(),
+            usage: Some(self.bill()),
         };
         // Nobody looking is fine.
         let _ = self.figures.shows.send(Arc::new(progress));

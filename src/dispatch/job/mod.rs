@@ -23,6 +23,7 @@ mod prepare;
 mod report;
 mod reports;
 mod run;
+mod usage;
 
 pub use explain::estimate_by_cpu;
 pub(super) use explain::foresee;
@@ -54,6 +55,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 use tokio::sync::{mpsc, watch};
+use usage::Spent;
 
 /// Reports that may wait for the loop before workers are slowed down.
 const REPORTS_IN_FLIGHT: usize = 64;
@@ -133,6 +135,9 @@ pub(super) struct Job {
     reports: mpsc::Sender<(Tag, Report)>,
     tell: mpsc::Sender<(usize, Told)>,
     figures: Figures,
+    spent: Spent,
+    /// Bytes that failed outputs keep, once looked up.
+    left_behind: BTreeMap<usize, u64>,
 }
 
 /// Runs an attempt to its end. `class` is told the job's class as soon as it is known.
@@ -170,6 +175,8 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
         reports,
         tell,
         figures: Figures::new(start.progress),
+        spent: Spent::default(),
+        left_behind: BTreeMap::new(),
         keeper,
     };
     let lived = job.live(heard, told).await;
@@ -204,6 +211,7 @@ impl Job {
         if self.suspended && !self.all_over() {
             return self.suspend(None).await.map(Ended::Again);
         }
+        self.note_read();
         // First, so that nothing lies here any more of a job that is told to be over.
         self.clean_up().await;
         self.end().await?;
@@ -225,6 +233,7 @@ impl Job {
         tracing::info!(job = %record.id, attempt = record.attempt, "job begins");
         self.keeper.save().await?;
         self.rows = self.settings.store.ledger(self.keeper.record.id).await?;
+        self.load_usage().await?;
         Ok(true)
     }
 
@@ -246,10 +255,16 @@ impl Job {
 
     /// Adds what this attempt has fetched of each source to the record.
     fn note_read(&mut self) {
-        for (source, input) in self.sources.iter().zip(&mut self.keeper.record.inputs) {
-            let read = source.as_ref().map_or(0, Source::bytes_read);
+        let read = self.read_so_far();
+        for (read, input) in read.into_iter().zip(&mut self.keeper.record.inputs) {
             input.read_bytes = input.read_bytes.saturating_add(read);
         }
+    }
+
+    /// What this attempt has read of each source, bytes: through the daemon, or by workers themselves.
+    fn read_so_far(&self) -> Vec<u64> {
+        let fetched = |input: usize| self.sources[input].as_ref().map_or(0, Source::bytes_read);
+        (0..self.sources.len()).map(|input| fetched(input).saturating_add(self.read_by_workers(input))).collect()
     }
 
     /// Whether every output is over.
@@ -261,6 +276,7 @@ impl Job {
     async fn suspend(&mut self, wait_ms: Option<u64>) -> Result<Waiting, Broken> {
         let now = now_unix_ms();
         self.note_read();
+        self.keep_usage(true).await?;
         let record = &mut self.keeper.record;
         put_back(record, now);
         if let Some(wait) = wait_ms {
@@ -279,9 +295,10 @@ impl Job {
 
     /// Every output is over: so is the job.
     async fn end(&mut self) -> Result<(), Broken> {
-        self.note_read();
+        let now = now_unix_ms();
+        self.close_the_books(now).await?;
         let record = &mut self.keeper.record;
-        let (event, now) = (record.ending(), now_unix_ms());
+        let event = record.ending();
         let reason = record.outputs.iter().find_map(|output| output.problem.clone());
         let problem = (event != On::Succeed).then_some(reason).flatten();
         // Sources that were never looked at, because the job was stopped before.
@@ -300,7 +317,7 @@ impl Job {
     /// Removes what waited here. What cannot be removed is removed at the next start of the daemon.
     async fn clean_up(&mut self) {
         self.running.clear();
-        self.outputs.clear();
+        self.outputs.iter_mut().for_each(|live| *live = None);
         self.sources.clear();
         let spool = std::mem::take(&mut self.spool);
         let _ = super::blocking(move || Ok(std::fs::remove_dir_all(spool))).await;

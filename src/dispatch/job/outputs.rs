@@ -51,6 +51,11 @@ impl Live {
         self.ending.is_none().then_some(&self.task)
     }
 
+    /// What the daemon spends on it.
+    pub(super) const fn meter(&self) -> &Arc<publish::Meter> {
+        self.task.meter()
+    }
+
     pub(super) fn uploaded_bytes(&self) -> u64 {
         self.task.uploaded_bytes()
     }
@@ -137,6 +142,7 @@ impl Job {
             }
             Told::Failed(problem) => self.fail_output(output, problem).await?,
             Told::Ended => {
+                self.worked_no_more(output);
                 let Some(live) = self.outputs[output].take() else { return Ok(()) };
                 // Nobody told it to: another attempt owns the job.
                 if live.ending.is_none() {
@@ -287,8 +293,11 @@ impl Job {
     pub(super) async fn finish_output(&mut self, output: usize) -> Result<(), Broken> {
         self.keeper.record.output(output, OutputEvent::Encoded, now_unix_ms(), None);
         self.keeper.save().await?;
-        if let Some(live) = &self.outputs[output] {
-            live.task.finish(self.report_maker(output, live.made.clone()));
+        if let Some(made) = self.outputs[output].as_ref().map(|live| live.made.clone()) {
+            let report = self.report_maker(output, made);
+            if let Some(live) = &self.outputs[output] {
+                live.task.finish(report);
+            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::fallback::Ran;
 use super::needs;
 use super::observe::Observed;
+use super::usage::Spending;
 use super::{Broken, Job};
 use crate::dispatch::engine::{ToEngine, ToJob};
 use crate::dispatch::{blocking, now_unix_ms};
@@ -82,6 +83,7 @@ pub(super) struct Running {
     pub(super) spool: PathBuf,
     pub(super) attempt: u32,
     pub(super) dropped: BTreeSet<String>,
+    pub(super) spending: Spending,
     /// It was stopped to let an earlier part run, and goes on later.
     pub(super) yields: bool,
 }

@@ -21,7 +21,8 @@ impl Made {
 
 impl Job {
     /// What makes the report of an output once all is published.
-    pub(super) fn report_maker(&self, output: usize, made: Made) -> MakeReport {
+    pub(super) fn report_maker(&mut self, output: usize, made: Made) -> MakeReport {
+        let bill = self.last_bill(output);
         let record = &self.keeper.record;
         let spec = &record.spec.outputs[output];
         let planned = self.plan.outputs.get(output).and_then(Option::as_ref);
@@ -52,6 +53,7 @@ impl Job {
             placements: record.placements.clone(),
             software_fallbacks: self.figures.software_fallbacks,
             other_sources: sources.collect(),
+            usage: None,
         };
         let began = self.began;
         Box::new(move |summary: &Summary| {
@@ -63,6 +65,7 @@ impl Job {
             report.manifests = manifests.map(|file| file.path.clone()).collect();
             report.progressive.clone_from(&summary.progressive);
             report.tracks = TrackReport::of(&summary.ledger);
+            report.usage = bill(summary);
             let text = serde_json::to_vec_pretty(&report);
             let text =
                 text.map_err(|error| Problem::bug("internal.report", format!("the report is not JSON: {error}")))?;

@@ -38,7 +38,10 @@ impl Job {
                 self.tell_listener(JobEvent::Log { level: line.level, track: line.track, text: line.text }).await;
                 Ok(())
             }
-            Report::Message(Message::Usage(_)) => Ok(()),
+            Report::Message(Message::Usage(usage)) => {
+                self.used(index, &usage);
+                Ok(())
+            }
             Report::Message(Message::TrackFailed(failed)) => self.rendition_failed(index, &failed).await,
             Report::Message(message) => match self.made(index, message).await {
                 Ok(()) => Ok(()),
@@ -106,6 +109,7 @@ impl Job {
                     undo.fetch_sub(bytes, Ordering::Relaxed);
                 })?;
                 let taken = Arc::new(taken);
+                self.segment_kept(index, &rendition, bytes);
                 for output in self.outputs_with(work, &rendition) {
                     output.segment(work, part, Arc::clone(&taken));
                 }
@@ -127,7 +131,11 @@ impl Job {
     /// A worker is gone.
     async fn exited(&mut self, index: usize, exit: Exit) -> Result<(), Broken> {
         let span = SpanId(index as u32);
-        let Some(Running { spool, dropped, yields, .. }) = self.running.remove(&span) else { return Ok(()) };
+        if let Exit::Finished(stats) = &exit {
+            self.kernel_said(index, stats.cpu_ms.saturating_mul(1000), None);
+        }
+        let Some(Running { spool, dropped, yields, spending, .. }) = self.running.remove(&span) else { return Ok(()) };
+        self.spent_all(spending, !matches!(exit, Exit::Finished(_)));
         // Nothing in it is of use: what was announced has left it. It is inside the job's spool, which goes anyway.
         let _ = blocking(move || Ok(std::fs::remove_dir_all(spool))).await;
         self.end_what_waited();
@@ -156,6 +164,7 @@ impl Job {
         self.parts[index].done = true;
         let part = self.part_name(index);
         self.tell_listener(JobEvent::PartFinished { part }).await;
+        self.keep_usage(true).await?;
         self.part_is_done(index).await?;
         self.happened(Event::SpanFinished { job: self.number, span });
         Ok(())

@@ -119,6 +119,7 @@ impl Job {
                 let unwanted = self.renditions_of(index).into_iter().filter(|id| !wanted.contains(id)).collect();
                 running.drop_tracks(unwanted);
                 self.running.insert(span, running);
+                self.worked_for(index);
                 Ok(())
             }
             Err(problem) => self.part_failed(index, problem).await,
@@ -175,6 +176,7 @@ impl Job {
         let device = accelerator.filter(|placed| !placed.simulated).map(|placed| placed.kind);
         let plan_json = serde_json::to_vec(&placed)
             .map_err(|error| Problem::bug("internal.plan", format!("the plan is not JSON: {error}")))?;
+        let spending = self.spending(index, &placed);
         let order = match self.range(index) {
             Some(range) => {
                 let first = self.resume_point(index);
@@ -196,6 +198,6 @@ impl Job {
         let side_by_side = u64::from(settings.threads).min(work.plan.spans.len() as u64) + 1;
         launch.spool_bytes_max = (settings.spool_bytes_max / SPOOL_SHARES.max(side_by_side)).max(1);
         let worker = supervise::start(launch, (SpanId(index as u32), attempt), self.reports.clone())?;
-        Ok(Running { worker, spool, attempt, dropped: BTreeSet::new(), yields: false })
+        Ok(Running { worker, spool, attempt, dropped: BTreeSet::new(), spending, yields: false })
     }
 }

@@ -9,6 +9,7 @@ use crate::model::ledger::{TrackKind, TrackRecord};
 use crate::model::time::scale_round;
 use crate::model::{Ledger, Problem};
 use crate::package::{MASTER, MPD, verify};
+use crate::publish::meter::packaging;
 use crate::publish::retry::put_patiently;
 use crate::publish::sink::{Body, Kind, REPORT};
 use tokio::time::Instant;
@@ -32,7 +33,7 @@ pub(super) async fn finish(
         let message = format!("the output is not sound: {finding}; report this");
         return Err(Problem::bug("output.verify_failed", message));
     }
-    let progressive = if progressive { progressive::make(context, &ledger).await? } else { Vec::new() };
+    let progressive = if progressive { packaging(progressive::make(context, &ledger)).await? } else { Vec::new() };
     settle(context).await?;
     let named = manifests.finish(&ledger).await?;
     remove_outdated(context, &ledger, lanes).await?;

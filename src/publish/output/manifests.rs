@@ -5,6 +5,7 @@ use super::{Context, Told};
 use crate::model::hash::sha256;
 use crate::model::{Ledger, Packaging, Problem};
 use crate::package::{self, LiveClock};
+use crate::publish::meter::{self, For};
 use crate::publish::retry::put_patiently;
 use crate::publish::sink::{Body, Kind, Progress};
 use bytes::Bytes;
@@ -115,7 +116,9 @@ impl Manifests {
 
     fn render(&self, ledger: &Ledger, kind: Kind) -> Rendering {
         let mut files = Vec::new();
-        for file in package::manifests(ledger, &self.packagings, self.clock()) {
+        let (clock, packagings) = (self.clock(), &self.packagings);
+        let made = meter::blocking(For::Package, || package::manifests(ledger, packagings, clock))();
+        for file in made {
             let hash = sha256(file.body.as_bytes());
             if self.put.get(&file.path) != Some(&hash) {
                 files.push((file.path, Bytes::from(file.body), hash));

@@ -22,6 +22,7 @@ mod transfers;
 
 pub use resume::first_missing;
 
+use super::meter::{self, Meter};
 use super::retry::{patiently, put_patiently};
 use super::sink::{Leave, Sink};
 use super::{Part, Recorded, Spooled};
@@ -131,6 +132,7 @@ pub struct OutputTask {
     orders: mpsc::UnboundedSender<Order>,
     ending: watch::Sender<Option<Ending>>,
     uploaded: Arc<AtomicU64>,
+    meter: Arc<Meter>,
 }
 
 pub(super) enum Order {
@@ -192,7 +194,9 @@ pub fn start(assignment: Assignment, told: mpsc::Sender<(usize, Told)>) -> Outpu
         uploaded: Arc::clone(&uploaded),
         told,
     });
-    let running = tokio::spawn(run(assignment, Arc::clone(&context), received, wanted.clone()));
+    let meter = Arc::new(Meter::default());
+    let work = run(assignment, Arc::clone(&context), received, wanted.clone());
+    let running = tokio::spawn(meter::all(Arc::clone(&meter), work));
     tokio::spawn(async move {
         if running.await.is_err() {
             context.tell(Told::Failed(Problem::bug("internal.panic", "publishing panicked; report this"))).await;
@@ -200,7 +204,7 @@ pub fn start(assignment: Assignment, told: mpsc::Sender<(usize, Told)>) -> Outpu
         }
         context.tell(Told::Ended).await;
     });
-    OutputTask { orders, ending, uploaded }
+    OutputTask { orders, ending, uploaded, meter }
 }
 
 impl OutputTask {
@@ -242,6 +246,11 @@ impl OutputTask {
     /// Bytes of media that have gone out, those of unfinished transfers and of earlier attempts included.
     pub fn uploaded_bytes(&self) -> u64 {
         self.uploaded.load(Ordering::Relaxed)
+    }
+
+    /// CPU time that the daemon has spent on it, in this attempt.
+    pub const fn meter(&self) -> &Arc<Meter> {
+        &self.meter
     }
 
     fn order(&self, order: Order) {

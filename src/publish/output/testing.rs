@@ -1,6 +1,7 @@
 //! A store of one ledger, and an output with a spool, for the tests of this directory.
 
 use super::*;
+use crate::model::bill::UsageRow;
 use crate::model::hash::sha256;
 use crate::model::job::{Change, JobRecord, Revision};
 use crate::model::spec::UploadOptions;
@@ -9,6 +10,7 @@ use crate::model::{Packaging, Plan};
 use crate::package::fmp4;
 use crate::package::progressive::tests::init as init_segment;
 use crate::publish::sink::{MemoryObjects, ObjectStore, S3Sink};
+use crate::store::UsageQuery;
 use crate::store::{
     Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerEntry, Page, Query, Stored,
     StoredEffect, Told as StoreTold, Waiting,
@@ -52,6 +54,18 @@ fn no<T: Send + 'static>() -> Answer<'static, T> {
 }
 
 impl Store for LedgerStore {
+    fn put_usage(&self, _: JobId, _: u32, _: Vec<UsageRow>) -> Answer<'_, ()> {
+        no()
+    }
+
+    fn usage(&self, _: UsageQuery) -> Answer<'_, Vec<UsageRow>> {
+        no()
+    }
+
+    fn forget_usage(&self, _: i64, _: usize) -> Answer<'_, usize> {
+        no()
+    }
+
     fn append(&self, _: JobId, _: u32, rows: Vec<LedgerRow>) -> Answer<'_, ()> {
         Box::pin(async move {
             if let Some(error) = self.errors.lock().unwrap().pop() {

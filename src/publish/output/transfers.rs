@@ -9,6 +9,7 @@ use crate::package::ts::Continuity;
 use crate::publish::Spooled;
 use crate::publish::disk::refused;
 use crate::publish::message::broken;
+use crate::publish::meter::{self, For};
 use crate::publish::retry::{patiently, put_patiently};
 use crate::publish::sink::{Body, Kind, Progress};
 use crate::store::{LedgerRow, StoreError};
@@ -113,5 +114,5 @@ async fn continued(segment: &Spooled, mut counters: Continuity) -> Result<(Bytes
         Ok((body.into(), hash, counters))
     };
     let panicked = |_| Err(Problem::bug("internal.panic", "publishing panicked; report this with the log"));
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(panicked)
+    tokio::task::spawn_blocking(meter::blocking(For::Package, work)).await.unwrap_or_else(panicked)
 }

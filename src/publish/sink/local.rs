@@ -9,6 +9,7 @@ use super::{Answer, Body, Claim, Kind, Leave, Progress, Sink, SinkError};
 use crate::model::spec::IfExists;
 use crate::model::{JobId, Problem};
 use crate::publish::disk::{self, refused};
+use crate::publish::meter::{self, For};
 use crate::publish::sync::Syncer;
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -79,7 +80,9 @@ impl LocalSink {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
             let panicked = |_| Err(Problem::bug("internal.panic", "writing a file panicked; report this").into());
-            tokio::task::spawn_blocking(move || work(&shared)).await.unwrap_or_else(panicked)
+            tokio::task::spawn_blocking(meter::blocking(For::Publish, move || work(&shared)))
+                .await
+                .unwrap_or_else(panicked)
         })
     }
 }

@@ -14,6 +14,7 @@ mod readers;
 mod row;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod write;
 mod writer;
 
@@ -25,9 +26,11 @@ use super::{
     Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerRow, Page, Query, Store, StoreError,
     Stored, StoredEffect, Told, Waiting,
 };
+use crate::model::bill::UsageRow;
 use crate::model::job::Change;
 use crate::model::state::JobState;
 use crate::model::{JobId, JobRecord, Revision};
+use crate::store::UsageQuery;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
@@ -167,6 +170,21 @@ impl Store for Sqlite {
 
     fn expired(&self, now_unix_ms: i64, limit: usize) -> Answer<'_, Vec<JobId>> {
         Box::pin(self.readers.call(move |db| read::expired(db, now_unix_ms, limit)))
+    }
+
+    fn put_usage(&self, id: JobId, attempt: u32, rows: Vec<UsageRow>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let rows = usage::encode(rows)?;
+            self.writer.call(move |change| usage::put(change, id, attempt, rows)).await
+        })
+    }
+
+    fn usage(&self, query: UsageQuery) -> Answer<'_, Vec<UsageRow>> {
+        Box::pin(self.readers.call(move |db| usage::read(db, &query)))
+    }
+
+    fn forget_usage(&self, before_unix_ms: i64, limit: usize) -> Answer<'_, usize> {
+        Box::pin(self.writer.call(move |change| usage::forget(change, before_unix_ms, limit)))
     }
 
     fn counts(&self) -> Answer<'_, BTreeMap<JobState, u64>> {
