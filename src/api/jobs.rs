@@ -8,7 +8,7 @@ use super::watch::{self, Changes};
 use super::{convert, page, v1, validate};
 use crate::dispatch::{StopOutcome, now_unix_ms};
 use crate::model::{JobId, Problem};
-use crate::store::{StoreError, Stored};
+use crate::store::{LogQuery, StoreError, Stored};
 use futures_util::stream::{self, StreamExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +19,8 @@ use v1::job_service_server::JobService;
 const IDS_MAX: usize = 500;
 /// Most changes in one answer: some hundred kilobytes.
 const CHANGES_MAX: usize = 1000;
+/// Most lines of a log in one answer.
+const LINES_MAX: usize = 1000;
 /// Stops that are stored side by side, so that one sync of the disk serves several.
 const STOPS_AT_ONCE: usize = 16;
 
@@ -177,6 +179,31 @@ impl JobService for Jobs {
         let effects = self.0.store().effects(stored.record.id).await.map_err(failed)?;
         let deliveries = effects.iter().filter_map(convert::delivery).collect();
         Ok(Response::new(v1::ListDeliveriesResponse { deliveries }))
+    }
+
+    async fn list_logs(&self, request: Request<v1::ListLogsRequest>) -> Answer<v1::ListLogsResponse> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let stored = self.0.job(&request.id, &caller).await?;
+        let mut found = Found::default();
+        let output = index_of(&stored).get(&request.output_id).copied();
+        if output.is_none() && !request.output_id.is_empty() {
+            let message = "the job has no output of this id: name one of its outputs";
+            found.add("output_id", "request.unknown_output", message);
+        }
+        let level = convert::level(request.level);
+        if level.is_none() {
+            let message = format!("{} is no level: use a named value of the API", request.level);
+            found.add("level", "request.value", message);
+        }
+        checked(&found)?;
+        let limit = match request.page_size as usize {
+            0 => LINES_MAX,
+            size => size.min(LINES_MAX),
+        };
+        let query = LogQuery { after: request.after_number, output, level: level.unwrap_or_default(), limit };
+        let page = self.0.store().log(stored.record.id, query).await.map_err(failed)?;
+        Ok(Response::new(convert::lines(page, &stored.record)))
     }
 
     async fn list_profiles(&self, _: Request<v1::ListProfilesRequest>) -> Answer<v1::ListProfilesResponse> {

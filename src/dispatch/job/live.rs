@@ -35,7 +35,10 @@ impl Job {
                 Some(told) = actions.recv() => self.told(told).await?,
                 // Before reports, since a worker that floods the log must not hold back what is published.
                 Some((output, told)) = told.recv() => self.output_told(output, told).await?,
-                _ = tick.tick() => self.tell_progress(),
+                _ = tick.tick() => {
+                    self.tell_progress();
+                    self.store_story().await;
+                }
                 Some((tag, report)) = heard.recv() => self.reported(tag, report).await?,
             }
         }

@@ -22,6 +22,7 @@ mod prepare;
 mod report;
 mod reports;
 mod run;
+mod story;
 
 pub use explain::estimate_by_cpu;
 pub(super) use explain::foresee;
@@ -40,7 +41,7 @@ use crate::model::{Fault, JobId, Problem};
 use crate::publish::sink::Sink;
 use crate::publish::{Generations, Told};
 use crate::report::{JobEvent, JobProgress};
-use crate::store::{LedgerRow, StoreError, Waiting};
+use crate::store::{LedgerRow, LogLevel, StoreError, Waiting};
 use crate::supervise::Report;
 use figures::Figures;
 use groups::GroupState;
@@ -52,6 +53,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
+use story::Story;
 use tokio::sync::{mpsc, watch};
 
 /// Reports that may wait for the loop before workers are slowed down.
@@ -132,6 +134,7 @@ pub(super) struct Job {
     reports: mpsc::Sender<(Tag, Report)>,
     tell: mpsc::Sender<(usize, Told)>,
     figures: Figures,
+    story: Story,
 }
 
 /// Runs an attempt to its end. `class` is told the job's class as soon as it is known.
@@ -169,9 +172,11 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
         reports,
         tell,
         figures: Figures::new(start.progress),
+        story: Story::default(),
         keeper,
     };
     let lived = job.live(heard, told).await;
+    job.store_story().await;
     job.clean_up().await;
     match lived {
         Ok(ended) => ended,
@@ -222,6 +227,8 @@ impl Job {
             record.job(On::Begin, now, None);
         }
         tracing::info!(job = %record.id, attempt = record.attempt, "job begins");
+        let begins = format!("attempt {} begins", record.attempt);
+        self.note(LogLevel::Info, begins);
         self.keeper.save().await?;
         self.rows = self.settings.store.ledger(self.keeper.record.id).await?;
         Ok(true)
@@ -267,6 +274,7 @@ impl Job {
             record.not_before_unix_ms = now.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX));
         }
         self.keeper.save().await?;
+        self.note(LogLevel::Info, "the attempt ends before the job is over, which goes on later");
         let record = &self.keeper.record;
         Ok(Waiting {
             id: record.id,
@@ -290,9 +298,17 @@ impl Job {
         record.job(event, now, problem.clone());
         let (job, state) = (record.id, record.state().as_str());
         match problem {
-            Some(problem) => tracing::warn!(%job, state, %problem, "job ended"),
-            None => tracing::info!(%job, state, "job ended"),
+            Some(problem) => {
+                tracing::warn!(%job, state, %problem, "job ended");
+                self.note(LogLevel::Error, format!("the job has ended, {state}: {problem}"));
+            }
+            None => {
+                tracing::info!(%job, state, "job ended");
+                self.note(LogLevel::Info, format!("the job has ended, {state}"));
+            }
         }
+        // Before anybody hears of the end: who does finds all lines.
+        self.store_story().await;
         Ok(self.keeper.save().await?)
     }
 
@@ -322,6 +338,7 @@ impl Job {
     /// What the node's operator may want to know of a job beside its changes of state.
     fn log(&self, event: &JobEvent) {
         let job = self.keeper.record.id;
+        self.note_event(event);
         match event {
             JobEvent::PartFailed { part, attempt, problem } => {
                 tracing::warn!(%job, part, attempt, %problem, "an attempt at a part failed");
@@ -331,7 +348,6 @@ impl Job {
             }
             JobEvent::PartWaits { part, dimension } => tracing::debug!(%job, part, dimension, "a part waits"),
             JobEvent::Warning(note) => tracing::info!(%job, code = note.code, "{}", note.message),
-            JobEvent::Log { level, track, text } => tracing::debug!(%job, level, track, "{text}"),
             _ => {}
         }
     }

@@ -8,7 +8,7 @@ use crate::model::{Packaging, Problem};
 use crate::publish::sink::{Leave, Sink};
 use crate::publish::{self, Assignment, Ending, OutputTask, Recorded, Told};
 use crate::report::JobEvent;
-use crate::store::LedgerRow;
+use crate::store::{LedgerRow, LogLevel};
 use reelmill_scheduler::{Event, SpanId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -120,6 +120,7 @@ impl Job {
             Told::Playable => {
                 let elapsed_ms = self.elapsed_ms();
                 self.keeper.record.playable(output, now_unix_ms());
+                self.note_output(output, LogLevel::Info, "can be played from now on");
                 self.keeper.save().await?;
                 let manifests = self.masters(output);
                 self.tell_listener(JobEvent::Playable { elapsed_ms, manifests }).await;
@@ -132,6 +133,7 @@ impl Job {
                 let record = &mut self.keeper.record.outputs[output];
                 (record.tracks, record.files) = (summary.tracks, summary.files);
                 self.keeper.record.output(output, OutputEvent::Publish, now_unix_ms(), None);
+                self.note_output(output, LogLevel::Info, "is ready");
                 self.keeper.save().await?;
                 self.end_output(output, Ending::Keep);
             }
@@ -156,9 +158,11 @@ impl Job {
     /// An output cannot be made. The others go on, unless the job says otherwise.
     pub(super) async fn fail_output(&mut self, output: usize, problem: Problem) -> Result<(), Broken> {
         let problem = Self::problem_at(output, problem);
+        let sentence = format!("has failed: {problem}");
         if !self.keeper.record.output(output, OutputEvent::Fail, now_unix_ms(), Some(problem)) {
             return Ok(());
         }
+        self.note_output(output, LogLevel::Error, sentence);
         let begun = self.outputs[output].is_some();
         // What a retry can go on from is kept; a mere claim is nothing of the kind.
         let is_kept = self.settings.keep_failed && (begun || self.rows.iter().any(|row| row.output == output));

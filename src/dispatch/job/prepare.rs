@@ -14,7 +14,7 @@ use crate::publish::{
     sink::{Claim, Leave, SinkError},
 };
 use crate::report::JobEvent;
-use crate::store::Waiting;
+use crate::store::{LogLevel, Waiting};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
@@ -355,6 +355,7 @@ impl Job {
     pub(super) async fn warn(&mut self, output: usize, note: Note) {
         let id = self.keeper.record.spec.outputs.get(output).map(|spec| spec.id.clone());
         self.keeper.record.warnings.push(Warning { output: id, note: note.clone() });
+        self.note_output(output, LogLevel::Warning, format!("{} [{}]", note.message, note.code));
         self.tell_listener(JobEvent::Warning(note)).await;
     }
 }

@@ -30,11 +30,11 @@ impl Job {
         match report {
             Report::Exited(exit) => self.exited(index, exit).await,
             Report::Stderr(text) => {
-                self.tell_listener(JobEvent::Log { level: "error".into(), track: String::new(), text }).await;
+                self.worker_said(index, "error".into(), String::new(), text).await;
                 Ok(())
             }
             Report::Message(Message::Log(line)) => {
-                self.tell_listener(JobEvent::Log { level: line.level, track: line.track, text: line.text }).await;
+                self.worker_said(index, line.level, line.track, line.text).await;
                 Ok(())
             }
             Report::Message(Message::TrackFailed(failed)) => self.rendition_failed(index, &failed).await,
@@ -43,6 +43,14 @@ impl Job {
                 Err(problem) => self.fail_outputs_of(index, &problem).await,
             },
         }
+    }
+
+    /// Passes a line on that a worker has written.
+    async fn worker_said(&self, index: usize, level: String, track: String, text: String) {
+        let (job, part, attempt) = (self.keeper.record.id, self.part_name(index), self.parts[index].attempts);
+        tracing::debug!(%job, part, attempt, level, track, "{text}");
+        self.note_worker(index, &level, &track, &text).await;
+        self.tell_listener(JobEvent::Log { level, track, text }).await;
     }
 
     /// A worker goes on without a rendition that its device could not make.
