@@ -7,11 +7,13 @@ use super::validate::Found;
 use super::watch::{self, Changes};
 use super::{convert, page, v1, validate};
 use crate::dispatch::{StopOutcome, now_unix_ms};
-use crate::model::{JobId, Problem};
+use crate::model::{JobId, JobSpec, Problem};
+use crate::report::traces::is_trace_parent;
 use crate::store::{LogQuery, StoreError, Stored};
 use futures_util::stream::{self, StreamExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 use v1::job_service_server::JobService;
 
@@ -35,6 +37,7 @@ impl JobService for Jobs {
 
     async fn create_job(&self, request: Request<v1::CreateJobRequest>) -> Answer<v1::CreateJobResponse> {
         let caller = caller(&request)?;
+        let parent = trace_parent(request.metadata());
         let request = request.into_inner();
         let mut found = Found::default();
         let key = validate::idempotency(&request, &caller.owner, &mut found);
@@ -51,6 +54,7 @@ impl JobService for Jobs {
             validate::has_passed(spec.deadline_unix_ms, now_unix_ms(), &mut found);
             checked(&found)?;
         }
+        let spec = JobSpec { trace_parent: parent, ..spec };
         let (stored, existed) = self.0.appliance.submit(spec, key).await.map_err(|problem| status(&problem))?;
         Ok(Response::new(v1::CreateJobResponse { job: Some(self.shown(&stored)), existed }))
     }
@@ -230,8 +234,17 @@ impl Jobs {
     }
 
     fn shown(&self, stored: &Stored) -> v1::Job {
-        convert::job(stored, self.0.progress(stored.record.id).as_deref())
+        let job = convert::job(stored, self.0.progress(stored.record.id).as_deref());
+        let record = &stored.record;
+        let trace_id = self.0.settings.traces.id_of(record.id, &record.spec.trace_parent);
+        v1::Job { trace_id, ..job }
     }
+}
+
+/// The place in a trace of the client's that a call belongs to; empty where none is told.
+fn trace_parent(metadata: &MetadataMap) -> String {
+    let told = metadata.get("traceparent").and_then(|value| value.to_str().ok());
+    told.filter(|told| is_trace_parent(told)).unwrap_or_default().to_owned()
 }
 
 /// Index of each output by its id.

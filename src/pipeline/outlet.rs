@@ -2,6 +2,7 @@
 
 use super::control::Control;
 use super::flow::Stopped;
+use super::steps::Lap;
 use super::trouble::{DeviceTrouble, TrackFailure};
 use crate::model::ledger::KeyFrame;
 use crate::model::{Packaging, Problem};
@@ -71,6 +72,11 @@ impl<'a> TrackOutlet<'a> {
     /// The outlet for the track of this id.
     pub const fn new(track: &'a str, outlet: &'a dyn Outlet, control: &'a Control) -> Self {
         Self { track, outlet, control }
+    }
+
+    /// A step of the track, which takes turns with others.
+    pub const fn lap(&self, name: &'static str) -> Lap<'a> {
+        Lap::new(self.control.steps(), name, self.track)
     }
 
     /// `Unwanted` once the track was dropped.

@@ -12,6 +12,8 @@ use crate::net::{self, AddressRules};
 use crate::outbox::{self, OutboxSettings, SigningKeys, UrlRules};
 use crate::profile::Profiles;
 use crate::publish::sink::Durability;
+use crate::report::Telemetry;
+use crate::report::traces::{TraceSettings, Traces};
 use crate::store::{Sqlite, Store};
 use crate::supervise::find_program;
 use reelmill_s3::{Credentials, Multipart};
@@ -98,9 +100,21 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
         active_max: config.jobs.active_max as usize,
         queue_max: config.jobs.queue_max,
         keep_failed: true,
-        telemetry: crate::report::Telemetry::default(),
+        telemetry: telemetry(config)?,
     };
     Ok((settings, buckets))
+}
+
+/// Where the node tells of itself.
+fn telemetry(config: &Config) -> Result<Telemetry, Problem> {
+    let traces = config.traces.as_ref().map(|traces| {
+        Traces::start(TraceSettings {
+            endpoint: traces.otlp_endpoint.clone(),
+            sample_percent: traces.sample_percent,
+            headers: traces.headers.as_ref().map(|headers| headers.reveal().to_owned()).unwrap_or_default(),
+        })
+    });
+    Ok(Telemetry { traces: traces.transpose()?.unwrap_or_default() })
 }
 
 /// How the outbox delivers.

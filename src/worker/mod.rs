@@ -9,6 +9,7 @@ pub mod probe;
 mod shape;
 mod source;
 mod spool;
+mod trace;
 
 use crate::av;
 use crate::model::device::DeviceKind;
@@ -55,7 +56,11 @@ pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
             sink.log(level.name(), label, line);
         }
     }));
+    let traced = order.traced;
     let result = carry_out(order, &spool, &link, &control);
+    if traced {
+        trace::tell(&control, &link);
+    }
     link.close(result, &control)
 }
 

@@ -23,6 +23,7 @@ mod report;
 mod reports;
 mod run;
 mod story;
+mod traced;
 
 pub use explain::estimate_by_cpu;
 pub(super) use explain::foresee;
@@ -40,6 +41,7 @@ use crate::model::state::{InputEvent, InputState, JobEvent as On, JobState, Outp
 use crate::model::{Fault, JobId, Problem};
 use crate::publish::sink::Sink;
 use crate::publish::{Generations, Told};
+use crate::report::traces::JobTrace;
 use crate::report::{JobEvent, JobProgress};
 use crate::store::{LedgerRow, LogLevel, StoreError, Waiting};
 use crate::supervise::Report;
@@ -135,6 +137,9 @@ pub(super) struct Job {
     tell: mpsc::Sender<(usize, Told)>,
     figures: Figures,
     story: Story,
+    trace: JobTrace,
+    /// Since when it waited to be taken up, ms since 1970.
+    queued_unix_ms: i64,
 }
 
 /// Runs an attempt to its end. `class` is told the job's class as soon as it is known.
@@ -147,6 +152,7 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
         Err(_) => return Ended::Lost,
     };
     class(keeper.record.spec.priority);
+    let (trace, queued_unix_ms) = traced::trace_of(&start.settings, &keeper.record).await;
     let spec = &keeper.record.spec;
     let mut job = Job {
         spool: start.settings.spool.clone().unwrap_or_else(std::env::temp_dir).join(start.id.to_string()),
@@ -173,6 +179,8 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
         tell,
         figures: Figures::new(start.progress),
         story: Story::default(),
+        trace,
+        queued_unix_ms,
         keeper,
     };
     let lived = job.live(heard, told).await;
@@ -230,6 +238,7 @@ impl Job {
         let begins = format!("attempt {} begins", record.attempt);
         self.note(LogLevel::Info, begins);
         self.keeper.save().await?;
+        self.trace_queue(self.queued_unix_ms);
         self.rows = self.settings.store.ledger(self.keeper.record.id).await?;
         Ok(true)
     }
@@ -297,7 +306,7 @@ impl Job {
         }
         record.job(event, now, problem.clone());
         let (job, state) = (record.id, record.state().as_str());
-        match problem {
+        match &problem {
             Some(problem) => {
                 tracing::warn!(%job, state, %problem, "job ended");
                 self.note(LogLevel::Error, format!("the job has ended, {state}: {problem}"));
@@ -309,7 +318,9 @@ impl Job {
         }
         // Before anybody hears of the end: who does finds all lines.
         self.store_story().await;
-        Ok(self.keeper.save().await?)
+        self.keeper.save().await?;
+        self.trace_end(problem.as_ref());
+        Ok(())
     }
 
     /// Removes what waited here. What cannot be removed is removed at the next start of the daemon.

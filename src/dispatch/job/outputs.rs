@@ -1,6 +1,7 @@
 //! The outputs of a job that runs: begun, heard, ended; and what is no longer made when one of them is gone.
 
 use super::report::Made;
+use super::traced::PublishTrace;
 use super::{Broken, Job};
 use crate::dispatch::now_unix_ms;
 use crate::model::state::{OutputEvent, OutputState};
@@ -26,6 +27,7 @@ pub(super) struct Live {
     /// The task has not been told yet: workers still write to a spool that goes with the destination.
     untold: bool,
     made: Made,
+    trace: PublishTrace,
 }
 
 impl Live {
@@ -66,6 +68,11 @@ impl Job {
         }
     }
 
+    /// A segment is on its way to the outputs.
+    pub(super) fn segment_came(&mut self) {
+        self.outputs.iter_mut().flatten().for_each(|live| live.trace.came());
+    }
+
     /// The last worker is gone: outputs whose end waited for that go on to it.
     pub(super) fn end_what_waited(&mut self) {
         if self.running.is_empty() {
@@ -103,8 +110,8 @@ impl Job {
             uploads: self.settings.uploads,
         };
         let task = publish::start(assignment, self.tell.clone());
-        self.outputs[output] =
-            Some(Live { task, waits_for: BTreeSet::new(), ending: None, untold: false, made: Made::default() });
+        let (waits_for, made, trace) = (BTreeSet::new(), Made::default(), self.trace_publish(output));
+        self.outputs[output] = Some(Live { task, waits_for, ending: None, untold: false, made, trace });
         Ok(())
     }
 
@@ -113,6 +120,9 @@ impl Job {
         match told {
             Told::Recorded(Recorded { track, index, bytes, end_us }) => {
                 self.figures.published(output, &track, end_us);
+                if let Some(live) = &mut self.outputs[output] {
+                    live.trace.stored(bytes);
+                }
                 self.tell_listener(JobEvent::Segment { track, index, bytes, end_us }).await;
             }
             // Told before it heard that it is to end, and taken away by now.
@@ -130,6 +140,9 @@ impl Job {
                 self.keeper.save().await?;
             }
             Told::Ready(summary) => {
+                if let Some(live) = &self.outputs[output] {
+                    live.trace.ready(&summary);
+                }
                 let record = &mut self.keeper.record.outputs[output];
                 (record.tracks, record.files) = (summary.tracks, summary.files);
                 self.keeper.record.output(output, OutputEvent::Publish, now_unix_ms(), None);
@@ -159,10 +172,13 @@ impl Job {
     pub(super) async fn fail_output(&mut self, output: usize, problem: Problem) -> Result<(), Broken> {
         let problem = Self::problem_at(output, problem);
         let sentence = format!("has failed: {problem}");
-        if !self.keeper.record.output(output, OutputEvent::Fail, now_unix_ms(), Some(problem)) {
+        if !self.keeper.record.output(output, OutputEvent::Fail, now_unix_ms(), Some(problem.clone())) {
             return Ok(());
         }
         self.note_output(output, LogLevel::Error, sentence);
+        if let Some(live) = &mut self.outputs[output] {
+            live.trace.fail(&problem);
+        }
         let begun = self.outputs[output].is_some();
         // What a retry can go on from is kept; a mere claim is nothing of the kind.
         let is_kept = self.settings.keep_failed && (begun || self.rows.iter().any(|row| row.output == output));

@@ -16,6 +16,7 @@ use reelmill_scheduler::{Event, SpanId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// A worker that dies so often without having got any further dies of the media or of the code, not of the device.
 const CRASHES_MAX: u32 = 2;
@@ -35,6 +36,10 @@ impl Job {
             }
             Report::Message(Message::Log(line)) => {
                 self.worker_said(index, line.level, line.track, line.text).await;
+                Ok(())
+            }
+            Report::Message(Message::TraceSpan(step)) => {
+                self.trace_step(span, step);
                 Ok(())
             }
             Report::Message(Message::TrackFailed(failed)) => self.rendition_failed(index, &failed).await,
@@ -112,6 +117,7 @@ impl Job {
                     undo.fetch_sub(bytes, Ordering::Relaxed);
                 })?;
                 let taken = Arc::new(taken);
+                self.segment_came();
                 for output in self.outputs_with(work, &rendition) {
                     output.segment(work, part, Arc::clone(&taken));
                 }
@@ -132,7 +138,13 @@ impl Job {
     /// A worker is gone.
     async fn exited(&mut self, index: usize, exit: Exit) -> Result<(), Broken> {
         let span = SpanId(index as u32);
-        let Some(Running { spool, dropped, yields, .. }) = self.running.remove(&span) else { return Ok(()) };
+        let Some(running) = self.running.remove(&span) else { return Ok(()) };
+        let Running { spool, dropped, yields, mut trace, .. } = running;
+        if let Some(problem) = exit.problem().filter(|_| !yields) {
+            trace.fail(&problem);
+        }
+        drop(trace);
+        self.parts[index].waits_since = Instant::now();
         // Nothing in it is of use: what was announced has left it. It is inside the job's spool, which goes anyway.
         let _ = blocking(move || Ok(std::fs::remove_dir_all(spool))).await;
         self.end_what_waited();
