@@ -5,8 +5,8 @@ use super::attempt::{Outcome, attempt};
 use super::queue::{Queue, receiver};
 use super::verdict::{Failed, ms, verdict};
 use crate::model::Problem;
-use crate::report::webhook::message_id;
 use crate::report::traces::OpenSpan;
+use crate::report::webhook::message_id;
 use crate::store::{Effect, EffectAttempt, EffectState, StoreError, StoredEffect};
 use futures_util::future::join_all;
 use std::sync::Arc;
@@ -158,11 +158,15 @@ fn note(effect: &StoredEffect, outcome: &Outcome, state: EffectState, elapsed_ms
         Effect::Webhook { url, event, .. } => (receiver(url), event.as_str()),
         Effect::Remove { .. } => (String::new(), "remove"),
     };
-    let attempt = effect.attempts.len() + 1;
+    let (attempt, job) = (effect.attempts.len() + 1, effect.job);
     match state {
-        EffectState::Done => tracing::debug!(id, receiver, event, status, attempt, elapsed_ms, "carried out"),
-        EffectState::Due(_) => tracing::info!(id, receiver, event, status, attempt, code, elapsed_ms, "failed for now"),
-        EffectState::Dead => tracing::warn!(id, receiver, event, status, attempt, code, elapsed_ms, "failed for good"),
+        EffectState::Done => tracing::debug!(%job, id, receiver, event, status, attempt, elapsed_ms, "carried out"),
+        EffectState::Due(_) => {
+            tracing::info!(%job, id, receiver, event, status, attempt, code, elapsed_ms, "failed for now");
+        }
+        EffectState::Dead => {
+            tracing::warn!(%job, id, receiver, event, status, attempt, code, elapsed_ms, "failed for good");
+        }
     }
 }
 

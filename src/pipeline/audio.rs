@@ -31,9 +31,8 @@ pub fn run(source: Box<dyn ByteSource>, plan: &Plan, outlet: &dyn Outlet, contro
     let mut demux = Demux::open(source, &wanted, control)?;
     seek_to_in_point(&mut demux, &plan.audio)?;
     thread::scope(|scope| {
-        let ran = open_tracks(scope, &demux, plan, outlet, control).and_then(|tracks| {
-            control.steps().timed("decode", "", || feed(demux, tracks, control))
-        });
+        let ran = open_tracks(scope, &demux, plan, outlet, control)
+            .and_then(|tracks| control.steps().timed("decode", "", || feed(demux, tracks, control)));
         if let Err(stopped) = ran {
             control.stage_stopped(stopped);
         }

@@ -14,8 +14,8 @@ use super::equipment::Chosen;
 use super::faults;
 use super::flow::{Fan, Flow, Inflow, Stopped};
 use super::outlet::{Outlet, TrackOutlet};
-use super::steps::Lap;
 use super::prepare::{Filter, Picture, SpanEnd};
+use super::steps::Lap;
 use super::trouble::DeviceTrouble;
 use super::wrap::VideoWrapper;
 use crate::av::{self, Frame, Packet, Params, VideoEncoderSpec};
@@ -306,12 +306,7 @@ fn coded(track: &str, packet: Packet) -> Result<Coded, Problem> {
     Ok(Coded { packet, pts, key })
 }
 
-fn emit(
-    outlet: &TrackOutlet<'_>,
-    wrapper: &mut VideoWrapper,
-    cut: Cut,
-    package: &mut Lap<'_>,
-) -> Result<(), Stopped> {
+fn emit(outlet: &TrackOutlet<'_>, wrapper: &mut VideoWrapper, cut: Cut, package: &mut Lap<'_>) -> Result<(), Stopped> {
     outlet.wanted()?;
     package.touch();
     let segment = wrapper.wrap(cut)?;

@@ -22,8 +22,8 @@ mod sqlite;
 
 pub use error::StoreError;
 pub use log::{
-    LOG_HEAD_BYTES_MAX, LOG_HEAD_LINES_MAX, LOG_JOB_BYTES_MAX, LOG_TAIL_BYTES_MAX, LOG_TAIL_LINES_MAX, LogEntry, LogLevel,
-    LogOrigin, LogPage, LogQuery,
+    LOG_HEAD_BYTES_MAX, LOG_HEAD_LINES_MAX, LOG_JOB_BYTES_MAX, LOG_TAIL_BYTES_MAX, LOG_TAIL_LINES_MAX, LogEntry,
+    LogLevel, LogOrigin, LogPage, LogQuery,
 };
 pub use memory::Memory;
 pub use sqlite::{Options, Sqlite};

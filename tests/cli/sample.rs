@@ -184,7 +184,8 @@ pub(crate) fn log(after: u64) -> (Vec<v1::LogLine>, bool) {
         rendition: "720p".into(),
         ..line(3, Level::Warning, "VBV underflow (frame 12)\u{1b}[31m")
     };
-    let left_out = v1::LogLine { omitted: 40, ..line(44, Level::Warning, "40 lines are not kept: there were too many") };
+    let left_out =
+        v1::LogLine { omitted: 40, ..line(44, Level::Warning, "40 lines are not kept: there were too many") };
     match after {
         0 => (vec![line(2, Level::Info, "attempt 1 begins"), encoder], true),
         3 => (vec![left_out, line(45, Level::Error, "the job has failed")], false),

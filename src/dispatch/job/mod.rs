@@ -254,6 +254,7 @@ impl Job {
                 Err(problem) => Err(problem),
             };
             if let Err(problem) = kept {
+                let output = self.keeper.record.outputs[output].id.as_str();
                 tracing::warn!(job = %self.keeper.record.id, output, %problem, "a finished output could not be tidied up");
             }
         }

@@ -229,6 +229,7 @@ impl Job {
             Err(problem) => Err(problem),
         };
         if let Err(problem) = gone {
+            let output = self.keeper.record.outputs[output].id.as_str();
             tracing::error!(job = %self.keeper.record.id, output, %problem, "what was published could not be removed");
         }
         if leave == Leave::Nothing {

@@ -143,6 +143,7 @@ impl Job {
         let Ok(sink) = self.sink(output) else { return };
         let taken = tokio::time::timeout(TAKE_BACK_MAX, sink.abandon(Leave::Nothing)).await;
         if let Ok(Err(SinkError { problem, .. })) = taken {
+            let output = self.keeper.record.outputs[output].id.as_str();
             tracing::error!(job = %self.keeper.record.id, output, %problem, "the output's claim could not be taken back");
         }
     }
@@ -166,7 +167,7 @@ impl Job {
             let mut input = self.trace.open("input");
             input.set("reelmill.source", self.keeper.record.spec.sources[index].id.as_str());
             let Some(locator) = self.keeper.record.spec.sources[index].locator.clone() else { continue };
-            let step = input.under();
+            let (job, step) = (self.keeper.record.id, input.under());
             let look = async move {
                 let mut opening = step.open("open");
                 let source = opening.failed_by(settings.opener.open(&locator).await)?;
@@ -181,7 +182,7 @@ impl Job {
                 // Once more where its worker died, as with every other part: it may not have been the source's fault.
                 let facts = match looked {
                     Err(problem) if problem.fault == Fault::Device && !*cancelled.borrow() => {
-                        tracing::warn!(%problem, "a probe is made again");
+                        tracing::warn!(%job, %problem, "a probe is made again");
                         probe(&settings.worker, &source, settings.transport, cancelled).await?
                     }
                     looked => looked?,

@@ -10,8 +10,8 @@ use crate::package::fmp4;
 use crate::package::progressive::tests::init as init_segment;
 use crate::publish::sink::{MemoryObjects, ObjectStore, S3Sink};
 use crate::store::{
-    Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerEntry, LogEntry, LogPage, LogQuery, Page,
-    Query, Stored, StoredEffect, Told as StoreTold, Waiting,
+    Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerEntry, LogEntry, LogPage, LogQuery,
+    Page, Query, Stored, StoredEffect, Told as StoreTold, Waiting,
 };
 use serde_json::json;
 use std::collections::BTreeMap;

@@ -99,7 +99,8 @@ impl TraceParent {
         let mut fields = text.split('-');
         let (version, trace, span, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
         let hex = |field: &str, digits: usize| {
-            let is_hex = field.len() == digits && field.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+            let is_hex =
+                field.len() == digits && field.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
             is_hex.then(|| u128::from_str_radix(field, 16).ok()).flatten()
         };
         let (version, flags) = (hex(version, 2)?, hex(flags, 2)?);

@@ -91,10 +91,9 @@ pub(super) struct Span {
 impl Span {
     /// As it is sent.
     pub(super) fn encoded(self) -> otlp::Span {
-        let status = self.error.map(|message| otlp::Status {
-            message: cut(message),
-            code: otlp::status::StatusCode::Error.into(),
-        });
+        let status = self
+            .error
+            .map(|message| otlp::Status { message: cut(message), code: otlp::status::StatusCode::Error.into() });
         otlp::Span {
             trace_id: self.trace.0.to_vec(),
             span_id: self.id.0.to_vec(),

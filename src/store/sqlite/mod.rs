@@ -23,8 +23,8 @@ use self::row::Encoded;
 use self::writer::Writer;
 use super::hub::Hub;
 use super::{
-    Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerRow, LogEntry, LogPage, LogQuery, Page, Query,
-    Store, StoreError, Stored, StoredEffect, Told, Waiting,
+    Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerRow, LogEntry, LogPage, LogQuery, Page,
+    Query, Store, StoreError, Stored, StoredEffect, Told, Waiting,
 };
 use crate::model::job::Change;
 use crate::model::state::JobState;
