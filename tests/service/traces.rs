@@ -239,6 +239,10 @@ async fn attempts_after_a_restart_hang_below_the_same_span() {
     let mut client = daemon.jobs().await;
     let id = submit(&mut client, asked).await;
     daemon.worker_on(&id, "video-0").await;
+    // Lines are stored twice a second; those that are not die with the daemon.
+    while lines(&daemon, ListLogsRequest { id: id.clone(), ..ListLogsRequest::default() }).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
     daemon.kill();
     daemon.restart().await;
     let mut client = daemon.jobs().await;
