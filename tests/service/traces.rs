@@ -26,8 +26,13 @@ impl otlp::trace_service_server::TraceService for Collector {
         &self,
         request: Request<otlp::ExportTraceServiceRequest>,
     ) -> Result<Response<otlp::ExportTraceServiceResponse>, Status> {
-        if let Some(left) = Some(*self.refusals.lock().unwrap()).filter(|left| *left > 0) {
-            *self.refusals.lock().unwrap() = left - 1;
+        let refused = {
+            let mut left = self.refusals.lock().unwrap();
+            let refused = *left > 0;
+            *left = left.saturating_sub(1);
+            refused
+        };
+        if refused {
             return Err(Status::unavailable("not now"));
         }
         if let Some(tenant) = request.metadata().get("x-tenant") {

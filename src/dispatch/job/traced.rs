@@ -7,7 +7,7 @@ use crate::model::job::Subject;
 use crate::model::state::JobState;
 use crate::model::{JobRecord, Problem};
 use crate::publish::Summary;
-use crate::report::traces::{JobTrace, Life, OpenSpan, WorkerSpans};
+use crate::report::traces::{JobTrace, Life, OpenSpan};
 use crate::wire::v1;
 use reelmill_scheduler::SpanId;
 use std::time::Instant;

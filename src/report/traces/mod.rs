@@ -13,7 +13,7 @@ mod open;
 mod span;
 
 pub use export::{TraceCounts, TraceSettings};
-pub use open::{JobTrace, Life, OpenSpan, Under, WorkerSpans};
+pub use open::{JobTrace, Life, OpenSpan, Under};
 pub use span::Value;
 
 use crate::model::{JobId, Problem};

@@ -237,14 +237,9 @@ impl Drop for OpenSpan {
     }
 }
 
-/// Steps that a worker tells of, which is believed no more than it has to be.
-pub trait WorkerSpans {
-    /// Passes a step on, within the bounds of this span.
-    fn tell(&mut self, step: v1::TraceSpan);
-}
-
-impl WorkerSpans for OpenSpan {
-    fn tell(&mut self, step: v1::TraceSpan) {
+impl OpenSpan {
+    /// Passes a step on that a worker tells of, within the bounds of this span: it is believed no more than it has to be.
+    pub fn tell(&mut self, step: v1::TraceSpan) {
         let Some(inner) = &mut self.0 else { return };
         inner.told += 1;
         let short = |text: &str| text.len() <= WORKER_NAME_BYTES_MAX;
