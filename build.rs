@@ -13,7 +13,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     export_thread_creation();
     embed_player()?;
     compile_proto()?;
-    compile_api()
+    compile_api()?;
+    compile_otlp()
 }
 
 /// Has the linker export the worker's `pthread_create`, so that FFmpeg's libraries call that one too
@@ -61,6 +62,14 @@ fn compile_api() -> Result<(), Box<dyn Error>> {
         .btree_map(".")
         .file_descriptor_set_path(descriptors)
         .compile_protos(&files, &["proto".into()])?;
+    Ok(())
+}
+
+/// Generates the messages that traces are sent with.
+fn compile_otlp() -> Result<(), Box<dyn Error>> {
+    let file = "proto/otlp/trace.proto";
+    println!("cargo:rerun-if-changed={file}");
+    tonic_prost_build::configure().compile_protos(&[file], &["proto"])?;
     Ok(())
 }
 

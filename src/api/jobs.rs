@@ -7,11 +7,13 @@ use super::validate::Found;
 use super::watch::{self, Changes};
 use super::{convert, page, v1, validate};
 use crate::dispatch::{StopOutcome, now_unix_ms};
-use crate::model::{JobId, Problem};
-use crate::store::{StoreError, Stored};
+use crate::model::{JobId, JobSpec, Problem};
+use crate::report::traces::is_trace_parent;
+use crate::store::{LogQuery, StoreError, Stored};
 use futures_util::stream::{self, StreamExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 use v1::job_service_server::JobService;
 
@@ -19,6 +21,8 @@ use v1::job_service_server::JobService;
 const IDS_MAX: usize = 500;
 /// Most changes in one answer: some hundred kilobytes.
 const CHANGES_MAX: usize = 1000;
+/// Most lines of a log in one answer.
+const LINES_MAX: usize = 1000;
 /// Stops that are stored side by side, so that one sync of the disk serves several.
 const STOPS_AT_ONCE: usize = 16;
 
@@ -33,6 +37,7 @@ impl JobService for Jobs {
 
     async fn create_job(&self, request: Request<v1::CreateJobRequest>) -> Answer<v1::CreateJobResponse> {
         let caller = caller(&request)?;
+        let parent = trace_parent(request.metadata());
         let request = request.into_inner();
         let mut found = Found::default();
         let key = validate::idempotency(&request, &caller.owner, &mut found);
@@ -49,6 +54,7 @@ impl JobService for Jobs {
             validate::has_passed(spec.deadline_unix_ms, now_unix_ms(), &mut found);
             checked(&found)?;
         }
+        let spec = JobSpec { trace_parent: parent, ..spec };
         let (stored, existed) = self.0.appliance.submit(spec, key).await.map_err(|problem| status(&problem))?;
         let job = Some(self.0.shown(&stored).await?);
         Ok(Response::new(v1::CreateJobResponse { job, existed }))
@@ -181,6 +187,31 @@ impl JobService for Jobs {
         Ok(Response::new(v1::ListDeliveriesResponse { deliveries }))
     }
 
+    async fn list_logs(&self, request: Request<v1::ListLogsRequest>) -> Answer<v1::ListLogsResponse> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let stored = self.0.job(&request.id, &caller).await?;
+        let mut found = Found::default();
+        let output = index_of(&stored).get(&request.output_id).copied();
+        if output.is_none() && !request.output_id.is_empty() {
+            let message = "the job has no output of this id: name one of its outputs";
+            found.add("output_id", "request.unknown_output", message);
+        }
+        let level = convert::level(request.level);
+        if level.is_none() {
+            let message = format!("{} is no level: use a named value of the API", request.level);
+            found.add("level", "request.value", message);
+        }
+        checked(&found)?;
+        let limit = match request.page_size as usize {
+            0 => LINES_MAX,
+            size => size.min(LINES_MAX),
+        };
+        let query = LogQuery { after: request.after_number, output, level: level.unwrap_or_default(), limit };
+        let page = self.0.store().log(stored.record.id, query).await.map_err(failed)?;
+        Ok(Response::new(convert::lines(page, &stored.record)))
+    }
+
     async fn list_profiles(&self, _: Request<v1::ListProfilesRequest>) -> Answer<v1::ListProfilesResponse> {
         let profiles = self.0.settings.profiles.all().iter().map(convert::profile).collect();
         Ok(Response::new(v1::ListProfilesResponse { profiles }))
@@ -203,6 +234,12 @@ impl Jobs {
         };
         Ok(read.into_iter().map(one).collect())
     }
+}
+
+/// The place in a trace of the client's that a call belongs to; empty where none is told.
+fn trace_parent(metadata: &MetadataMap) -> String {
+    let told = metadata.get("traceparent").and_then(|value| value.to_str().ok());
+    told.filter(|told| is_trace_parent(told)).unwrap_or_default().to_owned()
 }
 
 /// Index of each output by its id.

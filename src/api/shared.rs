@@ -45,7 +45,9 @@ impl Shared {
             Some(usage) => Some(usage),
             None => self.kept_usage(stored.record.id).await?,
         };
-        Ok(convert::job(stored, progress.as_deref(), usage.as_ref()))
+        let record = &stored.record;
+        let trace_id = self.settings.traces.id_of(record.id, &record.spec.trace_parent);
+        Ok(v1::Job { trace_id, ..convert::job(stored, progress.as_deref(), usage.as_ref()) })
     }
 
     /// What a job had used when that was last stored; `None` where nothing ever ran, or where it cannot be read.

@@ -71,6 +71,8 @@ enum Command {
     Deliveries(client::jobs::JobArgs),
     /// Add up what jobs have cost, those included whose records are gone
     Usage(client::usage::UsageArgs),
+    /// Show what was written about a job while it was made
+    Logs(client::logs::LogsArgs),
     /// Show the daemon's node and its devices
     Node(client::control::NodeArgs),
     /// Show the daemon's devices and what they were found to do
@@ -103,6 +105,7 @@ impl Command {
             Self::Get(args) => args.job.json,
             Self::Deliveries(args) => args.json,
             Self::Usage(args) => args.json,
+            Self::Logs(args) => args.json,
             Self::Stop(args) => args.json,
             Self::Retry(args) => args.json,
             Self::Delete(args) => args.json,
@@ -157,6 +160,7 @@ fn run(runtime: &Runtime, command: Command) -> Result<Ended, Vec<Problem>> {
         Command::Stop(args) => runtime.block_on(client::control::stop(args)),
         Command::Retry(args) => runtime.block_on(client::control::retry(args)),
         Command::Delete(args) => runtime.block_on(client::control::delete(args)),
+        Command::Logs(args) => runtime.block_on(client::logs::run(args)),
         Command::Node(args) => runtime.block_on(client::control::node(args)),
         Command::Devices(args) => runtime.block_on(client::devices::run(args)),
         Command::Drain(args) => runtime.block_on(client::control::drain(args)),

@@ -4,7 +4,7 @@ use super::secret::Secret;
 use super::settled::Settled;
 use super::types::{
     Api, Cache, Checksums, Config, Http, Jobs, LogFormat, Outputs, Prices, Roots, S3, S3Bucket, S3Credentials, S3Store,
-    Shutdown, Sources, Spool, Tls, Token, Upload, Usage, Webhooks,
+    Shutdown, Sources, Spool, Tls, Token, Traces, Upload, Usage, Webhooks,
 };
 use crate::model::backoff::BackOff;
 use crate::model::{Locator, Problem};
@@ -26,6 +26,7 @@ impl Config {
             http: Http { listen: settled.get("http.listen") },
             log: settled.get("log"),
             log_format: if json { LogFormat::Json } else { LogFormat::Text },
+            traces: traces(settled),
             profiles_dir: settled.get("profiles_dir"),
             threads: settled.get("threads"),
             // The kind of the setting let nothing else through.
@@ -82,6 +83,12 @@ impl Config {
 fn tls(settled: &Settled) -> Option<Tls> {
     let (cert_file, key_file) = (settled.get::<Option<_>>("tls.cert_file")?, settled.get::<Option<_>>("tls.key_file")?);
     Some(Tls { cert_file, key_file, client_ca_file: settled.get("tls.client_ca_file") })
+}
+
+fn traces(settled: &Settled) -> Option<Traces> {
+    let otlp_endpoint = settled.get::<Option<String>>("traces.otlp_endpoint")?;
+    let sample_percent = u8::try_from(settled.get::<u32>("traces.sample_percent")).unwrap_or(100);
+    Some(Traces { otlp_endpoint, sample_percent, headers: settled.get("traces.headers") })
 }
 
 fn token(settled: &Settled, name: String) -> Token {

@@ -56,7 +56,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "log_format",
         Choice(&["text", "json"]),
         "text",
-        "How a line of the log is written: for people, or one JSON object a line for collectors.",
+        "How a line of the log is written: for people, or one JSON object a line for collectors. In both, lines about a \
+         job have its id as `job`, and `output`, `part` and `attempt` where they are about one.",
     ),
     row(
         "profiles_dir",
@@ -100,6 +101,26 @@ pub(super) const SETTINGS: &[Setting] = &[
         "127.0.0.1:7480",
         "Where `/metrics` and `/healthz` are answered. They have no tokens, so only this machine is let in by \
          default.",
+    ),
+    row(
+        "traces.otlp_endpoint",
+        Url,
+        "",
+        "A collector that takes traces over OTLP/gRPC, such as `http://127.0.0.1:4317`: one trace a job, with the job's \
+         number for its id. Without it none are made. A collector that is slow or away costs spans, never a job.",
+    ),
+    row(
+        "traces.sample_percent",
+        Number(0, 100),
+        "100",
+        "Of so many jobs in a hundred a trace is sent. Jobs whose client names a trace (`traceparent`) do as that says. \
+         All by default: a job has some tens of spans, which no collector minds.",
+    ),
+    row(
+        "traces.headers",
+        Secret(false),
+        "",
+        "Sent to the collector with each message, `name=value` and several of them separated by commas: mostly a token.",
     ),
     row(
         "shutdown.grace",

@@ -21,6 +21,8 @@ pub struct Config {
     pub log: String,
     /// How it is written.
     pub log_format: LogFormat,
+    /// Where traces go; `None` for nowhere.
+    pub traces: Option<Traces>,
     /// Profiles beside those that are built in.
     pub profiles_dir: Option<PathBuf>,
     /// CPU threads for encoders; 0 for all.
@@ -69,6 +71,17 @@ pub struct Api {
 pub struct Http {
     /// Where it listens.
     pub listen: SocketAddr,
+}
+
+/// Where traces of jobs go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Traces {
+    /// The collector.
+    pub otlp_endpoint: String,
+    /// Of so many jobs in a hundred.
+    pub sample_percent: u8,
+    /// Sent with each message.
+    pub headers: Option<Secret>,
 }
 
 /// How a line of the log is written.

@@ -232,5 +232,6 @@ fn spec_of(request: &TranscodeRequest) -> JobSpec {
         deadline_unix_ms: None,
         fallback: request.fallback,
         devices: request.wish.clone(),
+        trace_parent: String::new(),
     }
 }

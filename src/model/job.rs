@@ -438,6 +438,7 @@ pub(crate) mod testing {
             deadline_unix_ms: None,
             fallback: Default::default(),
             devices: Vec::new(),
+            trace_parent: String::new(),
         }
     }
 }

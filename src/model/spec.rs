@@ -42,6 +42,9 @@ pub struct JobSpec {
     /// Devices that may be used, by id or kind (`cpu`, `cuda`, `vaapi`); empty for any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,
+    /// The place in the client's trace that the job belongs to (W3C Trace Context, `traceparent`); empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trace_parent: String,
 }
 
 /// Who makes again what fails on its device.

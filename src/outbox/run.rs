@@ -5,6 +5,7 @@ use super::attempt::{Outcome, attempt};
 use super::queue::{Queue, receiver};
 use super::verdict::{Failed, ms, verdict};
 use crate::model::Problem;
+use crate::report::traces::OpenSpan;
 use crate::report::webhook::message_id;
 use crate::store::{Effect, EffectAttempt, EffectState, StoreError, StoredEffect};
 use futures_util::future::join_all;
@@ -84,7 +85,12 @@ async fn look(outbox: &Outbox, queue: &mut Queue) -> Instant {
 /// Makes an attempt and settles it.
 async fn carry_out(outbox: Arc<Outbox>, effect: StoredEffect) -> Settled {
     let (unix_ms, began) = (now_unix_ms(), Instant::now());
+    let mut step = trace(&outbox, &effect).await;
     let outcome = attempt(&outbox, &effect).await;
+    if let Some(failed) = &outcome.failed {
+        step.fail(&failed.problem);
+    }
+    drop(step);
     let elapsed_ms = u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX);
     let (state, error) = verdict(&effect, outcome.failed.as_ref(), &outbox.settings, now_unix_ms(), fastrand::u64(..));
     note(&effect, &outcome, state, elapsed_ms);
@@ -92,6 +98,25 @@ async fn carry_out(outbox: Arc<Outbox>, effect: StoredEffect) -> Settled {
     settle(&outbox, effect.id, attempt, state).await;
     let due = if let EffectState::Due(at) = state { Some(at) } else { None };
     (effect.id, due)
+}
+
+/// The span of an attempt in the trace of the job, where that is traced. What is not said: the address, which may be secret.
+async fn trace(outbox: &Outbox, effect: &StoredEffect) -> OpenSpan {
+    let traces = &outbox.settings.traces;
+    if !traces.is_on() {
+        return OpenSpan::default();
+    }
+    // The record may be gone, or not be had; then the trace is that of its number.
+    let stored = outbox.store.get(effect.job).await.ok().flatten();
+    let parent = stored.map(|stored| stored.record.spec.trace_parent).unwrap_or_default();
+    let (name, event) = match &effect.effect {
+        Effect::Webhook { event, .. } => ("webhook", event.as_str()),
+        Effect::Remove { .. } => ("remove", "remove"),
+    };
+    let mut step = traces.of_job(effect.job, &parent).open(name);
+    step.set("reelmill.event", event);
+    step.set("reelmill.attempt", effect.attempts.len() as u64 + 1);
+    step
 }
 
 /// Settles until the store takes it: an effect that is not settled would be started again at once, and for ever.
@@ -133,11 +158,15 @@ fn note(effect: &StoredEffect, outcome: &Outcome, state: EffectState, elapsed_ms
         Effect::Webhook { url, event, .. } => (receiver(url), event.as_str()),
         Effect::Remove { .. } => (String::new(), "remove"),
     };
-    let attempt = effect.attempts.len() + 1;
+    let (attempt, job) = (effect.attempts.len() + 1, effect.job);
     match state {
-        EffectState::Done => tracing::debug!(id, receiver, event, status, attempt, elapsed_ms, "carried out"),
-        EffectState::Due(_) => tracing::info!(id, receiver, event, status, attempt, code, elapsed_ms, "failed for now"),
-        EffectState::Dead => tracing::warn!(id, receiver, event, status, attempt, code, elapsed_ms, "failed for good"),
+        EffectState::Done => tracing::debug!(%job, id, receiver, event, status, attempt, elapsed_ms, "carried out"),
+        EffectState::Due(_) => {
+            tracing::info!(%job, id, receiver, event, status, attempt, code, elapsed_ms, "failed for now");
+        }
+        EffectState::Dead => {
+            tracing::warn!(%job, id, receiver, event, status, attempt, code, elapsed_ms, "failed for good");
+        }
     }
 }
 

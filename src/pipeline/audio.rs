@@ -31,7 +31,8 @@ pub fn run(source: Box<dyn ByteSource>, plan: &Plan, outlet: &dyn Outlet, contro
     let mut demux = Demux::open(source, &wanted, control)?;
     seek_to_in_point(&mut demux, &plan.audio)?;
     thread::scope(|scope| {
-        let ran = open_tracks(scope, &demux, plan, outlet, control).and_then(|tracks| feed(demux, tracks, control));
+        let ran = open_tracks(scope, &demux, plan, outlet, control)
+            .and_then(|tracks| control.steps().timed("decode", "", || feed(demux, tracks, control)));
         if let Err(stopped) = ran {
             control.stage_stopped(stopped);
         }
@@ -73,7 +74,10 @@ fn open_tracks<'scope, 'env>(
             let (out, inflow) = flow::channel(limits::PACKETS_IN_FLIGHT);
             tracks[at].copied.add(out);
             let params = info.params;
-            stage(scope, control, &rendition.id, move || sound::run_copy(&spec, &params, inflow, outlet, control));
+            stage(scope, control, &rendition.id, move || {
+                let work = || sound::run_copy(&spec, &params, inflow, outlet, control);
+                control.steps().timed("copy", &rendition.id, work)
+            });
             continue;
         }
         let (out, inflow) = flow::channel(limits::PACKETS_IN_FLIGHT);
@@ -82,7 +86,9 @@ fn open_tracks<'scope, 'env>(
             let decoder = DecoderSpec { params: info.params, time_base: info.time_base, threads: 1 };
             tracks[at].decoder = Some(Tolerant::open(&decoder, control)?);
         }
-        stage(scope, control, &rendition.id, move || sound::run(&spec, inflow, outlet, control));
+        stage(scope, control, &rendition.id, move || {
+            control.steps().timed("encode", &rendition.id, || sound::run(&spec, inflow, outlet, control))
+        });
     }
     Ok(tracks)
 }

@@ -5,6 +5,7 @@ use super::accel::Accelerator;
 use super::account::Accounts;
 use super::equipment::Equipment;
 use super::flow::Stopped;
+use super::steps::Steps;
 use super::trouble::DeviceTrouble;
 use crate::model::Problem;
 use crate::model::device::{DeviceFault, DeviceKind};
@@ -22,6 +23,7 @@ pub struct Control {
     device: OnceLock<(DeviceKind, Box<dyn Accelerator>)>,
     /// Whom CPU time is spent for.
     pub accounts: Accounts,
+    steps: Steps,
     /// Frames that the decoder made.
     pub frames_decoded: AtomicU64,
     /// Packets and frames that could not be decoded whole.
@@ -49,6 +51,11 @@ impl Control {
     /// What carries the stages out.
     pub fn equipment(&self) -> Equipment<'_> {
         self.device.get().map_or(Equipment::default(), |(kind, device)| Equipment::with(*kind, device.as_ref()))
+    }
+
+    /// The steps that were taken.
+    pub const fn steps(&self) -> &Steps {
+        &self.steps
     }
 
     /// Records a problem, the first one wins, and stops every stage.

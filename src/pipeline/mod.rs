@@ -36,6 +36,7 @@ pub mod prepare;
 pub mod rung;
 pub mod simulated;
 pub mod sound;
+pub mod steps;
 pub mod trouble;
 pub mod video;
 pub mod watched;

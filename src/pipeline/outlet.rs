@@ -3,6 +3,7 @@
 use super::account::TrackAccounts;
 use super::control::Control;
 use super::flow::Stopped;
+use super::steps::Lap;
 use super::trouble::{DeviceTrouble, TrackFailure};
 use crate::model::ledger::KeyFrame;
 use crate::model::{Packaging, Problem};
@@ -74,6 +75,11 @@ impl<'a> TrackOutlet<'a> {
     /// The outlet for the track of this id.
     pub fn new(track: &'a str, outlet: &'a dyn Outlet, control: &'a Control) -> Self {
         Self { track, outlet, control, accounts: TrackAccounts::of(&control.accounts, track) }
+    }
+
+    /// A step of the track, which takes turns with others.
+    pub const fn lap(&self, name: &'static str) -> Lap<'a> {
+        Lap::new(self.control.steps(), name, self.track)
     }
 
     /// `Unwanted` once the track was dropped.

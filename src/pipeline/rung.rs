@@ -15,6 +15,7 @@ use super::faults;
 use super::flow::{Fan, Flow, Inflow, Stopped};
 use super::outlet::{Outlet, TrackOutlet};
 use super::prepare::{Filter, Picture, SpanEnd};
+use super::steps::Lap;
 use super::trouble::DeviceTrouble;
 use super::wrap::VideoWrapper;
 use crate::av::{self, Frame, Packet, Params, VideoEncoderSpec};
@@ -46,7 +47,8 @@ pub fn run(
     let outlet = TrackOutlet::new(&spec.rendition.id, outlet, control);
     let _filtering = outlet.accounts.filtering();
     let coder = Coder::new(*spec, outlet, control.equipment().encoder(spec.rendition));
-    let mut fork = Fork { waiting: VecDeque::new(), passed: 0, children, coder: Some(coder) };
+    let filter = outlet.lap("filter");
+    let mut fork = Fork { waiting: VecDeque::new(), passed: 0, children, coder: Some(coder), filter };
     let result = fork.receive_all(spec, &inflow, control).or_else(|stopped| fork.cut_off(stopped));
     let end = inflow.settle(result)?;
     fork.children.end(&end)?;
@@ -68,6 +70,7 @@ struct Fork<'a> {
     children: Fan<Picture, SpanEnd>,
     /// Gone when the rung is dropped, or its device failed at it.
     coder: Option<Coder<'a>>,
+    filter: Lap<'a>,
 }
 
 impl Fork<'_> {
@@ -86,6 +89,7 @@ impl Fork<'_> {
                 Flow::Item(picture) => {
                     self.heed()?;
                     self.waiting.push_back((picture.pts, picture.starts));
+                    self.filter.touch();
                     filter.apply(picture.frame, &mut |frame| self.take(frame))?;
                 }
                 Flow::End(end) => {
@@ -129,6 +133,8 @@ impl Fork<'_> {
     fn take(&mut self, frame: Frame) -> Result<(), Stopped> {
         let Some((pts, starts)) = self.waiting.pop_front() else { return Ok(()) };
         self.passed += 1;
+        self.filter.touch();
+        self.filter.count("frames", 1);
         let picture = Picture { frame, pts, starts };
         self.children.send(|| picture.reference())?;
         match self.coder.as_mut().map_or(Ok(()), |coder| coder.encode(picture).map_err(|why| coder.blame(why))) {
@@ -188,11 +194,15 @@ struct Coder<'a> {
     cutter: Cutter,
     frames: u64,
     packets: u64,
+    encode: Lap<'a>,
+    package: Lap<'a>,
 }
 
 impl<'a> Coder<'a> {
     fn new(spec: RungSpec<'a>, outlet: TrackOutlet<'a>, chosen: Chosen<'a>) -> Self {
-        Self { spec, outlet, chosen, open: None, cutter: Cutter::default(), frames: 0, packets: 0 }
+        let (encode, package) = (outlet.lap("encode"), outlet.lap("package"));
+        let (open, cutter) = (None, Cutter::default());
+        Self { spec, outlet, chosen, open, cutter, frames: 0, packets: 0, encode, package }
     }
 
     fn encode(&mut self, mut picture: Picture) -> Result<(), Stopped> {
@@ -202,6 +212,7 @@ impl<'a> Coder<'a> {
         }
         picture.frame.set_pts(Some(picture.pts));
         picture.frame.set_forced_key(picture.starts.is_some());
+        self.encode.touch();
         if self.open.is_none() {
             let (encoder, wrapper) = self.open_encoder(&picture.frame)?;
             self.cutter.set_reorder(wrapper.reorder());
@@ -237,16 +248,19 @@ impl<'a> Coder<'a> {
     }
 
     fn pass(&mut self, frame: Option<&Frame>) -> Result<(), Stopped> {
-        let Self { spec, outlet, chosen, open, cutter, packets, .. } = self;
+        let Self { spec, outlet, chosen, open, cutter, packets, encode, package, .. } = self;
         let Some((encoder, wrapper)) = open else { return Ok(()) };
         let failed = |error| failed(spec.rendition, chosen.on_device, &error);
-        encode_on(encoder.as_mut(), &failed, frame, &mut |_, packet| {
+        encode.count("frames", u64::from(frame.is_some()));
+        let result = encode_on(encoder.as_mut(), &failed, frame, &mut |_, packet| {
             *packets += 1;
             match cutter.push(coded(&spec.rendition.id, packet)?)? {
-                Some(cut) => emit(outlet, wrapper, cut),
+                Some(cut) => emit(outlet, wrapper, cut, package),
                 None => Ok(()),
             }
-        })
+        });
+        encode.touch();
+        result
     }
 
     fn finish(mut self, end: i64) -> Result<(), Stopped> {
@@ -280,7 +294,7 @@ impl<'a> Coder<'a> {
         }
         let cut = self.cutter.finish(end)?;
         match (cut, &mut self.open) {
-            (Some(cut), Some((_, wrapper))) => emit(&self.outlet, wrapper, cut),
+            (Some(cut), Some((_, wrapper))) => emit(&self.outlet, wrapper, cut, &mut self.package),
             _ => Ok(()),
         }
     }
@@ -298,10 +312,16 @@ fn coded(track: &str, packet: Packet) -> Result<Coded, Problem> {
     Ok(Coded { packet, pts, key })
 }
 
-fn emit(outlet: &TrackOutlet<'_>, wrapper: &mut VideoWrapper, cut: Cut) -> Result<(), Stopped> {
+fn emit(outlet: &TrackOutlet<'_>, wrapper: &mut VideoWrapper, cut: Cut, package: &mut Lap<'_>) -> Result<(), Stopped> {
     outlet.wanted()?;
     let _packaging = outlet.accounts.packaging();
-    outlet.segment(wrapper.wrap(cut)?)
+    package.touch();
+    let segment = wrapper.wrap(cut)?;
+    package.count("segments", 1);
+    package.count("bytes", segment.files.iter().map(|file| file.bytes.len() as u64).sum());
+    let result = outlet.segment(segment);
+    package.touch();
+    result
 }
 
 /// By how many frames decoding runs ahead of presentation. AV1 never does: its packets are whole temporal units.

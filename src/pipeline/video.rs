@@ -56,7 +56,10 @@ pub fn run(
             consumers.add(packets_out);
             let spec =
                 CopySpec { rung: RungSpec { rendition, timescale: video.timescale }, video, grid: plan.grid, span };
-            stage(scope, control, &rendition.id, move || copy::run(&spec, &params, packets_in, outlet, control));
+            stage(scope, control, &rendition.id, move || {
+                let work = || copy::run(&spec, &params, packets_in, outlet, control);
+                control.steps().timed("copy", &rendition.id, work)
+            });
         }
         if encodes {
             let (packets_out, packets_in) = flow::channel(limits::PACKETS_IN_FLIGHT);
@@ -67,7 +70,8 @@ pub fn run(
             stage(scope, control, "prepare", move || prepare::run(&spec, frames_in, roots, control));
             stage(scope, control, "decode", move || {
                 let chosen = control.equipment().decoder(video);
-                decode::run_on(chosen, &decoder, packets_in, frames_out, control)
+                let work = || decode::run_on(chosen, &decoder, packets_in, frames_out, control);
+                control.steps().timed("decode", "", work)
             });
         }
         stage(scope, control, "demux", move || demux::run(demux, video.stream, consumers, control));

@@ -8,6 +8,7 @@ mod live;
 mod progress;
 mod telemetry;
 pub mod text;
+pub mod traces;
 mod watch;
 pub mod webhook;
 

@@ -1,5 +1,6 @@
 //! What a node tells of itself beside the records of its jobs: what is counted for Prometheus, what is traced.
 
+use super::traces::Traces;
 use crate::devices::usage::Meter;
 use crate::usage::Prices;
 use std::sync::Arc;
@@ -7,6 +8,8 @@ use std::sync::Arc;
 /// Handles to all of it; clones tell the same. The default one counts for nobody.
 #[derive(Clone, Debug, Default)]
 pub struct Telemetry {
+    /// Where traces of jobs go.
+    pub traces: Traces,
     /// What work costs of devices, and how loaded they are.
     pub meter: Meter,
     /// What things cost; `None` where nothing is priced.

@@ -13,7 +13,7 @@ use crate::api::{self, Appliance};
 use crate::config::Config;
 use crate::dispatch::Engine;
 use crate::model::{Fault, Problem};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, OutboxSettings};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub async fn run(config: Config) -> Result<(), Vec<Problem>> {
     serve(config, settings, stop).await.map_err(|problem| vec![problem])
 }
 
-async fn serve(config: Config, settings: api::ApiSettings, stop: watch::Receiver<bool>) -> Result<(), Problem> {
+async fn serve(config: Config, mut settings: api::ApiSettings, stop: watch::Receiver<bool>) -> Result<(), Problem> {
     let grpc = bind("grpc.listen", config.grpc.listen).await?;
     let web = bind("http.listen", config.http.listen).await?;
     // As they are, not as they were asked for: the system chooses where a port of 0 was.
@@ -52,10 +52,13 @@ async fn serve(config: Config, settings: api::ApiSettings, stop: watch::Receiver
     let (store, sinks, effects) = (Arc::clone(&node.store), node.sinks.clone(), Arc::clone(&node.effects));
     let (worker, threads, simulated) = (node.worker.clone(), node.threads, node.simulated.clone());
     let rates = Arc::clone(&node.rates);
+    let traces = node.telemetry.traces.clone();
+    settings.traces = traces.clone();
+    let outbox_settings = OutboxSettings { traces: traces.clone(), ..wiring::outbox_settings(&config)? };
     let (engine, ended) = Engine::start(node, None).await?;
     let (quit, quitting) = watch::channel(false);
     let remover = Arc::new(remover::Remover::new(sinks));
-    let outbox = Outbox::new(store, wiring::outbox_settings(&config)?, remover)?.start(effects, quitting.clone());
+    let outbox = Outbox::new(store, outbox_settings, remover)?.start(effects, quitting.clone());
     let expiry = tokio::spawn(expire(engine.clone(), config.usage.keep, quitting.clone()));
     let (choice, state_dir) = (config.devices.clone(), config.state_dir.clone());
     let lookout = devices::Lookout {
@@ -82,6 +85,7 @@ async fn serve(config: Config, settings: api::ApiSettings, stop: watch::Receiver
     let _ = served.await;
     // Fails only by a panic; what is lost is found again.
     let _ = tokio::task::spawn_blocking(move || rates.keep_now()).await;
+    traces.close().await;
     if tokio::time::timeout(SETTLE_MAX, buckets.settled()).await.is_err() {
         tracing::warn!("uploads that were given up may be left at a store; the next attempt aborts them");
     }

@@ -12,6 +12,8 @@ use crate::net::{self, AddressRules};
 use crate::outbox::{self, OutboxSettings, SigningKeys, UrlRules};
 use crate::profile::Profiles;
 use crate::publish::sink::Durability;
+use crate::report::Telemetry;
+use crate::report::traces::{TraceSettings, Traces};
 use crate::store::{Sqlite, Store};
 use crate::supervise::find_program;
 use crate::usage::Prices;
@@ -99,7 +101,7 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
         active_max: config.jobs.active_max as usize,
         queue_max: config.jobs.queue_max,
         keep_failed: true,
-        telemetry: crate::report::Telemetry::default().priced(config.usage.prices.as_ref().map(priced)),
+        telemetry: telemetry(config)?,
     };
     Ok((settings, buckets))
 }
@@ -115,6 +117,19 @@ fn priced(prices: &crate::config::Prices) -> Prices {
         stored_gb: prices.stored_gb,
         normalised_minute: prices.normalised_minute,
     }
+}
+
+/// Where the node tells of itself.
+fn telemetry(config: &Config) -> Result<Telemetry, Problem> {
+    let traces = config.traces.as_ref().map(|traces| {
+        Traces::start(TraceSettings {
+            endpoint: traces.otlp_endpoint.clone(),
+            sample_percent: traces.sample_percent,
+            headers: traces.headers.as_ref().map(|headers| headers.reveal().to_owned()).unwrap_or_default(),
+        })
+    });
+    let telemetry = Telemetry { traces: traces.transpose()?.unwrap_or_default(), ..Telemetry::default() };
+    Ok(telemetry.priced(config.usage.prices.as_ref().map(priced)))
 }
 
 /// How the outbox delivers.

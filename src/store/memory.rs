@@ -4,9 +4,10 @@
 //! leaves nothing behind. Bounded by what one command does: it makes one job.
 
 use super::hub::{self, Hub, News};
+use super::memory_log::Log;
 use super::{
-    Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerEntry, LedgerRow, PAGE_MAX, Page, Query,
-    Store, StoreError, Stored, StoredEffect, Told, Waiting,
+    Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerEntry, LedgerRow, LogEntry, LogPage,
+    LogQuery, PAGE_MAX, Page, Query, Store, StoreError, Stored, StoredEffect, Told, Waiting,
 };
 use super::{UsagePlace, UsageQuery};
 use crate::model::bill::UsageRow;
@@ -47,6 +48,7 @@ struct Job {
     /// By output: its tracks, in the order in which they began.
     ledger: BTreeMap<usize, Vec<Track>>,
     documents: BTreeMap<&'static str, Vec<u8>>,
+    log: Log,
 }
 
 /// A track: its name, its header, its segments by index.
@@ -123,7 +125,8 @@ impl Kept {
         }
         hub.tell(News::of(&record, changes.clone()));
         let (ledger, documents) = (BTreeMap::new(), BTreeMap::new());
-        place.insert(Job { record, revision: self.revision, changes, ledger, documents });
+        let (revision, log) = (self.revision, Log::default());
+        place.insert(Job { record, revision, changes, ledger, documents, log });
         Ok(Created::New(self.revision))
     }
 
@@ -308,6 +311,18 @@ impl Store for Memory {
 
     fn document(&self, id: JobId, name: &'static str) -> Answer<'_, Option<Vec<u8>>> {
         self.answer(move |kept, _| Ok(kept.jobs.get(&id).and_then(|job| job.documents.get(name)).cloned()))
+    }
+
+    fn append_log(&self, id: JobId, lines: Vec<LogEntry>) -> Answer<'_, ()> {
+        self.answer(move |kept, _| {
+            let job = kept.jobs.get_mut(&id).ok_or(StoreError::NotFound)?;
+            job.log.append(lines);
+            Ok(())
+        })
+    }
+
+    fn log(&self, id: JobId, query: LogQuery) -> Answer<'_, LogPage> {
+        self.answer(move |kept, _| Ok(kept.jobs.get(&id).map(|job| job.log.read(&query)).unwrap_or_default()))
     }
 
     fn due(&self, now_unix_ms: i64, limit: usize) -> Answer<'_, (Vec<StoredEffect>, Option<i64>)> {

@@ -15,11 +15,17 @@
 
 mod error;
 mod hub;
+mod log;
 mod memory;
+mod memory_log;
 mod sqlite;
 mod usage;
 
 pub use error::StoreError;
+pub use log::{
+    LOG_HEAD_BYTES_MAX, LOG_HEAD_LINES_MAX, LOG_JOB_BYTES_MAX, LOG_TAIL_BYTES_MAX, LOG_TAIL_LINES_MAX, LogEntry,
+    LogLevel, LogOrigin, LogPage, LogQuery,
+};
 pub use memory::Memory;
 pub use sqlite::{Options, Sqlite};
 pub use usage::{UsagePlace, UsageQuery};
@@ -322,6 +328,16 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// A document; `None` when there is none.
     fn document(&self, id: JobId, name: &'static str) -> Answer<'_, Option<Vec<u8>>>;
+
+    /// Adds lines to a job's log, in order. It keeps a bounded number of them: of each output, and of the job, the first
+    /// and the last ones.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    fn append_log(&self, id: JobId, lines: Vec<LogEntry>) -> Answer<'_, ()>;
+
+    /// A page of a job's log; an empty one of a job that is not there.
+    fn log(&self, id: JobId, query: LogQuery) -> Answer<'_, LogPage>;
 
     /// Effects that are due at `now_unix_ms`, the longest due first, at most `limit`, and when the next one is that is not
     /// among them.

@@ -66,6 +66,8 @@ pub struct Launch {
     pub spool_bytes_max: u64,
     /// Simulated devices that it may call.
     pub simulated: Option<Arc<Host>>,
+    /// It tells the steps that it takes.
+    pub traced: bool,
 }
 
 impl Launch {
@@ -83,6 +85,7 @@ impl Launch {
             deadline: None,
             spool_bytes_max: 0,
             simulated: None,
+            traced: false,
         }
     }
 }
@@ -228,7 +231,7 @@ fn order(launch: &Launch) -> v1::Order {
         work: Some(launch.work.clone()),
         spool_bytes_max: launch.spool_bytes_max,
         device_call_ms_max: u32::try_from(launch.silence.as_millis()).unwrap_or(u32::MAX),
-        traced: false,
+        traced: launch.traced,
     }
 }
 

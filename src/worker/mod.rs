@@ -9,6 +9,7 @@ pub mod probe;
 mod shape;
 mod source;
 mod spool;
+mod trace;
 mod usage;
 
 use crate::av;
@@ -60,10 +61,14 @@ pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
             sink.log(level.name(), label, line);
         }
     }));
+    let traced = order.traced;
     let meter = Arc::new(Meter::new(status, Arc::clone(&link), Arc::clone(&control)));
     let result = carry_out(order, &spool, &link, &control, &meter);
     // All threads that worked for somebody have been joined.
     meter.tell();
+    if traced {
+        trace::tell(&control, &link);
+    }
     link.close(result, &control)
 }
 

@@ -27,6 +27,7 @@ struct Inner {
     effects: Vec<StoredEffect>,
     documents: HashMap<(JobId, &'static str), Vec<u8>>,
     usage: Vec<UsageRow>,
+    logs: HashMap<JobId, Vec<LogEntry>>,
     revision: Revision,
 }
 
@@ -142,6 +143,28 @@ impl Store for FakeStore {
 
     fn unfinished(&self) -> Answer<'_, Vec<Waiting>> {
         none()
+    }
+    fn append_log(&self, id: JobId, lines: Vec<LogEntry>) -> Answer<'_, ()> {
+        let mut inner = self.0.lock().unwrap();
+        let log = inner.logs.entry(id).or_default();
+        for line in lines {
+            let number = log.len() as u64 + 1;
+            log.push(LogEntry { number, ..line });
+        }
+        answer(Ok(()))
+    }
+    fn log(&self, id: JobId, query: LogQuery) -> Answer<'_, LogPage> {
+        let inner = self.0.lock().unwrap();
+        let asked = |line: &&LogEntry| {
+            line.number > query.after
+                && line.level <= query.level
+                && query.output.is_none_or(|output| line.outputs.contains(&output))
+        };
+        let found = inner.logs.get(&id).into_iter().flatten().filter(asked);
+        let mut lines: Vec<_> = found.take(query.limit + 1).cloned().collect();
+        let more = lines.len() > query.limit;
+        lines.truncate(query.limit);
+        answer(Ok(LogPage { lines, more }))
     }
     fn append(&self, _: JobId, _: u32, _: Vec<LedgerRow>) -> Answer<'_, ()> {
         none()

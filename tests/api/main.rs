@@ -7,6 +7,7 @@ mod devices;
 mod fake;
 mod harness;
 mod lists;
+mod logs;
 mod profiles;
 mod refused;
 mod refused_calls;

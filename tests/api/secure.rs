@@ -44,6 +44,9 @@ async fn a_token_is_an_owner_who_sees_its_own_jobs() {
     let get = GetJobRequest { id: bobs.clone() };
     assert_eq!(client.get_job(with("a-secret", get.clone())).await.unwrap_err().code(), Code::NotFound);
     assert!(client.get_job(with("r-secret", get)).await.is_ok());
+    let logs = ListLogsRequest { id: bobs.clone(), ..ListLogsRequest::default() };
+    assert_eq!(client.list_logs(with("a-secret", logs.clone())).await.unwrap_err().code(), Code::NotFound);
+    assert!(client.list_logs(with("r-secret", logs)).await.is_ok());
     let watch = WatchJobRequest { id: bobs.clone(), ..WatchJobRequest::default() };
     assert_eq!(client.watch_job(with("a-secret", watch)).await.unwrap_err().code(), Code::NotFound);
     let stop = StopJobsRequest { ids: vec![bobs] };

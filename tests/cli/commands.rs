@@ -108,6 +108,23 @@ fn jobs_are_shown() {
 }
 
 #[test]
+fn a_log_is_shown_over_its_pages() {
+    let fake = Fake::start();
+    golden(&fake, "logs", &["logs", GOOD]);
+    assert_eq!(fake.asked().len(), 2);
+    golden(&fake, "logs-json", &["logs", GOOD, "--json", "--output", "main", "--level", "warning"]);
+    let asked = fake.asked();
+    for part in [r#"output_id: "main""#, "level: Warning", "after_number: 3"] {
+        assert!(asked.last().unwrap().contains(part), "{part} in {asked:?}");
+    }
+    // The job is over: there is nothing to wait for.
+    let followed = run(&fake, &["logs", GOOD, "--follow"]);
+    assert_eq!((followed.status, followed.out.lines().count()), (0, 4));
+    golden(&fake, "logs-unknown", &["logs", "no-such-job"]);
+    golden(&fake, "logs-help", &["logs", "--help"]);
+}
+
+#[test]
 fn lists_go_over_pages_to_their_limit() {
     let fake = Fake::start();
     golden(&fake, "list", &["list"]);

@@ -221,6 +221,13 @@ impl JobService for Script {
         Ok(Response::new(v1::ListDeliveriesResponse { deliveries: vec![sample::delivery()] }))
     }
 
+    async fn list_logs(&self, request: Request<v1::ListLogsRequest>) -> Reply<v1::ListLogsResponse> {
+        let request = self.hear(request)?;
+        known(&request.id)?;
+        let (lines, more) = sample::log(request.after_number);
+        Ok(Response::new(v1::ListLogsResponse { lines, more }))
+    }
+
     async fn list_profiles(&self, _: Request<v1::ListProfilesRequest>) -> Reply<v1::ListProfilesResponse> {
         Err(Status::unimplemented("no client asks"))
     }

@@ -165,6 +165,34 @@ pub(crate) fn delivery() -> v1::Delivery {
     }
 }
 
+/// A log on two pages, as the node gives it after a line.
+pub(crate) fn log(after: u64) -> (Vec<v1::LogLine>, bool) {
+    use v1::log_line::{Level, Origin};
+    let line = |number: u64, level: Level, text: &str| v1::LogLine {
+        number,
+        time: time(60 + number as i64),
+        level: level.into(),
+        origin: Origin::Node.into(),
+        text: text.into(),
+        ..v1::LogLine::default()
+    };
+    let encoder = v1::LogLine {
+        origin: Origin::Library.into(),
+        output_ids: vec!["main".into(), "extra".into()],
+        part: "video-0".into(),
+        attempt: 1,
+        rendition: "720p".into(),
+        ..line(3, Level::Warning, "VBV underflow (frame 12)\u{1b}[31m")
+    };
+    let left_out =
+        v1::LogLine { omitted: 40, ..line(44, Level::Warning, "40 lines are not kept: there were too many") };
+    match after {
+        0 => (vec![line(2, Level::Info, "attempt 1 begins"), encoder], true),
+        3 => (vec![left_out, line(45, Level::Error, "the job has failed")], false),
+        _ => (Vec::new(), false),
+    }
+}
+
 pub(crate) fn facts() -> v1::MediaFacts {
     let video = v1::VideoFacts {
         display_width: 1280,

@@ -6,8 +6,8 @@ use reelmill::model::state::JobState;
 use reelmill::model::{JobId, JobRecord, Revision};
 use reelmill::store::UsageQuery;
 use reelmill::store::{
-    Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerRow, Page, Query, Store, StoreError,
-    Stored, StoredEffect, Told, Waiting,
+    Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerRow, LogEntry, LogPage, LogQuery, Page,
+    Query, Store, StoreError, Stored, StoredEffect, Told, Waiting,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -138,6 +138,12 @@ impl Store for Effects {
         broadcast::channel(1).1
     }
     fn unfinished(&self) -> Answer<'_, Vec<Waiting>> {
+        refused()
+    }
+    fn append_log(&self, _: JobId, _: Vec<LogEntry>) -> Answer<'_, ()> {
+        refused()
+    }
+    fn log(&self, _: JobId, _: LogQuery) -> Answer<'_, LogPage> {
         refused()
     }
     fn append(&self, _: JobId, _: u32, _: Vec<LedgerRow>) -> Answer<'_, ()> {

@@ -29,4 +29,5 @@ mod states;
 mod stops;
 mod stores;
 mod usage;
+mod traces;
 mod watches;

@@ -98,6 +98,7 @@ pub(crate) fn spec(source: &Path, out: &Path, spans: u32) -> JobSpec {
         deadline_unix_ms: None,
         fallback: Default::default(),
         devices: Vec::new(),
+        trace_parent: String::new(),
     }
 }
 

@@ -58,6 +58,7 @@ fn planned(parts: &[Part<'_>], renditions: &str) -> (Work, Vec<Media>) {
         deadline_unix_ms: None,
         fallback: Default::default(),
         devices: Vec::new(),
+        trace_parent: String::new(),
     };
     let known: Vec<_> = parts.iter().map(|(media, ..)| Some(facts(media))).collect();
     let planning = plan_job(&known, &spec, &Node { threads: 2 });

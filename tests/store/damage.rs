@@ -40,7 +40,7 @@ fn a_newer_version_is_refused_and_left_as_it_was() {
     drop(Sqlite::open(dir.path()).unwrap());
     database(dir.path()).pragma_update(None, "user_version", 99).unwrap();
     let text = refusal(dir.path());
-    assert!(text.contains("newer version (tables 99, this one knows 1)"), "{text}");
+    assert!(text.contains("newer version (tables 99, this one knows 2)"), "{text}");
     let version = database(dir.path()).pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
     assert_eq!(version, Ok(99));
 }

@@ -69,6 +69,7 @@ pub(crate) fn spec() -> JobSpec {
         deadline_unix_ms: None,
         fallback: Default::default(),
         devices: Vec::new(),
+        trace_parent: String::new(),
     }
 }
 

@@ -10,6 +10,7 @@ mod kill;
 mod ledger;
 mod lists;
 mod load;
+mod log;
 mod model;
 mod outbox;
 mod room;
@@ -65,6 +66,13 @@ macro_rules! suite {
                     only_the_current_attempt_may_write,
                     documents_are_kept_by_name,
                     many_rows_at_once_are_one_append,
+                }
+                log {
+                    lines_come_back_whole_and_in_order,
+                    lines_are_found_by_output_and_level,
+                    of_too_many_lines_the_middle_goes_and_is_told_of,
+                    bytes_are_bounded_for_each_output_and_for_the_job,
+                    a_log_goes_with_its_job,
                 }
                 outbox {
                     effects_come_with_their_save_or_not_at_all,

@@ -64,6 +64,7 @@ pub(in crate::api) fn summary(stored: &Stored) -> v1::Job {
         warnings: record.warnings.iter().map(warning).collect(),
         placements: Vec::new(),
         usage: None,
+        trace_id: String::new(),
     }
 }
 

@@ -71,6 +71,7 @@ pub(super) fn job(asked: Option<&v1::JobSpec>, owner: &str, settings: &ApiSettin
         deadline_unix_ms: options::deadline(asked.deadline.as_ref(), start_unix_ms, &mut found),
         fallback: found.value(&path("fallback"), asked.fallback).unwrap_or_default(),
         devices: options::devices(&asked.devices, &mut found),
+        trace_parent: String::new(),
     };
     if found.problems.is_empty() {
         return Ok(spec);

@@ -1,5 +1,5 @@
-//! Clients of a daemon: `reelmill submit`, `watch`, `list`, `get`, `stop`, `retry`, `delete`, `deliveries`, `usage`, `node`,
-//! `devices`, `drain`, and `probe` and `plan` of what only a daemon can read.
+//! Clients of a daemon: `reelmill submit`, `watch`, `list`, `get`, `stop`, `retry`, `delete`, `deliveries`, `logs`,
+//! `usage`, `node`, `devices`, `drain`, and `probe` and `plan` of what only a daemon can read.
 
 mod connect;
 pub(super) mod control;
@@ -7,6 +7,7 @@ pub(super) mod devices;
 mod follow;
 pub(super) mod jobs;
 mod json;
+pub(super) mod logs;
 pub(super) mod media;
 mod problem;
 mod show;

@@ -13,6 +13,7 @@ use crate::model::Problem;
 use crate::model::classify::policy;
 use crate::model::device::{DeviceFault, DeviceId, DeviceInfo};
 use crate::report::JobEvent;
+use crate::store::LogLevel;
 use reelmill_scheduler::{Ability, DeviceId as Number, Event, GroupId, SpanId};
 use std::collections::BTreeSet;
 
@@ -227,6 +228,8 @@ impl Job {
         let ids: Vec<&str> = moved.iter().map(String::as_str).collect();
         let job = self.keeper.record.id;
         let from_start = if restarts { "from its start" } else { "from where it stood" };
+        let text = format!("{} made elsewhere, {from_start}: {problem}", ids.join(", "));
+        self.note_part(part, None, LogLevel::Warning, text);
         tracing::warn!(%job, renditions = ids.join(","), from = from_start, %problem, "renditions are made elsewhere");
         self.settle_empty_parts(from).await
     }
@@ -314,6 +317,7 @@ impl Job {
             job = %self.keeper.record.id, device = %ran.id, fault = failure.fault.name(), ability = failure.ability,
             track = track.unwrap_or_default(), problem = %failure.problem, "a device failed"
         );
+        self.note_part(part, track, LogLevel::Warning, format!("a device failed: {sentence}"));
         let all = &self.groups[self.parts[part].group].renditions;
         for placement in self.keeper.record.placements.iter_mut().filter(|placement| placement.work == work) {
             let about = match track {

@@ -38,6 +38,7 @@ impl Job {
                 _ = tick.tick() => {
                     self.tell_progress();
                     self.keep_usage(false).await?;
+                    self.store_story().await;
                 }
                 Some((tag, report)) = heard.recv() => self.reported(tag, report).await?,
             }

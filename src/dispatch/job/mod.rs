@@ -24,6 +24,8 @@ mod report;
 mod reports;
 mod run;
 mod usage;
+mod story;
+mod traced;
 
 pub use explain::estimate_by_cpu;
 pub(super) use explain::foresee;
@@ -41,8 +43,9 @@ use crate::model::state::{InputEvent, InputState, JobEvent as On, JobState, Outp
 use crate::model::{Fault, JobId, Problem};
 use crate::publish::sink::Sink;
 use crate::publish::{Generations, Told};
+use crate::report::traces::JobTrace;
 use crate::report::{JobEvent, JobProgress};
-use crate::store::{LedgerRow, StoreError, Waiting};
+use crate::store::{LedgerRow, LogLevel, StoreError, Waiting};
 use crate::supervise::Report;
 use figures::Figures;
 use groups::GroupState;
@@ -54,6 +57,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
+use story::Story;
 use tokio::sync::{mpsc, watch};
 use usage::Spent;
 
@@ -138,6 +142,10 @@ pub(super) struct Job {
     spent: Spent,
     /// Bytes that failed outputs keep, once looked up.
     left_behind: BTreeMap<usize, u64>,
+    story: Story,
+    trace: JobTrace,
+    /// Since when it waited to be taken up, ms since 1970.
+    queued_unix_ms: i64,
 }
 
 /// Runs an attempt to its end. `class` is told the job's class as soon as it is known.
@@ -150,6 +158,7 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
         Err(_) => return Ended::Lost,
     };
     class(keeper.record.spec.priority);
+    let (trace, queued_unix_ms) = traced::trace_of(&start.settings, &keeper.record).await;
     let spec = &keeper.record.spec;
     let mut job = Job {
         spool: start.settings.spool.clone().unwrap_or_else(std::env::temp_dir).join(start.id.to_string()),
@@ -177,9 +186,13 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
         figures: Figures::new(start.progress),
         spent: Spent::default(),
         left_behind: BTreeMap::new(),
+        story: Story::default(),
+        trace,
+        queued_unix_ms,
         keeper,
     };
     let lived = job.live(heard, told).await;
+    job.store_story().await;
     job.clean_up().await;
     match lived {
         Ok(ended) => ended,
@@ -231,7 +244,10 @@ impl Job {
             record.job(On::Begin, now, None);
         }
         tracing::info!(job = %record.id, attempt = record.attempt, "job begins");
+        let begins = format!("attempt {} begins", record.attempt);
+        self.note(LogLevel::Info, begins);
         self.keeper.save().await?;
+        self.trace_queue(self.queued_unix_ms);
         self.rows = self.settings.store.ledger(self.keeper.record.id).await?;
         self.load_usage().await?;
         Ok(true)
@@ -248,6 +264,7 @@ impl Job {
                 Err(problem) => Err(problem),
             };
             if let Err(problem) = kept {
+                let output = self.keeper.record.outputs[output].id.as_str();
                 tracing::warn!(job = %self.keeper.record.id, output, %problem, "a finished output could not be tidied up");
             }
         }
@@ -284,6 +301,7 @@ impl Job {
             record.not_before_unix_ms = now.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX));
         }
         self.keeper.save().await?;
+        self.note(LogLevel::Info, "the attempt ends before the job is over, which goes on later");
         let record = &self.keeper.record;
         Ok(Waiting {
             id: record.id,
@@ -307,11 +325,21 @@ impl Job {
         }
         record.job(event, now, problem.clone());
         let (job, state) = (record.id, record.state().as_str());
-        match problem {
-            Some(problem) => tracing::warn!(%job, state, %problem, "job ended"),
-            None => tracing::info!(%job, state, "job ended"),
+        match &problem {
+            Some(problem) => {
+                tracing::warn!(%job, state, %problem, "job ended");
+                self.note(LogLevel::Error, format!("the job has ended, {state}: {problem}"));
+            }
+            None => {
+                tracing::info!(%job, state, "job ended");
+                self.note(LogLevel::Info, format!("the job has ended, {state}"));
+            }
         }
-        Ok(self.keeper.save().await?)
+        // Before anybody hears of the end: who does finds all lines.
+        self.store_story().await;
+        self.keeper.save().await?;
+        self.trace_end(problem.as_ref());
+        Ok(())
     }
 
     /// Removes what waited here. What cannot be removed is removed at the next start of the daemon.
@@ -340,6 +368,7 @@ impl Job {
     /// What the node's operator may want to know of a job beside its changes of state.
     fn log(&self, event: &JobEvent) {
         let job = self.keeper.record.id;
+        self.note_event(event);
         match event {
             JobEvent::PartFailed { part, attempt, problem } => {
                 tracing::warn!(%job, part, attempt, %problem, "an attempt at a part failed");
@@ -349,7 +378,6 @@ impl Job {
             }
             JobEvent::PartWaits { part, dimension } => tracing::debug!(%job, part, dimension, "a part waits"),
             JobEvent::Warning(note) => tracing::info!(%job, code = note.code, "{}", note.message),
-            JobEvent::Log { level, track, text } => tracing::debug!(%job, level, track, "{text}"),
             _ => {}
         }
     }

@@ -1,6 +1,7 @@
 //! The outputs of a job that runs: begun, heard, ended; and what is no longer made when one of them is gone.
 
 use super::report::Made;
+use super::traced::PublishTrace;
 use super::{Broken, Job};
 use crate::dispatch::now_unix_ms;
 use crate::model::state::{OutputEvent, OutputState};
@@ -8,7 +9,7 @@ use crate::model::{Packaging, Problem};
 use crate::publish::sink::{Leave, Sink};
 use crate::publish::{self, Assignment, Ending, OutputTask, Recorded, Told};
 use crate::report::JobEvent;
-use crate::store::LedgerRow;
+use crate::store::{LedgerRow, LogLevel};
 use reelmill_scheduler::{Event, SpanId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(super) struct Live {
     /// The task has not been told yet: workers still write to a spool that goes with the destination.
     untold: bool,
     made: Made,
+    trace: PublishTrace,
 }
 
 impl Live {
@@ -71,6 +73,11 @@ impl Job {
         }
     }
 
+    /// A segment is on its way to the outputs.
+    pub(super) fn segment_came(&mut self) {
+        self.outputs.iter_mut().flatten().for_each(|live| live.trace.came());
+    }
+
     /// The last worker is gone: outputs whose end waited for that go on to it.
     pub(super) fn end_what_waited(&mut self) {
         if self.running.is_empty() {
@@ -108,8 +115,8 @@ impl Job {
             uploads: self.settings.uploads,
         };
         let task = publish::start(assignment, self.tell.clone());
-        self.outputs[output] =
-            Some(Live { task, waits_for: BTreeSet::new(), ending: None, untold: false, made: Made::default() });
+        let (waits_for, made, trace) = (BTreeSet::new(), Made::default(), self.trace_publish(output));
+        self.outputs[output] = Some(Live { task, waits_for, ending: None, untold: false, made, trace });
         Ok(())
     }
 
@@ -118,6 +125,9 @@ impl Job {
         match told {
             Told::Recorded(Recorded { track, index, bytes, end_us }) => {
                 self.figures.published(output, &track, end_us);
+                if let Some(live) = &mut self.outputs[output] {
+                    live.trace.stored(bytes);
+                }
                 self.tell_listener(JobEvent::Segment { track, index, bytes, end_us }).await;
             }
             // Told before it heard that it is to end, and taken away by now.
@@ -125,6 +135,7 @@ impl Job {
             Told::Playable => {
                 let elapsed_ms = self.elapsed_ms();
                 self.keeper.record.playable(output, now_unix_ms());
+                self.note_output(output, LogLevel::Info, "can be played from now on");
                 self.keeper.save().await?;
                 let manifests = self.masters(output);
                 self.tell_listener(JobEvent::Playable { elapsed_ms, manifests }).await;
@@ -134,9 +145,13 @@ impl Job {
                 self.keeper.save().await?;
             }
             Told::Ready(summary) => {
+                if let Some(live) = &self.outputs[output] {
+                    live.trace.ready(&summary);
+                }
                 let record = &mut self.keeper.record.outputs[output];
                 (record.tracks, record.files) = (summary.tracks, summary.files);
                 self.keeper.record.output(output, OutputEvent::Publish, now_unix_ms(), None);
+                self.note_output(output, LogLevel::Info, "is ready");
                 self.keeper.save().await?;
                 self.end_output(output, Ending::Keep);
             }
@@ -162,8 +177,13 @@ impl Job {
     /// An output cannot be made. The others go on, unless the job says otherwise.
     pub(super) async fn fail_output(&mut self, output: usize, problem: Problem) -> Result<(), Broken> {
         let problem = Self::problem_at(output, problem);
-        if !self.keeper.record.output(output, OutputEvent::Fail, now_unix_ms(), Some(problem)) {
+        let sentence = format!("has failed: {problem}");
+        if !self.keeper.record.output(output, OutputEvent::Fail, now_unix_ms(), Some(problem.clone())) {
             return Ok(());
+        }
+        self.note_output(output, LogLevel::Error, sentence);
+        if let Some(live) = &mut self.outputs[output] {
+            live.trace.fail(&problem);
         }
         let begun = self.outputs[output].is_some();
         // What a retry can go on from is kept; a mere claim is nothing of the kind.
@@ -215,6 +235,7 @@ impl Job {
             Err(problem) => Err(problem),
         };
         if let Err(problem) = gone {
+            let output = self.keeper.record.outputs[output].id.as_str();
             tracing::error!(job = %self.keeper.record.id, output, %problem, "what was published could not be removed");
         }
         if leave == Leave::Nothing {

@@ -11,12 +11,14 @@ use crate::model::Problem;
 use crate::model::plan::{JobPlan, OutputPlan, SpanRange};
 use crate::model::state::OutputState;
 use crate::publish::Part;
+use crate::report::traces::OpenSpan;
 use crate::store::{LedgerEntry, LedgerRow};
 use crate::supervise::Worker;
 use reelmill_scheduler::{Event, GroupId, JobDemand, SpanId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// The document that says where finished parts end.
@@ -48,11 +50,13 @@ pub(super) struct PartState {
     pub(super) stuck: (u32, u32),
     /// The attempt in which its last rendition was told to have failed; the end of the worker tells of it once more.
     pub(super) emptied: u32,
+    /// Since when it waits for its next attempt.
+    pub(super) waits_since: Instant,
 }
 
 impl PartState {
     /// A part that was not begun yet.
-    pub(super) const fn new(work: usize, part: Part, group: usize) -> Self {
+    pub(super) fn new(work: usize, part: Part, group: usize) -> Self {
         Self {
             work,
             part,
@@ -65,6 +69,7 @@ impl PartState {
             failures: 0,
             stuck: (0, 0),
             emptied: 0,
+            waits_since: Instant::now(),
         }
     }
 
@@ -86,6 +91,7 @@ pub(super) struct Running {
     pub(super) spending: Spending,
     /// It was stopped to let an earlier part run, and goes on later.
     pub(super) yields: bool,
+    pub(super) trace: OpenSpan,
 }
 
 impl Running {

@@ -14,7 +14,7 @@ use crate::publish::{
     sink::{Claim, Leave, SinkError},
 };
 use crate::report::JobEvent;
-use crate::store::Waiting;
+use crate::store::{LogLevel, Waiting};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
@@ -143,6 +143,7 @@ impl Job {
         let Ok(sink) = self.sink(output) else { return };
         let taken = tokio::time::timeout(TAKE_BACK_MAX, sink.abandon(Leave::Nothing)).await;
         if let Ok(Err(SinkError { problem, .. })) = taken {
+            let output = self.keeper.record.outputs[output].id.as_str();
             tracing::error!(job = %self.keeper.record.id, output, %problem, "the output's claim could not be taken back");
         }
     }
@@ -163,26 +164,32 @@ impl Job {
             let input = &self.keeper.record.inputs[index];
             let known = input.size_bytes.filter(|_| is_planned).map(|size| (size, input.version.clone()));
             let (settings, cancelled) = (Arc::clone(&self.settings), cancelled.clone());
+            let mut input = self.trace.open("input");
+            input.set("reelmill.source", self.keeper.record.spec.sources[index].id.as_str());
             let Some(locator) = self.keeper.record.spec.sources[index].locator.clone() else { continue };
+            let (job, step) = (self.keeper.record.id, input.under());
             let look = async move {
-                let source = settings.opener.open(&locator).await?;
+                let mut opening = step.open("open");
+                let source = opening.failed_by(settings.opener.open(&locator).await)?;
+                drop(opening);
                 if let Some((size, version)) = known {
                     let now = source.version();
                     let same = size == source.size_bytes() && (version.is_empty() || now.is_empty() || version == now);
                     return if same { Ok((source, None)) } else { Err(changed(&source)) };
                 }
+                let _probing = step.open("probe");
                 let looked = probe(&settings.worker, &source, settings.transport, cancelled.clone()).await;
                 // Once more where its worker died, as with every other part: it may not have been the source's fault.
                 let facts = match looked {
                     Err(problem) if problem.fault == Fault::Device && !*cancelled.borrow() => {
-                        tracing::warn!(%problem, "a probe is made again");
+                        tracing::warn!(%job, %problem, "a probe is made again");
                         probe(&settings.worker, &source, settings.transport, cancelled).await?
                     }
                     looked => looked?,
                 };
                 Ok((source, Some(facts)))
             };
-            looks.spawn(async move { (index, look.await) });
+            looks.spawn(async move { (index, input.failed_by(look.await)) });
         }
         self.keeper.save().await?;
         let mut passing = None;
@@ -319,6 +326,7 @@ impl Job {
     }
 
     async fn make_plan(&mut self, facts: &[Option<MediaFacts>]) -> Result<(), Broken> {
+        let mut step = self.trace.open("plan");
         let stored = self.stored_plan().await?;
         let unplanned = self.unplanned(stored.as_ref());
         let planning = match stored {
@@ -334,8 +342,11 @@ impl Job {
         };
         self.plan = Arc::new(planning.plan);
         for (output, problems) in planning.problems.into_iter().filter(|(output, _)| unplanned.contains(output)) {
-            self.fail_output(output, first_of(problems)).await?;
+            let problem = first_of(problems);
+            step.fail(&problem);
+            self.fail_output(output, problem).await?;
         }
+        drop(step);
         let json = serde_json::to_vec(self.plan.as_ref()).unwrap_or_default();
         let record = &self.keeper.record;
         self.settings.store.put_document(record.id, record.attempt, PLAN, json).await?;
@@ -355,6 +366,7 @@ impl Job {
     pub(super) async fn warn(&mut self, output: usize, note: Note) {
         let id = self.keeper.record.spec.outputs.get(output).map(|spec| spec.id.clone());
         self.keeper.record.warnings.push(Warning { output: id, note: note.clone() });
+        self.note_output(output, LogLevel::Warning, format!("{} [{}]", note.message, note.code));
         self.tell_listener(JobEvent::Warning(note)).await;
     }
 }

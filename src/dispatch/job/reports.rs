@@ -16,6 +16,7 @@ use reelmill_scheduler::{Event, SpanId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// A worker that dies so often without having got any further dies of the media or of the code, not of the device.
 const CRASHES_MAX: u32 = 2;
@@ -31,11 +32,15 @@ impl Job {
             Report::Exited(exit) => self.exited(index, exit).await,
             Report::Kernel(_) => Ok(()),
             Report::Stderr(text) => {
-                self.tell_listener(JobEvent::Log { level: "error".into(), track: String::new(), text }).await;
+                self.worker_said(index, "error".into(), String::new(), text).await;
                 Ok(())
             }
             Report::Message(Message::Log(line)) => {
-                self.tell_listener(JobEvent::Log { level: line.level, track: line.track, text: line.text }).await;
+                self.worker_said(index, line.level, line.track, line.text).await;
+                Ok(())
+            }
+            Report::Message(Message::TraceSpan(step)) => {
+                self.trace_step(span, step);
                 Ok(())
             }
             Report::Message(Message::Usage(usage)) => {
@@ -48,6 +53,14 @@ impl Job {
                 Err(problem) => self.fail_outputs_of(index, &problem).await,
             },
         }
+    }
+
+    /// Passes a line on that a worker has written.
+    async fn worker_said(&self, index: usize, level: String, track: String, text: String) {
+        let (job, part, attempt) = (self.keeper.record.id, self.part_name(index), self.parts[index].attempts);
+        tracing::debug!(%job, part, attempt, level, track, "{text}");
+        self.note_worker(index, &level, &track, &text).await;
+        self.tell_listener(JobEvent::Log { level, track, text }).await;
     }
 
     /// A worker goes on without a rendition that its device could not make.
@@ -110,6 +123,7 @@ impl Job {
                 })?;
                 let taken = Arc::new(taken);
                 self.segment_kept(index, &rendition, bytes);
+                self.segment_came();
                 for output in self.outputs_with(work, &rendition) {
                     output.segment(work, part, Arc::clone(&taken));
                 }
@@ -134,8 +148,14 @@ impl Job {
         if let Exit::Finished(stats) = &exit {
             self.kernel_said(index, stats.cpu_ms.saturating_mul(1000), None);
         }
-        let Some(Running { spool, dropped, yields, spending, .. }) = self.running.remove(&span) else { return Ok(()) };
+        let Some(running) = self.running.remove(&span) else { return Ok(()) };
+        let Running { spool, dropped, yields, spending, mut trace, .. } = running;
         self.spent_all(spending, !matches!(exit, Exit::Finished(_)));
+        if let Some(problem) = exit.problem().filter(|_| !yields) {
+            trace.fail(&problem);
+        }
+        drop(trace);
+        self.parts[index].waits_since = Instant::now();
         // Nothing in it is of use: what was announced has left it. It is inside the job's spool, which goes anyway.
         let _ = blocking(move || Ok(std::fs::remove_dir_all(spool))).await;
         self.end_what_waited();

@@ -11,6 +11,7 @@ use crate::dispatch::settings;
 use crate::model::device::Placement;
 use crate::model::{Fault, Plan, Problem};
 use crate::report::JobEvent;
+use crate::report::traces::OpenSpan;
 use crate::supervise::{self, Launch};
 use crate::wire::v1::{self, order::Work};
 use reelmill_scheduler::{Action, DeviceId as Number, SpanId};
@@ -111,10 +112,12 @@ impl Job {
         self.parts[index].attempts += 1;
         let attempt = self.parts[index].attempts;
         let part = self.part_name(index);
+        let mut trace = self.trace_part(index, &reason);
         self.tell_listener(JobEvent::PartStarted { part, attempt, reason }).await;
-        match self.launch(index, attempt, placed).await {
+        match trace.failed_by(self.launch(index, attempt, placed, trace.is_on()).await) {
             Ok(mut running) => {
                 self.parts[index].observed.iter().for_each(|observed| observed.done_by(&running.worker));
+                running.trace = trace;
                 let wanted = self.wanted_of(index);
                 let unwanted = self.renditions_of(index).into_iter().filter(|id| !wanted.contains(id)).collect();
                 running.drop_tracks(unwanted);
@@ -168,7 +171,13 @@ impl Job {
         Ok(made.map_err(|why| Problem::bug("internal.placement", format!("{why}; report this"))))
     }
 
-    async fn launch(&self, index: usize, attempt: u32, placed: Result<Plan, Problem>) -> Result<Running, Problem> {
+    async fn launch(
+        &self,
+        index: usize,
+        attempt: u32,
+        placed: Result<Plan, Problem>,
+        traced: bool,
+    ) -> Result<Running, Problem> {
         let work = &self.plan.works[self.parts[index].work];
         let placed = placed?;
         let accelerator = placed.video.as_ref().and_then(|video| video.accelerator.as_ref());
@@ -193,11 +202,13 @@ impl Job {
         let mut launch = Launch::new(&settings.worker, &spool, &source, settings.transport, order);
         launch.more_sources = more_sources;
         launch.device = device;
+        launch.traced = traced;
         launch.silence = settings.silence;
         launch.simulated.clone_from(&settings.simulated);
         let side_by_side = u64::from(settings.threads).min(work.plan.spans.len() as u64) + 1;
         launch.spool_bytes_max = (settings.spool_bytes_max / SPOOL_SHARES.max(side_by_side)).max(1);
         let worker = supervise::start(launch, (SpanId(index as u32), attempt), self.reports.clone())?;
-        Ok(Running { worker, spool, attempt, dropped: BTreeSet::new(), spending, yields: false })
+        let trace = OpenSpan::default();
+        Ok(Running { worker, spool, attempt, dropped: BTreeSet::new(), spending, yields: false, trace })
     }
 }

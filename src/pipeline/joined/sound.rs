@@ -57,7 +57,9 @@ pub fn run(open: Open<'_>, plan: &Plan, outlet: &dyn Outlet, control: &Control) 
         for spec in &specs {
             let (out, inflow) = flow::channel(limits::PACKETS_IN_FLIGHT);
             renditions.push(Rendition { plan: spec.rendition, out: Some(out) });
-            stage(scope, control, &spec.rendition.id, move || make(spec, inflow, outlet, control));
+            stage(scope, control, &spec.rendition.id, move || {
+                control.steps().timed("encode", &spec.rendition.id, || make(spec, inflow, outlet, control))
+            });
         }
         if let Err(stopped) = feed(open, &mut renditions, control) {
             control.stage_stopped(stopped);

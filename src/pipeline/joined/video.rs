@@ -72,7 +72,8 @@ fn all_parts(video: &VideoPlan, pictures: &mut Pictures<'_>, open: Open<'_>, con
             consumers.add(packets_out);
             stage(scope, control, "decode", move || {
                 // Parts may be of unlike codecs, and are brought to one look before the rungs: the CPU does both.
-                stage_of_part(number, decode::run(&decoder, packets_in, frames_out, control))
+                let work = || decode::run(&decoder, packets_in, frames_out, control);
+                stage_of_part(number, control.steps().timed("decode", "", work))
             });
             stage(scope, control, "demux", move || {
                 stage_of_part(number, demux::run(demux, part.stream, consumers, control))

@@ -58,6 +58,7 @@ pub(super) fn job(facts: Vec<MediaFacts>, requests: Vec<Request>) -> Job {
         deadline_unix_ms: None,
         fallback: Default::default(),
         devices: Vec::new(),
+        trace_parent: String::new(),
     };
     Job { facts: facts.into_iter().map(Some).collect(), spec }
 }

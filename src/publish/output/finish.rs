@@ -3,7 +3,7 @@
 use super::manifests::Manifests;
 use super::track::{Lane, outdated};
 use super::transfers::put;
-use super::{Context, MakeReport, Summary, progressive};
+use super::{Context, MakeReport, Step, Summary, progressive};
 use crate::model::job::{FileRole, FileSummary, TrackSummary};
 use crate::model::ledger::{TrackKind, TrackRecord};
 use crate::model::time::scale_round;
@@ -26,6 +26,8 @@ pub(super) async fn finish(
     progressive: bool,
     report: MakeReport,
 ) -> Result<Summary, Problem> {
+    let mut steps = Vec::new();
+    let began = std::time::Instant::now();
     check_whole(&ledger, lanes)?;
     settle(context).await?;
     ledger.complete = true;
@@ -33,20 +35,29 @@ pub(super) async fn finish(
         let message = format!("the output is not sound: {finding}; report this");
         return Err(Problem::bug("output.verify_failed", message));
     }
+    steps.push(Step::since("verify", began));
+    let began = std::time::Instant::now();
     let progressive = if progressive { packaging(progressive::make(context, &ledger)).await? } else { Vec::new() };
     settle(context).await?;
+    if !progressive.is_empty() {
+        steps.push(Step::since("progressive", began));
+    }
+    let began = std::time::Instant::now();
     let named = manifests.finish(&ledger).await?;
     remove_outdated(context, &ledger, lanes).await?;
+    steps.push(Step::since("manifests", began));
     let tracks = ledger.tracks.iter().zip(lanes).map(|(track, lane)| summary(track, lane, &named)).collect();
     let mut files: Vec<_> = named.into_iter().filter_map(|(path, bytes)| playable(path, bytes)).collect();
     let role = FileRole::ProgressiveMp4;
     files.extend(progressive.iter().map(|file| FileSummary { role, path: file.path.clone(), bytes: file.bytes }));
     let playable = manifests.playable().map(Instant::into_std);
-    let mut summary = Summary { tracks, files, ledger, progressive, playable };
+    let mut summary = Summary { tracks, files, ledger, progressive, playable, steps };
+    let began = std::time::Instant::now();
     let report = report(&summary)?;
     let bytes = report.len() as u64;
     put(context, REPORT, Body::Bytes(report.into()), Kind::Report).await?;
     settle(context).await?;
+    summary.steps.push(Step::since("report", began));
     summary.files.push(FileSummary { role: FileRole::Report, path: REPORT.to_owned(), bytes });
     Ok(summary)
 }

@@ -90,6 +90,26 @@ pub struct Summary {
     pub progressive: Vec<ProgressiveFile>,
     /// Since when it can be played; in this attempt, so later than at first where it was resumed.
     pub playable: Option<std::time::Instant>,
+    /// What was done at its end, in order.
+    pub steps: Vec<Step>,
+}
+
+/// Something that was done at the end of an output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// `verify`, `progressive`, `manifests`, `report`.
+    pub name: &'static str,
+    /// From when.
+    pub began: std::time::Instant,
+    /// Until when.
+    pub ended: std::time::Instant,
+}
+
+impl Step {
+    /// One that ends now.
+    fn since(name: &'static str, began: std::time::Instant) -> Self {
+        Self { name, began, ended: std::time::Instant::now() }
+    }
 }
 
 /// What happens to an output.

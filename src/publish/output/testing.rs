@@ -12,8 +12,8 @@ use crate::package::progressive::tests::init as init_segment;
 use crate::publish::sink::{MemoryObjects, ObjectStore, S3Sink};
 use crate::store::UsageQuery;
 use crate::store::{
-    Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerEntry, Page, Query, Stored,
-    StoredEffect, Told as StoreTold, Waiting,
+    Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerEntry, LogEntry, LogPage, LogQuery,
+    Page, Query, Stored, StoredEffect, Told as StoreTold, Waiting,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -116,6 +116,12 @@ impl Store for LedgerStore {
         no()
     }
     fn document(&self, _: JobId, _: &'static str) -> Answer<'_, Option<Vec<u8>>> {
+        no()
+    }
+    fn append_log(&self, _: JobId, _: Vec<LogEntry>) -> Answer<'_, ()> {
+        no()
+    }
+    fn log(&self, _: JobId, _: LogQuery) -> Answer<'_, LogPage> {
         no()
     }
     fn due(&self, _: i64, _: usize) -> Answer<'_, (Vec<StoredEffect>, Option<i64>)> {

@@ -7,6 +7,7 @@
 mod failure;
 mod ledger;
 mod list;
+mod log;
 mod open;
 mod outbox;
 mod read;
@@ -23,8 +24,8 @@ use self::row::Encoded;
 use self::writer::Writer;
 use super::hub::Hub;
 use super::{
-    Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerRow, Page, Query, Store, StoreError,
-    Stored, StoredEffect, Told, Waiting,
+    Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerRow, LogEntry, LogPage, LogQuery, Page,
+    Query, Store, StoreError, Stored, StoredEffect, Told, Waiting,
 };
 use crate::model::bill::UsageRow;
 use crate::model::job::Change;
@@ -150,6 +151,17 @@ impl Store for Sqlite {
 
     fn document(&self, id: JobId, name: &'static str) -> Answer<'_, Option<Vec<u8>>> {
         Box::pin(self.readers.call(move |db| read::document(db, id, name)))
+    }
+
+    fn append_log(&self, id: JobId, lines: Vec<LogEntry>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let lines = log::encode(&lines)?;
+            self.writer.call(move |change| log::append(change, id, lines)).await
+        })
+    }
+
+    fn log(&self, id: JobId, query: LogQuery) -> Answer<'_, LogPage> {
+        Box::pin(self.readers.call(move |db| log::read(db, id, &query)))
     }
 
     fn due(&self, now_unix_ms: i64, limit: usize) -> Answer<'_, (Vec<StoredEffect>, Option<i64>)> {

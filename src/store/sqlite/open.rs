@@ -25,7 +25,11 @@ const LOG_BYTES_KEPT: u32 = 64 << 20;
 
 /// Every version's changes of the tables, in order: the first makes version 1 of nothing. What was released is never
 /// edited.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_jobs.sql"), include_str!("migrations/0002_usage.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_jobs.sql"),
+    include_str!("migrations/0002_usage.sql"),
+    include_str!("migrations/0003_logs.sql"),
+];
 
 /// Makes the directory if there is none, and locks it.
 ///
