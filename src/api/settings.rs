@@ -2,6 +2,7 @@
 
 use crate::model::backoff::BackOff;
 use crate::profile::Profiles;
+use crate::report::metrics::Metrics;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -38,6 +39,8 @@ pub struct ApiSettings {
     pub rules: Rules,
     /// Templates of jobs.
     pub profiles: Arc<Profiles>,
+    /// Where calls are counted.
+    pub metrics: Metrics,
 }
 
 impl Default for ApiSettings {
@@ -50,6 +53,7 @@ impl Default for ApiSettings {
             watchers_max: WATCHERS_MAX,
             rules: Rules::default(),
             profiles: Arc::default(),
+            metrics: Metrics::default(),
         }
     }
 }

@@ -47,6 +47,8 @@ pub struct Config {
     pub spool: Spool,
     /// Jobs.
     pub jobs: Jobs,
+    /// Metrics.
+    pub metrics: MetricsLabels,
     /// When a job is tried again.
     pub retry: BackOff,
     /// How outputs are stored.
@@ -160,6 +162,13 @@ pub struct Webhooks {
 pub struct Cache {
     /// Disk that it may use, bytes.
     pub bytes_max: u64,
+}
+
+/// What metrics tell apart.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MetricsLabels {
+    /// Owners that get series of their own.
+    pub owners_max: u32,
 }
 
 /// Encoded segments that are not stored yet.

@@ -23,6 +23,7 @@ pub use url_rules::{UrlRules, url_objection};
 
 use crate::model::{BackOff, JobId, Locator, Problem};
 use crate::net::{Client, Options, Redirects};
+use crate::report::metrics::Metrics;
 use crate::store::Store;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
@@ -53,6 +54,8 @@ pub struct OutboxSettings {
     /// to the number: a restart of the receiver is waited out within a minute, and a day of outage costs it some twenty
     /// requests a message.
     pub retry: BackOff,
+    /// Where attempts are counted.
+    pub metrics: Metrics,
 }
 
 impl Default for OutboxSettings {
@@ -71,6 +74,7 @@ impl Default for OutboxSettings {
                 attempts_max: u32::MAX,
                 jitter_percent: 20,
             },
+            metrics: Metrics::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From the configuration to the parts of the daemon.
 
 use super::devices;
+use super::measured::Measured;
 use crate::api::{ApiSettings, Rules, Tls, Token};
 use crate::buckets::{AllBuckets, BucketOptions};
 use crate::config::{Checksums, Config, Roots, S3Credentials, S3Store};
@@ -12,6 +13,8 @@ use crate::net::{self, AddressRules};
 use crate::outbox::{self, OutboxSettings, SigningKeys, UrlRules};
 use crate::profile::Profiles;
 use crate::publish::sink::Durability;
+use crate::report::Telemetry;
+use crate::report::metrics::Metrics;
 use crate::store::{Sqlite, Store};
 use crate::supervise::find_program;
 use reelmill_s3::{Credentials, Multipart};
@@ -22,8 +25,13 @@ use std::time::Duration;
 /// Transfers at a time for each output: enough to hide the round trips of a store in another region.
 const UPLOADS: usize = 8;
 
+/// What the node tells of itself with.
+pub(super) fn telemetry(config: &Config) -> Telemetry {
+    Telemetry { metrics: Metrics::new(config.metrics.owners_max as usize) }
+}
+
 /// What the API is told; everything that is wrong with it.
-pub(super) fn api_settings(config: &Config) -> Result<ApiSettings, Vec<Problem>> {
+pub(super) fn api_settings(config: &Config, telemetry: &Telemetry) -> Result<ApiSettings, Vec<Problem>> {
     let profiles = Profiles::load(config.profiles_dir.as_deref())?;
     let one = |problem| vec![problem];
     let tls = config.tls.as_ref().map(|tls| -> Result<Tls, Problem> {
@@ -45,12 +53,13 @@ pub(super) fn api_settings(config: &Config) -> Result<ApiSettings, Vec<Problem>>
             expire_after_s: config.jobs.expire_after.as_secs(),
         },
         profiles: Arc::new(profiles),
+        metrics: telemetry.metrics.clone(),
         ..ApiSettings::default()
     })
 }
 
 /// What the node works with, and the buckets that it can reach.
-pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>), Problem> {
+pub(super) async fn node(config: &Config, telemetry: &Telemetry) -> Result<(Settings, Arc<AllBuckets>), Problem> {
     let state = config.state_dir.clone();
     let opened = tokio::task::spawn_blocking(move || {
         std::fs::create_dir_all(&state).map_err(|error| unusable(&state, &error))?;
@@ -60,7 +69,7 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
     });
     let lost = |_| Problem::bug("internal.panic", "opening the state directory ended early; report this with the log");
     let (state, store) = opened.await.map_err(lost)??;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store: Arc<dyn Store> = Arc::new(Measured::new(Arc::new(store), telemetry.metrics.clone()));
     let buckets = Arc::new(buckets(config));
     let rules = address_rules(&config.sources.allow, &config.sources.hosts)?;
     let opener = Opener::new(OpenerOptions {
@@ -98,13 +107,13 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
         active_max: config.jobs.active_max as usize,
         queue_max: config.jobs.queue_max,
         keep_failed: true,
-        telemetry: crate::report::Telemetry::default(),
+        telemetry: telemetry.clone(),
     };
     Ok((settings, buckets))
 }
 
 /// How the outbox delivers.
-pub(super) fn outbox_settings(config: &Config) -> Result<OutboxSettings, Problem> {
+pub(super) fn outbox_settings(config: &Config, telemetry: &Telemetry) -> Result<OutboxSettings, Problem> {
     let mut secrets = std::collections::BTreeMap::new();
     for (name, secret) in &config.webhooks.secrets {
         let keys = SigningKeys::parse(secret.reveal()).map_err(|why| {
@@ -117,6 +126,7 @@ pub(super) fn outbox_settings(config: &Config) -> Result<OutboxSettings, Problem
         secrets,
         timeout: config.webhooks.timeout,
         give_up_after: config.webhooks.give_up_after,
+        metrics: telemetry.metrics.clone(),
         ..OutboxSettings::default()
     })
 }

@@ -1,5 +1,6 @@
 //! The parts of a job: which there are, and how far they are.
 
+use super::counted::Counted;
 use super::fallback::Ran;
 use super::needs;
 use super::observe::Observed;
@@ -84,6 +85,8 @@ pub(super) struct Running {
     pub(super) dropped: BTreeSet<String>,
     /// It was stopped to let an earlier part run, and goes on later.
     pub(super) yields: bool,
+    /// Counts it among those that run.
+    pub(super) counted: Counted,
 }
 
 impl Running {
