@@ -20,8 +20,8 @@ use crate::report::metrics::NodeFigures;
 use crate::report::{JobEvent, JobProgress};
 use crate::store::Waiting;
 use reelmill_scheduler::{
-    Ability, Action, BreakerState, DeviceId as DeviceNumber, Event, GroupId, JobDemand, JobId as Number, NVENC_SESSIONS, Scheduler,
-    Share, SpanId,
+    Ability, Action, BreakerState, DeviceId as DeviceNumber, Event, GroupId, JobDemand, JobId as Number,
+    NVENC_SESSIONS, Scheduler, Share, SpanId,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;

@@ -61,7 +61,8 @@ async fn serve(
     let (engine, ended) = Engine::start(node, None).await?;
     let (quit, quitting) = watch::channel(false);
     let remover = Arc::new(remover::Remover::new(sinks));
-    let outbox = Outbox::new(store, wiring::outbox_settings(&config, &telemetry)?, remover)?.start(effects, quitting.clone());
+    let outbox =
+        Outbox::new(store, wiring::outbox_settings(&config, &telemetry)?, remover)?.start(effects, quitting.clone());
     let expiry = tokio::spawn(expire(engine.clone(), quitting.clone()));
     let (choice, state_dir) = (config.devices.clone(), config.state_dir.clone());
     let lookout = devices::Lookout {

@@ -1,7 +1,7 @@
 //! What a job counts for metrics beside what takes one line.
 
-use super::choices::CPU;
 use super::Job;
+use super::choices::CPU;
 use crate::model::state::JobState;
 use crate::model::{Fault, JobRecord};
 use crate::publish::Part;

@@ -12,10 +12,8 @@ const fn at_most(name: &'static str, max: usize, what: &'static str) -> Label {
     Label { name, values: Values::AtMost(max, what) }
 }
 
-const STATE: Label = of(
-    "state",
-    &["queued", "preparing", "running", "stopping", "succeeded", "partial", "failed", "stopped"],
-);
+const STATE: Label =
+    of("state", &["queued", "preparing", "running", "stopping", "succeeded", "partial", "failed", "stopped"]);
 const END: Label = of("state", &["succeeded", "partial", "failed", "stopped"]);
 const CLASS: Label = of("class", &["high", "normal", "batch"]);
 const FAULT: Label = of("fault", &["input", "capacity", "device", "sink", "cancelled", "bug"]);
