@@ -121,7 +121,7 @@ families! {
     device_energy: Counter, "reelmill_device_energy_joules_total", [DEVICE], &[], "Energy of devices that is put down to outputs; absent where it is not known.";
     owner_jobs: Counter, "reelmill_owner_jobs_ended_total", [OWNER, END], &[], "Jobs that ended, by owner.";
     owner_cpu: Counter, "reelmill_owner_cpu_seconds_total", [OWNER], &[], "CPU time that outputs have used, by owner.";
-    build_info: Gauge, "reelmill_build_info", [VERSION], &[], "Always 1.";
+    build_info: Gauge, "reelmill_build_info", [VERSION], &[], "Always 1; its label says which version runs.";
     process_cpu: Counter, "process_cpu_seconds_total", [], &[], "CPU time that the daemon itself has used, without its workers.";
     process_resident: Gauge, "process_resident_memory_bytes", [], &[], "Memory of the daemon that is in RAM.";
     process_virtual: Gauge, "process_virtual_memory_bytes", [], &[], "Address space of the daemon.";
