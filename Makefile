@@ -2,12 +2,14 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build player demo clean-demo test check tests test-corpus test-accelerators test-gpu check-trixie bench bench-api release-api sim
+.PHONY: help setup build player demo clean-demo test check tests test-corpus test-telemetry test-accelerators test-gpu check-trixie bench bench-api release-api sim
 
 # rustup's directory may not be in PATH in the shell that has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Where scripts/setup-telemetry.sh puts Prometheus, where none is installed.
+export PATH := $(PATH):$(abspath $(TARGET))/prometheus/usr/bin
 REELMILL := $(TARGET)/release/reelmill
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 # The file that `make demo` transcodes; without one it makes its own.
@@ -54,6 +56,16 @@ check: ## formatting, lints, documentation, the house rules (tests/tidy.rs), lic
 
 test-corpus: setup ## the corpus suite, every file whole
 	REELMILL_CORPUS_FULL=1 cargo nextest run --locked --profile ci --test corpus
+
+# Suites that need more than a compiler: each is a target of its own, and test-telemetry is all of them.
+TELEMETRY_SUITES := telemetry-prometheus
+
+test-telemetry: setup $(TELEMETRY_SUITES) ## metrics, alerts and the dashboard against a real Prometheus, which it gets where there is none
+
+.PHONY: $(TELEMETRY_SUITES)
+telemetry-prometheus:
+	@scripts/setup-telemetry.sh "$(abspath $(TARGET))/prometheus"
+	REELMILL_TELEMETRY=1 cargo nextest run --locked --profile ci --test telemetry
 
 test-accelerators: setup ## fifty jobs on simulated cards that fail in every way, and a CPU (some minutes)
 	REELMILL_TEST_JOBS=50 cargo nextest run --locked --profile ci --test service -E 'test(accelerators)'

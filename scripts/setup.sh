@@ -73,4 +73,7 @@ if [ "${1:-}" != --no-tests ]; then
     nextest
     deny
     scripts/python-client.sh
+    # Without it the tests that need a Prometheus say that they are skipped.
+    scripts/setup-telemetry.sh "$(realpath -m "${CARGO_TARGET_DIR:-target}")/prometheus" ||
+        echo "setup: no Prometheus: the tests that need one are skipped" >&2
 fi

@@ -1,6 +1,7 @@
 //! What every call passes first: its token, the number of calls in flight, the time it may take. And on its way back, the
 //! one answer of the library below that a client would not understand.
 
+use super::counted::Counted;
 use super::settings::{ApiSettings, Token};
 use super::status::status;
 use crate::model::{Fault, Problem};
@@ -11,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time;
 use tonic::Code;
@@ -44,6 +45,7 @@ pub(super) struct Gate {
     calls: Semaphore,
     calls_max: usize,
     message_bytes_max: usize,
+    counted: Counted,
 }
 
 impl Gate {
@@ -53,6 +55,7 @@ impl Gate {
             calls: Semaphore::new(settings.calls_max),
             calls_max: settings.calls_max,
             message_bytes_max: settings.message_bytes_max,
+            counted: Counted::new(settings.metrics.clone()),
         }
     }
 
@@ -81,16 +84,24 @@ impl Gate {
     }
 }
 
-/// Passes a call on, or refuses it.
-pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+/// Passes a call on, or refuses it, and counts it.
+pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     if request.uri().path().starts_with(OPEN_TO_ALL) {
         return next.run(request).await;
     }
+    let (path, began) = (request.uri().path().to_owned(), Instant::now());
+    let response = admit(&gate, request, next).await;
+    gate.counted.answered(&path, &response, began.elapsed());
+    response
+}
+
+async fn admit(gate: &Gate, mut request: Request, next: Next) -> Response {
     match gate.caller(request.headers().get(AUTHORIZATION).map(|value| value.as_bytes())) {
         Ok(caller) => request.extensions_mut().insert(caller),
         Err(problem) => return refuse(&problem),
     };
     let Ok(_permit) = gate.calls.try_acquire() else {
+        gate.counted.refused();
         let message = format!("{} calls are in flight already: wait a little and try again", gate.calls_max);
         return refuse(&Problem::new(Fault::Capacity, "capacity.calls", message));
     };

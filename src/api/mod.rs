@@ -2,6 +2,7 @@
 //! [`Appliance`], which is `dispatch`'s engine in the daemon and a fake in tests of requests.
 
 mod convert;
+mod counted;
 mod gate;
 mod jobs;
 mod media;

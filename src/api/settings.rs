@@ -3,6 +3,7 @@
 use crate::model::backoff::BackOff;
 use crate::profile::Profiles;
 use crate::report::traces::Traces;
+use crate::report::metrics::Metrics;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -41,6 +42,8 @@ pub struct ApiSettings {
     pub profiles: Arc<Profiles>,
     /// Where traces of jobs go: clients are told the ids of those that are sent.
     pub traces: Traces,
+    /// Where calls are counted.
+    pub metrics: Metrics,
 }
 
 impl Default for ApiSettings {
@@ -54,6 +57,7 @@ impl Default for ApiSettings {
             rules: Rules::default(),
             profiles: Arc::default(),
             traces: Traces::default(),
+            metrics: Metrics::default(),
         }
     }
 }

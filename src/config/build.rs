@@ -3,8 +3,8 @@
 use super::secret::Secret;
 use super::settled::Settled;
 use super::types::{
-    Api, Cache, Checksums, Config, Http, Jobs, LogFormat, Outputs, Prices, Roots, S3, S3Bucket, S3Credentials, S3Store,
-    Shutdown, Sources, Spool, Tls, Token, Traces, Upload, Usage, Webhooks,
+    Api, Cache, Checksums, Config, Http, Jobs, LogFormat, MetricsLabels, Outputs, Prices, Roots, S3, S3Bucket,
+    S3Credentials, S3Store, Shutdown, Sources, Spool, Tls, Token, Traces, Upload, Usage, Webhooks,
 };
 use crate::model::backoff::BackOff;
 use crate::model::{Locator, Problem};
@@ -24,6 +24,7 @@ impl Config {
             state_dir: settled.get("state_dir"),
             grpc: Api { listen },
             http: Http { listen: settled.get("http.listen") },
+            metrics: MetricsLabels { owners_max: settled.get("metrics.owners_max") },
             log: settled.get("log"),
             log_format: if json { LogFormat::Json } else { LogFormat::Text },
             traces: traces(settled),

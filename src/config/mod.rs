@@ -18,8 +18,8 @@ mod value;
 pub use reference::reference;
 pub use secret::{HIDDEN, Secret};
 pub use types::{
-    Api, Cache, Checksums, Config, Http, Jobs, LogFormat, Outputs, Prices, Roots, S3, S3Bucket, S3Credentials, S3Store,
-    Shutdown, Sources, Spool, Tls, Token, Traces, Upload, Usage, Webhooks,
+    Api, Cache, Checksums, Config, Http, Jobs, LogFormat, MetricsLabels, Outputs, Prices, Roots, S3, S3Bucket,
+    S3Credentials, S3Store, Shutdown, Sources, Spool, Tls, Token, Traces, Upload, Usage, Webhooks,
 };
 
 use crate::model::Problem;

@@ -123,6 +123,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Sent to the collector with each message, `name=value` and several of them separated by commas: mostly a token.",
     ),
     row(
+        "metrics.owners_max",
+        Number(0, 10_000),
+        "0",
+        "How many owners of jobs get series of their own in `/metrics`, the first that come; the others count \
+         together as `other`. 0 for no series by owner: each costs memory here and in Prometheus for as long as it is \
+         kept, and names of customers may be nobody else's business.",
+    ),
+    row(
         "shutdown.grace",
         Time(0, HOUR),
         "8s",

@@ -51,6 +51,8 @@ pub struct Config {
     pub jobs: Jobs,
     /// What outputs have cost.
     pub usage: Usage,
+    /// Metrics.
+    pub metrics: MetricsLabels,
     /// When a job is tried again.
     pub retry: BackOff,
     /// How outputs are stored.
@@ -175,6 +177,13 @@ pub struct Webhooks {
 pub struct Cache {
     /// Disk that it may use, bytes.
     pub bytes_max: u64,
+}
+
+/// What metrics tell apart.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MetricsLabels {
+    /// Owners that get series of their own.
+    pub owners_max: u32,
 }
 
 /// Encoded segments that are not stored yet.

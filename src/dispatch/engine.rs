@@ -16,11 +16,12 @@ use crate::model::classify::policy;
 use crate::model::device::{DeviceFault, DeviceId, DeviceInfo};
 use crate::model::spec::Priority;
 use crate::model::state::JobState;
+use crate::report::metrics::NodeFigures;
 use crate::report::{JobEvent, JobProgress};
 use crate::store::Waiting;
 use reelmill_scheduler::{
-    Ability, Action, DeviceId as DeviceNumber, Event, GroupId, JobDemand, JobId as Number, NVENC_SESSIONS, Scheduler,
-    Share, SpanId,
+    Ability, Action, BreakerState, DeviceId as DeviceNumber, Event, GroupId, JobDemand, JobId as Number,
+    NVENC_SESSIONS, Scheduler, Share, SpanId,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;
@@ -433,9 +434,28 @@ impl Engine {
             all.map(|(name, total)| (name.to_string(), total, share.used().get(name))).collect()
         };
         let devices = self.fleet.up().filter_map(|known| Some((known.info.id.clone(), of(pool.device(known.number)?))));
+        self.count();
         let (queued, draining) = (self.queue.len() as u64, self.draining);
         let figures = Figures { queued, draining, capacity: of(pool.host()), devices: devices.collect() };
         *self.shown.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+
+    /// What metrics tell of the node.
+    fn count(&self) {
+        let mut active = [0; 3];
+        self.classes().into_iter().for_each(|class| active[class as usize] += 1);
+        let mut breakers = Vec::new();
+        for view in self.scheduler.devices(self.now_ms()).filter(|view| view.up && !view.breakers.is_empty()) {
+            let Some(known) = self.fleet.of(view.device.id) else { continue };
+            let state = |state: BreakerState| match state {
+                BreakerState::Closed { .. } => 0,
+                BreakerState::HalfOpen => 1,
+                BreakerState::Open { .. } => 2,
+            };
+            let of_device = |(ability, at): (Ability, _)| (known.info.id.to_string(), ability.0.to_string(), state(at));
+            breakers.extend(view.breakers.into_iter().map(of_device));
+        }
+        self.settings.telemetry.metrics.node(NodeFigures { queued: self.queue.lengths(), active, breakers });
     }
 
     /// How long nothing has to be done unless something happens.

@@ -12,6 +12,7 @@ use crate::model::state::{InputEvent, JobEvent as On, JobState, OutputEvent, Out
 use crate::model::{Fault, JobId, JobRecord, JobSpec, Locator, MediaFacts, Problem};
 use crate::package;
 use crate::plan::{Node, joined_facts, plan_job};
+use crate::report::metrics::Refusal;
 use crate::report::{JobEvent, JobProgress};
 use crate::store::{Created, Effect, IdempotencyKey, LedgerEntry, Store, StoreError, Stored, Waiting};
 use std::sync::Arc;
@@ -56,6 +57,8 @@ impl Engine {
             // Cannot fail: the receiver is here.
             let _ = to_loop.send(ToEngine::Waits(job));
         }
+        let counts = &settings.telemetry.metrics;
+        counts.watch_spool(Arc::clone(&shown.spooled), settings.spool_bytes_max);
         let run = Loop::new(Arc::clone(&settings), Arc::clone(&shown), to_loop.clone(), listener);
         let ended = tokio::spawn(run.run(inbox));
         Ok((Self { settings, shown, to_loop, started_unix_ms: now_unix_ms() }, ended))
@@ -96,6 +99,7 @@ impl Engine {
 
     async fn accept(&self, spec: JobSpec, key: Option<IdempotencyKey>) -> Result<(Stored, bool), Problem> {
         if self.shown.figures().queued >= self.settings.queue_max {
+            self.settings.telemetry.metrics.refused("jobs.queued", Refusal::Refused);
             let message = format!("{} jobs wait already; try again later", self.settings.queue_max);
             return Err(Problem::new(Fault::Capacity, "job.queue_full", message));
         }
@@ -104,6 +108,7 @@ impl Engine {
         let state = record.state();
         match self.settings.store.create(record.clone(), key).await? {
             Created::New(revision) => {
+                self.settings.telemetry.metrics.job_accepted(priority);
                 self.tell(ToEngine::Waits(Waiting { id, priority, not_before_unix_ms, state }));
                 Ok((Stored { record, revision }, false))
             }

@@ -15,6 +15,8 @@ pub(super) struct Queue {
     /// Those that are not to begin before a time of day, ms.
     later: BTreeSet<(i64, Rank)>,
     known: BTreeMap<JobId, (i64, Priority)>,
+    /// How many of each class.
+    lengths: [u64; 3],
 }
 
 impl Queue {
@@ -22,6 +24,7 @@ impl Queue {
     pub(super) fn add(&mut self, id: JobId, priority: Priority, not_before_unix_ms: i64) {
         self.remove(id);
         self.known.insert(id, (not_before_unix_ms, priority));
+        self.lengths[priority as usize] += 1;
         self.later.insert((not_before_unix_ms, (priority, id)));
     }
 
@@ -30,6 +33,7 @@ impl Queue {
         if let Some((from, priority)) = self.known.remove(&id) {
             self.ready.remove(&(priority, id));
             self.later.remove(&(from, (priority, id)));
+            self.lengths[priority as usize] -= 1;
         }
     }
 
@@ -50,6 +54,11 @@ impl Queue {
     /// When the next job's time comes; `None` when no job waits for a time.
     pub(super) fn wake_unix_ms(&self) -> Option<i64> {
         self.later.first().map(|(from, _)| *from)
+    }
+
+    /// How many wait, by class, in the order of [`Priority::ALL`].
+    pub(super) const fn lengths(&self) -> [u64; 3] {
+        self.lengths
     }
 
     /// How many wait.
@@ -80,6 +89,7 @@ mod tests {
         assert_eq!(queue.wake_unix_ms(), Some(0));
         assert_eq!(drain(&mut queue, 499), [2, 3, 1]);
         assert_eq!((queue.wake_unix_ms(), queue.len()), (Some(500), 1));
+        assert_eq!(queue.lengths(), [1, 0, 0]);
         assert_eq!(drain(&mut queue, 500), [4]);
         assert_eq!((queue.wake_unix_ms(), queue.len()), (None, 0));
     }

@@ -90,6 +90,15 @@ pub enum Priority {
 impl Priority {
     /// All classes, in the order in which they are served.
     pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Batch];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Batch => "batch",
+        }
+    }
 }
 
 /// One source.

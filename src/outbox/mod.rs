@@ -24,6 +24,7 @@ pub use url_rules::{UrlRules, url_objection};
 use crate::model::{BackOff, JobId, Locator, Problem};
 use crate::net::{Client, Options, Redirects};
 use crate::report::traces::Traces;
+use crate::report::metrics::Metrics;
 use crate::store::Store;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
@@ -56,6 +57,8 @@ pub struct OutboxSettings {
     pub retry: BackOff,
     /// Where traces of jobs go.
     pub traces: Traces,
+    /// Where attempts are counted.
+    pub metrics: Metrics,
 }
 
 impl Default for OutboxSettings {
@@ -75,6 +78,7 @@ impl Default for OutboxSettings {
                 jitter_percent: 20,
             },
             traces: Traces::default(),
+            metrics: Metrics::default(),
         }
     }
 }

@@ -5,6 +5,7 @@ use super::attempt::{Outcome, attempt};
 use super::queue::{Queue, receiver};
 use super::verdict::{Failed, ms, verdict};
 use crate::model::Problem;
+use crate::report::metrics::{EffectOutcome, Metrics};
 use crate::report::traces::OpenSpan;
 use crate::report::webhook::message_id;
 use crate::store::{Effect, EffectAttempt, EffectState, StoreError, StoredEffect};
@@ -94,6 +95,7 @@ async fn carry_out(outbox: Arc<Outbox>, effect: StoredEffect) -> Settled {
     let elapsed_ms = u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX);
     let (state, error) = verdict(&effect, outcome.failed.as_ref(), &outbox.settings, now_unix_ms(), fastrand::u64(..));
     note(&effect, &outcome, state, elapsed_ms);
+    count(&outbox.settings.metrics, &effect.effect, state, began.elapsed());
     let attempt = EffectAttempt { unix_ms, status: outcome.status, error, elapsed_ms };
     settle(&outbox, effect.id, attempt, state).await;
     let due = if let EffectState::Due(at) = state { Some(at) } else { None };
@@ -147,6 +149,15 @@ async fn hold_back(outbox: &Outbox, held: Vec<StoredEffect>) {
         settle(outbox, effect.id, attempt, state)
     });
     join_all(put_off).await;
+}
+
+fn count(metrics: &Metrics, effect: &Effect, state: EffectState, took: Duration) {
+    let outcome = match state {
+        EffectState::Done => EffectOutcome::Done,
+        EffectState::Due(_) => EffectOutcome::FailedForNow,
+        EffectState::Dead => EffectOutcome::GivenUp,
+    };
+    metrics.effect(matches!(effect, Effect::Webhook { .. }), outcome, took);
 }
 
 /// One line a message for the log. The address stays out of it but for its host: paths of webhooks are often secrets.

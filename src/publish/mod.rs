@@ -23,6 +23,7 @@ pub use retry::{check, claim};
 pub use spooled::{Release, Spooled};
 
 use crate::model::Plan;
+use std::time::Duration;
 
 /// What is made by whom: video in spans, all audio in one pass.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -53,4 +54,6 @@ pub struct Recorded {
     pub bytes: u64,
     /// Where the recorded part of the track ends, microseconds.
     pub end_us: i64,
+    /// Time since it was complete and all before it on its track was there; zero where that is not known.
+    pub latency: Duration,
 }

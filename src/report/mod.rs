@@ -5,6 +5,7 @@
 
 mod job;
 mod live;
+pub mod metrics;
 mod progress;
 mod telemetry;
 pub mod text;

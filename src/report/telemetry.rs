@@ -1,5 +1,6 @@
 //! What a node tells of itself beside the records of its jobs: what is counted for Prometheus, what is traced.
 
+use super::metrics::Metrics;
 use super::traces::Traces;
 use crate::devices::usage::Meter;
 use crate::usage::Prices;
@@ -8,6 +9,8 @@ use std::sync::Arc;
 /// Handles to all of it; clones tell the same. The default one counts for nobody.
 #[derive(Clone, Debug, Default)]
 pub struct Telemetry {
+    /// What is counted for Prometheus.
+    pub metrics: Metrics,
     /// Where traces of jobs go.
     pub traces: Traces,
     /// What work costs of devices, and how loaded they are.

@@ -6,6 +6,7 @@
 
 mod devices;
 mod http;
+mod measured;
 mod remover;
 mod wiring;
 
@@ -13,7 +14,8 @@ use crate::api::{self, Appliance};
 use crate::config::Config;
 use crate::dispatch::Engine;
 use crate::model::{Fault, Problem};
-use crate::outbox::{Outbox, OutboxSettings};
+use crate::outbox::Outbox;
+use crate::report::Telemetry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,26 +41,30 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(30);
 /// What keeps it from starting, or made it end.
 pub async fn run(config: Config) -> Result<(), Vec<Problem>> {
     let stop = stop_signal().map_err(|problem| vec![problem])?;
-    let settings = wiring::api_settings(&config)?;
-    serve(config, settings, stop).await.map_err(|problem| vec![problem])
+    let telemetry = wiring::telemetry(&config).map_err(|problem| vec![problem])?;
+    let settings = wiring::api_settings(&config, &telemetry)?;
+    serve(config, settings, telemetry, stop).await.map_err(|problem| vec![problem])
 }
 
-async fn serve(config: Config, mut settings: api::ApiSettings, stop: watch::Receiver<bool>) -> Result<(), Problem> {
+async fn serve(
+    config: Config,
+    settings: api::ApiSettings,
+    telemetry: Telemetry,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Problem> {
     let grpc = bind("grpc.listen", config.grpc.listen).await?;
     let web = bind("http.listen", config.http.listen).await?;
     // As they are, not as they were asked for: the system chooses where a port of 0 was.
     let addresses = (local(&grpc, config.grpc.listen), local(&web, config.http.listen));
-    let (node, buckets) = wiring::node(&config).await?;
+    let (node, buckets) = wiring::node(&config, &telemetry).await?;
     let (store, sinks, effects) = (Arc::clone(&node.store), node.sinks.clone(), Arc::clone(&node.effects));
     let (worker, threads, simulated) = (node.worker.clone(), node.threads, node.simulated.clone());
     let rates = Arc::clone(&node.rates);
-    let traces = node.telemetry.traces.clone();
-    settings.traces = traces.clone();
-    let outbox_settings = OutboxSettings { traces: traces.clone(), ..wiring::outbox_settings(&config)? };
     let (engine, ended) = Engine::start(node, None).await?;
     let (quit, quitting) = watch::channel(false);
     let remover = Arc::new(remover::Remover::new(sinks));
-    let outbox = Outbox::new(store, outbox_settings, remover)?.start(effects, quitting.clone());
+    let outbox =
+        Outbox::new(store, wiring::outbox_settings(&config, &telemetry)?, remover)?.start(effects, quitting.clone());
     let expiry = tokio::spawn(expire(engine.clone(), config.usage.keep, quitting.clone()));
     let (choice, state_dir) = (config.devices.clone(), config.state_dir.clone());
     let lookout = devices::Lookout {
@@ -73,7 +79,7 @@ async fn serve(config: Config, mut settings: api::ApiSettings, stop: watch::Rece
     };
     let lookout = tokio::spawn(lookout.run(quitting.clone()));
     let appliance: Arc<dyn Appliance> = Arc::new(engine.clone());
-    let served = tokio::spawn(http::serve(web, Arc::clone(&appliance), told(stop.clone())));
+    let served = tokio::spawn(http::serve(web, Arc::clone(&appliance), telemetry.metrics, told(stop.clone())));
     tracing::info!(grpc = %addresses.0, http = %addresses.1, "ready");
     let api = api::serve(grpc, appliance, settings, told(stop)).await;
     wind_up(&engine, ended, config.shutdown.grace).await;

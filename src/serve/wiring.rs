@@ -1,6 +1,7 @@
 //! From the configuration to the parts of the daemon.
 
 use super::devices;
+use super::measured::Measured;
 use crate::api::{ApiSettings, Rules, Tls, Token};
 use crate::buckets::{AllBuckets, BucketOptions};
 use crate::config::{Checksums, Config, Roots, S3Credentials, S3Store};
@@ -13,6 +14,7 @@ use crate::outbox::{self, OutboxSettings, SigningKeys, UrlRules};
 use crate::profile::Profiles;
 use crate::publish::sink::Durability;
 use crate::report::Telemetry;
+use crate::report::metrics::Metrics;
 use crate::report::traces::{TraceSettings, Traces};
 use crate::store::{Sqlite, Store};
 use crate::supervise::find_program;
@@ -24,9 +26,10 @@ use std::time::Duration;
 
 /// Transfers at a time for each output: enough to hide the round trips of a store in another region.
 const UPLOADS: usize = 8;
+}
 
 /// What the API is told; everything that is wrong with it.
-pub(super) fn api_settings(config: &Config) -> Result<ApiSettings, Vec<Problem>> {
+pub(super) fn api_settings(config: &Config, telemetry: &Telemetry) -> Result<ApiSettings, Vec<Problem>> {
     let profiles = Profiles::load(config.profiles_dir.as_deref())?;
     let one = |problem| vec![problem];
     let tls = config.tls.as_ref().map(|tls| -> Result<Tls, Problem> {
@@ -48,12 +51,14 @@ pub(super) fn api_settings(config: &Config) -> Result<ApiSettings, Vec<Problem>>
             expire_after_s: config.jobs.expire_after.as_secs(),
         },
         profiles: Arc::new(profiles),
+        metrics: telemetry.metrics.clone(),
+        traces: telemetry.traces.clone(),
         ..ApiSettings::default()
     })
 }
 
 /// What the node works with, and the buckets that it can reach.
-pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>), Problem> {
+pub(super) async fn node(config: &Config, telemetry: &Telemetry) -> Result<(Settings, Arc<AllBuckets>), Problem> {
     let state = config.state_dir.clone();
     let opened = tokio::task::spawn_blocking(move || {
         std::fs::create_dir_all(&state).map_err(|error| unusable(&state, &error))?;
@@ -63,7 +68,7 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
     });
     let lost = |_| Problem::bug("internal.panic", "opening the state directory ended early; report this with the log");
     let (state, store) = opened.await.map_err(lost)??;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store: Arc<dyn Store> = Arc::new(Measured::new(Arc::new(store), telemetry.metrics.clone()));
     let buckets = Arc::new(buckets(config));
     let rules = address_rules(&config.sources.allow, &config.sources.hosts)?;
     let opener = Opener::new(OpenerOptions {
@@ -101,7 +106,7 @@ pub(super) async fn node(config: &Config) -> Result<(Settings, Arc<AllBuckets>),
         active_max: config.jobs.active_max as usize,
         queue_max: config.jobs.queue_max,
         keep_failed: true,
-        telemetry: telemetry(config)?,
+        telemetry: telemetry.clone(),
     };
     Ok((settings, buckets))
 }
@@ -120,7 +125,7 @@ fn priced(prices: &crate::config::Prices) -> Prices {
 }
 
 /// Where the node tells of itself.
-fn telemetry(config: &Config) -> Result<Telemetry, Problem> {
+pub(super) fn telemetry(config: &Config) -> Result<Telemetry, Problem> {
     let traces = config.traces.as_ref().map(|traces| {
         Traces::start(TraceSettings {
             endpoint: traces.otlp_endpoint.clone(),
@@ -128,12 +133,13 @@ fn telemetry(config: &Config) -> Result<Telemetry, Problem> {
             headers: traces.headers.as_ref().map(|headers| headers.reveal().to_owned()).unwrap_or_default(),
         })
     });
-    let telemetry = Telemetry { traces: traces.transpose()?.unwrap_or_default(), ..Telemetry::default() };
+    let metrics = Metrics::new(config.metrics.owners_max as usize);
+    let telemetry = Telemetry { metrics, traces: traces.transpose()?.unwrap_or_default(), ..Telemetry::default() };
     Ok(telemetry.priced(config.usage.prices.as_ref().map(priced)))
 }
 
 /// How the outbox delivers.
-pub(super) fn outbox_settings(config: &Config) -> Result<OutboxSettings, Problem> {
+pub(super) fn outbox_settings(config: &Config, telemetry: &Telemetry) -> Result<OutboxSettings, Problem> {
     let mut secrets = std::collections::BTreeMap::new();
     for (name, secret) in &config.webhooks.secrets {
         let keys = SigningKeys::parse(secret.reveal()).map_err(|why| {
@@ -146,6 +152,8 @@ pub(super) fn outbox_settings(config: &Config) -> Result<OutboxSettings, Problem
         secrets,
         timeout: config.webhooks.timeout,
         give_up_after: config.webhooks.give_up_after,
+        metrics: telemetry.metrics.clone(),
+        traces: telemetry.traces.clone(),
         ..OutboxSettings::default()
     })
 }

@@ -80,6 +80,21 @@ impl Exit {
         }
     }
 
+    /// Its name, as metrics have it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Finished(_) => "finished",
+            Self::Failed(_) => "failed",
+            Self::DeviceFailed { .. } => "device_failed",
+            Self::Vanished { .. } => "vanished",
+            Self::Signalled { .. } => "signalled",
+            Self::Hung => "hung",
+            Self::TimedOut => "timed_out",
+            Self::Protocol(_) => "protocol",
+            Self::Stopped => "stopped",
+        }
+    }
+
     /// The problem that this is; `None` when it is none.
     pub fn problem(&self) -> Option<Problem> {
         let crashed = |how: String| Problem::device("worker.crashed", format!("a worker process {how}"));

@@ -79,6 +79,7 @@ impl Job {
         self.tell_listener(JobEvent::PartFailed { part: name, attempt, problem: failure.problem.clone() }).await;
         self.parts[part].failures += 1;
         self.figures.retries += 1;
+        self.settings.telemetry.metrics.retried(failure.problem.fault);
         if !is_told {
             let all = self.groups[group].renditions.clone();
             self.elsewhere(part, &ran, &failure, all, false).await?;

@@ -6,6 +6,7 @@
 //! wrong becomes the end of outputs, so there is one way to wind a job up.
 
 mod choices;
+mod counted;
 mod estimate;
 mod explain;
 mod fallback;
@@ -243,6 +244,7 @@ impl Job {
             put_back(record, now);
             record.job(On::Begin, now, None);
         }
+        counted::begins(&self.settings.telemetry.metrics, record, now);
         tracing::info!(job = %record.id, attempt = record.attempt, "job begins");
         let begins = format!("attempt {} begins", record.attempt);
         self.note(LogLevel::Info, begins);
@@ -324,6 +326,7 @@ impl Job {
             record.input(index, InputEvent::Stop, now, None);
         }
         record.job(event, now, problem.clone());
+        counted::ended(&self.settings.telemetry.metrics, record);
         let (job, state) = (record.id, record.state().as_str());
         match &problem {
             Some(problem) => {

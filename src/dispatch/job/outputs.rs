@@ -123,7 +123,8 @@ impl Job {
     /// Acts on what the task of an output tells.
     pub(super) async fn output_told(&mut self, output: usize, told: Told) -> Result<(), Broken> {
         match told {
-            Told::Recorded(Recorded { track, index, bytes, end_us }) => {
+            Told::Recorded(Recorded { track, index, bytes, end_us, latency }) => {
+                self.settings.telemetry.metrics.published(bytes, latency);
                 self.figures.published(output, &track, end_us);
                 if let Some(live) = &mut self.outputs[output] {
                     live.trace.stored(bytes);
@@ -176,6 +177,7 @@ impl Job {
 
     /// An output cannot be made. The others go on, unless the job says otherwise.
     pub(super) async fn fail_output(&mut self, output: usize, problem: Problem) -> Result<(), Broken> {
+        let fault = problem.fault;
         let problem = Self::problem_at(output, problem);
         let sentence = format!("has failed: {problem}");
         if !self.keeper.record.output(output, OutputEvent::Fail, now_unix_ms(), Some(problem.clone())) {
@@ -185,6 +187,7 @@ impl Job {
         if let Some(live) = &mut self.outputs[output] {
             live.trace.fail(&problem);
         }
+        self.settings.telemetry.metrics.output_failed(fault);
         let begun = self.outputs[output].is_some();
         // What a retry can go on from is kept; a mere claim is nothing of the kind.
         let is_kept = self.settings.keep_failed && (begun || self.rows.iter().any(|row| row.output == output));

@@ -1,5 +1,6 @@
 //! The parts of a job: which there are, and how far they are.
 
+use super::counted::Counted;
 use super::fallback::Ran;
 use super::needs;
 use super::observe::Observed;
@@ -92,6 +93,8 @@ pub(super) struct Running {
     /// It was stopped to let an earlier part run, and goes on later.
     pub(super) yields: bool,
     pub(super) trace: OpenSpan,
+    /// Counts it among those that run.
+    pub(super) counted: Counted,
 }
 
 impl Running {

@@ -9,6 +9,7 @@ use crate::model::device::DeviceFault;
 use crate::model::{Fault, Problem};
 use crate::publish::{Part, Spooled};
 use crate::report::JobEvent;
+use crate::report::metrics::PartEnd;
 use crate::supervise::{Exit, Report, ability_of, said};
 use crate::wire::v1;
 use crate::wire::v1::from_worker::Message;
@@ -95,6 +96,7 @@ impl Job {
                 Ok(())
             }
             Message::Segment(segment) => {
+                self.count_segment(index, &segment);
                 let span = SpanId(index as u32);
                 let Some(running) = self.running.get(&span) else { return Ok(()) };
                 if self.has_left(index, &segment.track) {
@@ -149,7 +151,8 @@ impl Job {
             self.kernel_said(index, stats.cpu_ms.saturating_mul(1000), None);
         }
         let Some(running) = self.running.remove(&span) else { return Ok(()) };
-        let Running { spool, dropped, yields, spending, mut trace, .. } = running;
+        let Running { spool, dropped, yields, spending, counted, mut trace, .. } = running;
+        self.settings.telemetry.metrics.worker_exited(exit.name());
         self.spent_all(spending, !matches!(exit, Exit::Finished(_)));
         if let Some(problem) = exit.problem().filter(|_| !yields) {
             trace.fail(&problem);
@@ -161,6 +164,7 @@ impl Job {
         self.end_what_waited();
         let observed = self.parts[index].observed.take();
         if yields && exit == Exit::Stopped {
+            self.settings.telemetry.metrics.part_ended(PartEnd::Yielded);
             let _ = self.engine.send(ToEngine::SpanFailed { number: self.number, span, wait_ms: 0, blame: None });
             return Ok(());
         }
@@ -173,6 +177,7 @@ impl Job {
             return self.part_failed(index, problem).await;
         }
         if let Exit::Finished(stats) = exit {
+            self.count_finished(index, &counted);
             self.figures.finished(self.parts[index].work, self.parts[index].part, stats.decode_errors);
             if observed.is_some_and(|observed| observed.finished(&stats)) {
                 let rates = Arc::clone(&self.settings.rates);
@@ -223,6 +228,7 @@ impl Job {
         };
         let again = again.filter(|_| !done);
         self.figures.retries += u32::from(again.is_some());
+        self.count_failed(again.is_some(), done, problem.fault);
         let wait_ms = again.unwrap_or(0);
         if again.is_none() && !done {
             self.fail_outputs_of(index, &problem).await?;

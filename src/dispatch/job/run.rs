@@ -11,6 +11,7 @@ use crate::dispatch::settings;
 use crate::model::device::Placement;
 use crate::model::{Fault, Plan, Problem};
 use crate::report::JobEvent;
+use crate::report::metrics::Refusal;
 use crate::report::traces::OpenSpan;
 use crate::supervise::{self, Launch};
 use crate::wire::v1::{self, order::Work};
@@ -47,6 +48,7 @@ impl Job {
             Action::Start { span, choice, device, reason, .. } => self.start_part(span, choice, device, reason).await,
             Action::Wait { span, dimension, .. } => {
                 let part = self.part_name(span.0 as usize);
+                self.settings.telemetry.metrics.refused(&dimension.to_string(), Refusal::Waits);
                 self.tell_listener(JobEvent::PartWaits { part, dimension: dimension.to_string() }).await;
                 self.make_way(span.0 as usize);
                 Ok(())
@@ -58,6 +60,7 @@ impl Job {
                 Ok(())
             }
             Action::Refuse { dimension, needed, capacity, .. } => {
+                self.settings.telemetry.metrics.refused(&dimension.to_string(), Refusal::Refused);
                 let message = format!("the job needs {needed} {dimension}, and there are {capacity} in all");
                 let problem = Problem::new(Fault::Capacity, "capacity.refused", message);
                 for output in 0..self.outputs.len() {
@@ -99,6 +102,7 @@ impl Job {
         let is_full = self.spooled.load(Ordering::Relaxed) >= self.settings.spool_bytes_max;
         if is_full && !self.holds_up_others(index) {
             let part = self.part_name(index);
+            self.settings.telemetry.metrics.refused("spool.bytes", Refusal::Waits);
             self.tell_listener(JobEvent::PartWaits { part, dimension: "spool.bytes".to_owned() }).await;
             let _ = self.engine.send(ToEngine::SpanFailed {
                 number: self.number,
@@ -208,7 +212,7 @@ impl Job {
         let side_by_side = u64::from(settings.threads).min(work.plan.spans.len() as u64) + 1;
         launch.spool_bytes_max = (settings.spool_bytes_max / SPOOL_SHARES.max(side_by_side)).max(1);
         let worker = supervise::start(launch, (SpanId(index as u32), attempt), self.reports.clone())?;
-        let trace = OpenSpan::default();
-        Ok(Running { worker, spool, attempt, dropped: BTreeSet::new(), spending, yields: false, trace })
+        let (trace, counted) = (OpenSpan::default(), self.count_start(index));
+        Ok(Running { worker, spool, attempt, dropped: BTreeSet::new(), spending, yields: false, trace, counted })
     }
 }

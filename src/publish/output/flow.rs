@@ -367,7 +367,8 @@ impl Flow {
             match row.entry {
                 LedgerEntry::Track(header) => track::describe(track, &header),
                 LedgerEntry::Segment(segment) => {
-                    let recorded = told(&row.track, track.timescale, &segment.record);
+                    let latency = self.lanes[position].latency(segment.record.index);
+                    let recorded = Recorded { latency, ..told(&row.track, track.timescale, &segment.record) };
                     track.segments.push(segment.record);
                     self.manifests.ledger_grew();
                     self.context.tell(Told::Recorded(recorded)).await;
@@ -380,5 +381,6 @@ impl Flow {
 fn told(track: &str, timescale: u32, segment: &SegmentRecord) -> Recorded {
     let to_us = |ticks| crate::model::time::scale_round(ticks, 1_000_000, i64::from(timescale.max(1)));
     let bytes = segment.files.iter().map(|file| file.bytes).sum();
-    Recorded { track: track.to_owned(), index: segment.index, bytes, end_us: to_us(segment.end()) }
+    let (track, end_us, latency) = (track.to_owned(), to_us(segment.end()), std::time::Duration::ZERO);
+    Recorded { track, index: segment.index, bytes, end_us, latency }
 }

@@ -14,6 +14,7 @@ use crate::publish::{Part, Spooled};
 use crate::store::{LedgerSegment, TrackHeader};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Continuity counters by PID.
 pub(super) type Counters = BTreeMap<u16, u8>;
@@ -72,6 +73,8 @@ pub(super) struct Lane {
     /// What is not known to follow what came before yet, by start: indices.
     unordered: BTreeMap<i64, u32>,
     ordered: VecDeque<u32>,
+    /// When those that are ordered and not recorded yet became so.
+    since: BTreeMap<u32, Instant>,
     /// Where the ordered part ends, ticks; `None` while it is empty.
     end: Option<i64>,
     /// Transport streams whose turn has come or will.
@@ -95,6 +98,7 @@ impl Lane {
             entries: BTreeMap::new(),
             unordered: BTreeMap::new(),
             ordered: VecDeque::new(),
+            since: BTreeMap::new(),
             end: None,
             to_renumber: VecDeque::new(),
             counters: Some(Continuity::default()),
@@ -229,6 +233,7 @@ impl Lane {
             };
             let Some(index) = self.unordered.remove(&next) else { return };
             self.ordered.push_back(index);
+            self.since.insert(index, Instant::now());
             self.end = self.entries.get(&index).map(|entry| entry.record.end());
             if self.packagings.contains(&Packaging::Ts) {
                 self.to_renumber.push_back(index);
@@ -262,6 +267,11 @@ impl Lane {
             entry.record.files.sort_by_key(|file| file.packaging);
             entry.segment = None;
         }
+    }
+
+    /// For how long a segment that is recorded now could have been.
+    pub(super) fn latency(&mut self, index: u32) -> Duration {
+        self.since.remove(&index).map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// What can be recorded now: everything before it is.
