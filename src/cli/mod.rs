@@ -72,8 +72,8 @@ enum Command {
     Node(client::control::NodeArgs),
     /// Show the daemon's devices and what they were found to do
     Devices(client::devices::DevicesArgs),
-    /// Let the daemon start no job any more, or again
-    Drain(client::control::DrainArgs),
+    /// Let the daemon take up no work any more, or again, and wait until nothing runs
+    Drain(client::drain::DrainArgs),
 }
 
 /// How a command ends that did what it was asked.
@@ -154,7 +154,7 @@ fn run(runtime: &Runtime, command: Command) -> Result<Ended, Vec<Problem>> {
         Command::Delete(args) => runtime.block_on(client::control::delete(args)),
         Command::Node(args) => runtime.block_on(client::control::node(args)),
         Command::Devices(args) => runtime.block_on(client::devices::run(args)),
-        Command::Drain(args) => runtime.block_on(client::control::drain(args)),
+        Command::Drain(args) => runtime.block_on(client::drain::run(args)),
     }
 }
 

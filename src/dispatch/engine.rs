@@ -5,6 +5,7 @@
 //! of its own (`job`), registered here before it runs. Ends: when asked to, once no job is active.
 
 use super::command::Command;
+use super::drain::{Drain, DrainStatus, Draining};
 use super::fleet::{Devices, Fleet};
 use super::job::{self, Ended};
 use super::now_unix_ms;
@@ -56,8 +57,10 @@ pub(super) enum ToEngine {
     Down(DeviceNumber),
     /// A job's task has ended.
     Ended { id: JobId, ended: Ended },
-    /// Take up nothing any more, or again.
-    Drain(bool),
+    /// Take up nothing any more, in this way; `None`: take up work again.
+    Drain(Option<Drain>),
+    /// What a wish to drain gave jobs is over; by the wish's number.
+    DrainDeadline(u64),
     /// Suspend every active job, and end.
     ShutDown,
 }
@@ -88,6 +91,8 @@ pub(super) struct Shown {
     pub(super) figures: Mutex<Figures>,
     /// Bytes of finished segments that wait to be published, over all jobs.
     pub(super) spooled: Arc<AtomicU64>,
+    /// Spans that run now, over all jobs.
+    pub(super) spans_running: Arc<AtomicU64>,
     /// The devices of the node.
     pub(super) devices: Devices,
     began: OnceLock<Instant>,
@@ -100,7 +105,7 @@ pub(super) type Amounts = Vec<(String, u64, u64)>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Figures {
     pub(super) queued: u64,
-    pub(super) draining: bool,
+    pub(super) drain: Option<DrainStatus>,
     /// Dimension, how much there is, how much is held.
     pub(super) capacity: Vec<(String, u64, u64)>,
     /// The same for each device.
@@ -129,7 +134,7 @@ impl Shown {
 /// The loop's state.
 pub(super) struct Engine {
     settings: Arc<Settings>,
-    shown: Arc<Shown>,
+    pub(super) shown: Arc<Shown>,
     to_self: mpsc::UnboundedSender<ToEngine>,
     /// Where a job's occurrences go, for whoever runs a single job.
     listener: Option<mpsc::Sender<JobEvent>>,
@@ -141,7 +146,7 @@ pub(super) struct Engine {
     running: HashMap<JobId, Number>,
     /// Active jobs that somebody wants taken up again: they were changed before their attempt had read them.
     again: HashMap<JobId, Waiting>,
-    draining: bool,
+    pub(super) draining: Draining,
     ending: bool,
     began: Instant,
 }
@@ -174,7 +179,7 @@ impl Engine {
             spans: BTreeMap::new(),
             running: HashMap::new(),
             again: HashMap::new(),
-            draining: false,
+            draining: Draining::default(),
             ending: false,
             began,
         }
@@ -237,15 +242,11 @@ impl Engine {
                 }
             }
             ToEngine::Ended { id, ended } => self.ended(id, ended),
-            ToEngine::Drain(drain) => self.draining = drain,
+            ToEngine::Drain(wish) => self.drain(wish).await,
+            ToEngine::DrainDeadline(wish) => self.drain_deadline(wish).await,
             ToEngine::ShutDown => {
                 self.ending = true;
-                let active: Vec<_> =
-                    self.shown.active.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-                for job in active {
-                    // Fails only when the job has just ended.
-                    let _ = job.commands.send(Command::Suspend).await;
-                }
+                self.tell_active(|| Command::Suspend).await;
             }
         }
     }
@@ -346,7 +347,7 @@ impl Engine {
 
     /// Takes up jobs while there is room for them.
     fn take_up(&mut self) {
-        while !self.draining && !self.ending {
+        while !self.draining.is_on() && !self.ending {
             let taken = self.classes();
             let room =
                 |class: Priority| taken.iter().filter(|other| **other <= class).count() < self.settings.active_max;
@@ -415,6 +416,10 @@ impl Engine {
                     self.waits(waiting);
                 }
             }
+            Ended::HandedBack(waiting) => {
+                self.draining.handed_back();
+                self.queue.add(waiting.id, waiting.priority, waiting.not_before_unix_ms);
+            }
             Ended::Again(waiting) => self.queue.add(waiting.id, waiting.priority, waiting.not_before_unix_ms),
             Ended::Lost => {
                 let priority = job.map_or(Priority::Normal, |job| job.priority);
@@ -430,8 +435,8 @@ impl Engine {
             all.map(|(name, total)| (name.to_string(), total, share.used().get(name))).collect()
         };
         let devices = self.fleet.up().filter_map(|known| Some((known.info.id.clone(), of(pool.device(known.number)?))));
-        let (queued, draining) = (self.queue.len() as u64, self.draining);
-        let figures = Figures { queued, draining, capacity: of(pool.host()), devices: devices.collect() };
+        let (queued, drain) = (self.queue.len() as u64, self.draining.status);
+        let figures = Figures { queued, drain, capacity: of(pool.host()), devices: devices.collect() };
         *self.shown.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
     }
 
@@ -443,6 +448,11 @@ impl Engine {
         // A job whose time has come but for which there is no room is taken up when another ends.
         let wait = spans.into_iter().chain(queue.filter(|wait| *wait > 0)).min();
         Duration::from_millis(wait.unwrap_or(60_000).clamp(1, 60_000))
+    }
+
+    /// A way to the loop itself.
+    pub(super) fn sender(&self) -> mpsc::UnboundedSender<ToEngine> {
+        self.to_self.clone()
     }
 
     fn now_ms(&self) -> u64 {

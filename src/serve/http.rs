@@ -59,7 +59,7 @@ impl Shown {
         let status = self.appliance.status();
         self.active.set(signed(status.jobs_active));
         self.queued.set(signed(status.jobs_queued));
-        self.draining.set(i64::from(status.draining));
+        self.draining.set(i64::from(status.drain.is_some()));
         for (dimension, total, held) in status.devices.iter().flat_map(|device| &device.capacity) {
             self.capacity.with_label_values(&[dimension]).set(signed(*total));
             self.held.with_label_values(&[dimension]).set(signed(*held));

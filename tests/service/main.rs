@@ -28,4 +28,5 @@ mod spans;
 mod states;
 mod stops;
 mod stores;
+mod upgrades;
 mod watches;

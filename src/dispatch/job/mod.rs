@@ -11,6 +11,7 @@ mod explain;
 mod fallback;
 mod figures;
 mod groups;
+mod hold;
 mod joined;
 mod live;
 mod needs;
@@ -44,6 +45,7 @@ use crate::store::{LedgerRow, StoreError, Waiting};
 use crate::supervise::Report;
 use figures::Figures;
 use groups::GroupState;
+use hold::Held;
 use outputs::Live;
 use parts::{PartState, Running, Tag};
 use reelmill_scheduler::{JobId as Number, SpanId};
@@ -79,6 +81,8 @@ pub(super) enum Ended {
     Over,
     /// It is to be taken up again.
     Again(Waiting),
+    /// It was let go of because the node drains or ends, and goes on from its ledger.
+    HandedBack(Waiting),
     /// Somebody else has the job, or it is gone: nothing was touched any more.
     Fenced,
     /// Its state could not be stored.
@@ -111,6 +115,10 @@ pub(super) struct Job {
     began: Instant,
     /// The daemon ends: nothing more is begun.
     suspended: bool,
+    /// While the node drains: spans that the scheduler started and that are not begun.
+    held: Option<Held>,
+    /// Bytes that were made and that some output has not got yet.
+    unpublished: Arc<AtomicU64>,
     sources: Vec<Option<Source>>,
     plan: Arc<JobPlan>,
     spool: PathBuf,
@@ -156,6 +164,8 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
         listener: start.listener,
         began: Instant::now(),
         suspended: false,
+        held: None,
+        unpublished: Arc::default(),
         sources: spec.sources.iter().map(|_| None).collect(),
         plan: Arc::new(JobPlan { works: Vec::new(), outputs: Vec::new(), notes: Vec::new() }),
         sinks: spec.outputs.iter().map(|_| None).collect(),
@@ -201,7 +211,7 @@ impl Job {
         self.end_what_was_asked_to_stop().await?;
         self.watch(heard, told, actions).await?;
         if self.suspended && !self.all_over() {
-            return self.suspend(None).await.map(Ended::Again);
+            return self.suspend(None).await.map(Ended::HandedBack);
         }
         // First, so that nothing lies here any more of a job that is told to be over.
         self.clean_up().await;

@@ -1,6 +1,7 @@
 //! The parts of a job: which there are, and how far they are.
 
 use super::fallback::Ran;
+use super::hold::Counted;
 use super::needs;
 use super::observe::Observed;
 use super::{Broken, Job};
@@ -84,6 +85,8 @@ pub(super) struct Running {
     pub(super) dropped: BTreeSet<String>,
     /// It was stopped to let an earlier part run, and goes on later.
     pub(super) yields: bool,
+    /// One of the node's spans that run.
+    pub(super) _counted: Counted,
 }
 
 impl Running {
