@@ -6,6 +6,7 @@
 
 mod client;
 mod doctor;
+mod health;
 mod options;
 mod paces;
 mod plan;
@@ -50,6 +51,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Run the daemon: take jobs over gRPC, keep them, publish what they make
     Serve(serve::ServeArgs),
+    /// Say whether the daemon on this machine is healthy
+    Health(health::HealthArgs),
     /// Show the daemon's settings as they are in force, and where each comes from
     Config(serve::ConfigArgs),
     /// Hand a job to a daemon
@@ -92,7 +95,7 @@ impl Command {
             Self::Transcode(args) => args.json,
             Self::Probe(args) => args.json,
             Self::Plan(args) => args.json,
-            Self::Play(_) | Self::Serve(_) => false,
+            Self::Play(_) | Self::Serve(_) | Self::Health(_) => false,
             Self::Config(args) => args.json,
             Self::Submit(args) => args.json,
             Self::Watch(args) => args.json,
@@ -142,6 +145,7 @@ fn run(runtime: &Runtime, command: Command) -> Result<Ended, Vec<Problem>> {
         Command::Plan(args) => runtime.block_on(plan::run(*args)),
         Command::Play(args) => done(runtime.block_on(play::run(args))),
         Command::Serve(args) => runtime.block_on(serve::run(args)),
+        Command::Health(args) => runtime.block_on(health::run(args)).map_err(|problem| vec![problem]),
         Command::Config(args) => serve::config(&args),
         Command::Doctor(args) => runtime.block_on(doctor::run(args)),
         Command::Submit(args) => runtime.block_on(client::jobs::submit(*args)),

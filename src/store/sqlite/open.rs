@@ -146,8 +146,8 @@ mod tests {
             let dir = of_version(&MIGRATIONS[..done]);
             drop(Sqlite::open(dir.path()).unwrap());
             let db = Connection::open(dir.path().join(DATABASE)).unwrap();
-            let version: usize = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-            assert_eq!(version, MIGRATIONS.len(), "from {done}");
+            let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            assert_eq!(version, MIGRATIONS.len() as i64, "from {done}");
         }
     }
 
