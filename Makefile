@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build player demo clean-demo test check tests test-corpus test-telemetry test-accelerators test-gpu check-trixie bench bench-api release-api sim
+.PHONY: help setup build player demo clean-demo test check tests test-corpus test-telemetry test-accelerators test-gpu check-trixie test-images bench bench-api release-api sim
 
 # rustup's directory may not be in PATH in the shell that has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -76,6 +76,10 @@ test-gpu: setup ## the suite for a real NVIDIA card; without one it says how man
 
 check-trixie: ## build on Debian 13 in a chroot and run the tests of the FFmpeg wrappers there (root)
 	scripts/check-trixie.sh
+
+test-images: setup ## what the images promise, and the lines of the CPU image carried out in a chroot (root; a quarter of an hour)
+	cargo nextest run --locked --test images
+	scripts/image-chroot.py docker/Dockerfile.cpu
 
 release-api: ## write the API of this version down as released: from then on a test fails on whatever breaks its clients
 	REELMILL_RELEASE=1 cargo test --locked --test api schema::nothing_that_was_released_is_broken

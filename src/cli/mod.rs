@@ -6,6 +6,7 @@
 
 mod client;
 mod doctor;
+mod health;
 mod options;
 mod paces;
 mod plan;
@@ -51,6 +52,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Run the daemon: take jobs over gRPC, keep them, publish what they make
     Serve(serve::ServeArgs),
+    /// Say whether the daemon on this machine is healthy
+    Health(health::HealthArgs),
     /// Show the daemon's settings as they are in force, and where each comes from
     Config(serve::ConfigArgs),
     /// Hand a job to a daemon
@@ -77,8 +80,8 @@ enum Command {
     Node(client::control::NodeArgs),
     /// Show the daemon's devices and what they were found to do
     Devices(client::devices::DevicesArgs),
-    /// Let the daemon start no job any more, or again
-    Drain(client::control::DrainArgs),
+    /// Let the daemon take up no work any more, or again, and wait until nothing runs
+    Drain(client::drain::DrainArgs),
 }
 
 /// How a command ends that did what it was asked.
@@ -97,7 +100,7 @@ impl Command {
             Self::Transcode(args) => args.json,
             Self::Probe(args) => args.json,
             Self::Plan(args) => args.json,
-            Self::Play(_) | Self::Serve(_) => false,
+            Self::Play(_) | Self::Serve(_) | Self::Health(_) => false,
             Self::Config(args) => args.json,
             Self::Submit(args) => args.json,
             Self::Watch(args) => args.json,
@@ -149,6 +152,7 @@ fn run(runtime: &Runtime, command: Command) -> Result<Ended, Vec<Problem>> {
         Command::Plan(args) => runtime.block_on(plan::run(*args)),
         Command::Play(args) => done(runtime.block_on(play::run(args))),
         Command::Serve(args) => runtime.block_on(serve::run(args)),
+        Command::Health(args) => runtime.block_on(health::run(args)).map_err(|problem| vec![problem]),
         Command::Config(args) => serve::config(&args),
         Command::Doctor(args) => runtime.block_on(doctor::run(args)),
         Command::Submit(args) => runtime.block_on(client::jobs::submit(*args)),
@@ -163,7 +167,7 @@ fn run(runtime: &Runtime, command: Command) -> Result<Ended, Vec<Problem>> {
         Command::Logs(args) => runtime.block_on(client::logs::run(args)),
         Command::Node(args) => runtime.block_on(client::control::node(args)),
         Command::Devices(args) => runtime.block_on(client::devices::run(args)),
-        Command::Drain(args) => runtime.block_on(client::control::drain(args)),
+        Command::Drain(args) => runtime.block_on(client::drain::run(args)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the API drives.
 
+use super::drain::{Drain, DrainStatus};
 use crate::model::device::DeviceInfo;
 use crate::model::plan::JobPlan;
 use crate::model::{JobId, JobSpec, Locator, MediaFacts, Problem};
@@ -84,8 +85,10 @@ pub struct NodeStatus {
     pub jobs_queued: u64,
     /// Jobs that are prepared, run or are being stopped.
     pub jobs_active: u64,
-    /// No work is taken up.
-    pub draining: bool,
+    /// Spans that run.
+    pub spans_running: u64,
+    /// No work is taken up: since when, and how far that is.
+    pub drain: Option<DrainStatus>,
 }
 
 /// Takes jobs and carries them out.
@@ -126,6 +129,6 @@ pub trait Appliance: Send + Sync + 'static {
     /// What the node is doing.
     fn status(&self) -> NodeStatus;
 
-    /// Takes up no work any more, or again.
-    fn drain(&self, drain: bool);
+    /// Takes up no work any more, in this way; `None`: takes it up again.
+    fn drain(&self, drain: Option<Drain>);
 }

@@ -12,4 +12,8 @@ pub(super) enum Command {
     StopOutputs(Vec<usize>, oneshot::Sender<Result<Vec<bool>, Problem>>),
     /// End the attempt, and keep everything for the next one.
     Suspend,
+    /// The node drains: begin no further span, and hand the job back once none runs; or begin spans again.
+    HoldSpans(bool),
+    /// The node drains and can wait no longer: as [`Command::Suspend`], unless the job is being stopped.
+    HandBack,
 }

@@ -5,6 +5,7 @@
 //! of its own (`job`), registered here before it runs. Ends: when asked to, once no job is active.
 
 use super::command::Command;
+use super::drain::{Drain, DrainStatus, Draining};
 use super::fleet::{Devices, Fleet};
 use super::job::{self, Ended};
 use super::now_unix_ms;
@@ -57,8 +58,10 @@ pub(super) enum ToEngine {
     Down(DeviceNumber),
     /// A job's task has ended.
     Ended { id: JobId, ended: Ended },
-    /// Take up nothing any more, or again.
-    Drain(bool),
+    /// Take up nothing any more, in this way; `None`: take up work again.
+    Drain(Option<Drain>),
+    /// What a wish to drain gave jobs is over; by the wish's number.
+    DrainDeadline(u64),
     /// Suspend every active job, and end.
     ShutDown,
 }
@@ -89,6 +92,8 @@ pub(super) struct Shown {
     pub(super) figures: Mutex<Figures>,
     /// Bytes of finished segments that wait to be published, over all jobs.
     pub(super) spooled: Arc<AtomicU64>,
+    /// Spans that run now, over all jobs.
+    pub(super) spans_running: Arc<AtomicU64>,
     /// The devices of the node.
     pub(super) devices: Devices,
     began: OnceLock<Instant>,
@@ -101,7 +106,7 @@ pub(super) type Amounts = Vec<(String, u64, u64)>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Figures {
     pub(super) queued: u64,
-    pub(super) draining: bool,
+    pub(super) drain: Option<DrainStatus>,
     /// Dimension, how much there is, how much is held.
     pub(super) capacity: Vec<(String, u64, u64)>,
     /// The same for each device.
@@ -130,7 +135,7 @@ impl Shown {
 /// The loop's state.
 pub(super) struct Engine {
     settings: Arc<Settings>,
-    shown: Arc<Shown>,
+    pub(super) shown: Arc<Shown>,
     to_self: mpsc::UnboundedSender<ToEngine>,
     /// Where a job's occurrences go, for whoever runs a single job.
     listener: Option<mpsc::Sender<JobEvent>>,
@@ -142,7 +147,7 @@ pub(super) struct Engine {
     running: HashMap<JobId, Number>,
     /// Active jobs that somebody wants taken up again: they were changed before their attempt had read them.
     again: HashMap<JobId, Waiting>,
-    draining: bool,
+    pub(super) draining: Draining,
     ending: bool,
     began: Instant,
 }
@@ -177,7 +182,7 @@ impl Engine {
             spans: BTreeMap::new(),
             running: HashMap::new(),
             again: HashMap::new(),
-            draining: false,
+            draining: Draining::default(),
             ending: false,
             began,
         }
@@ -240,15 +245,11 @@ impl Engine {
                 }
             }
             ToEngine::Ended { id, ended } => self.ended(id, ended),
-            ToEngine::Drain(drain) => self.draining = drain,
+            ToEngine::Drain(wish) => self.drain(wish).await,
+            ToEngine::DrainDeadline(wish) => self.drain_deadline(wish).await,
             ToEngine::ShutDown => {
                 self.ending = true;
-                let active: Vec<_> =
-                    self.shown.active.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-                for job in active {
-                    // Fails only when the job has just ended.
-                    let _ = job.commands.send(Command::Suspend).await;
-                }
+                self.tell_active(|| Command::Suspend).await;
             }
         }
     }
@@ -350,7 +351,7 @@ impl Engine {
 
     /// Takes up jobs while there is room for them.
     fn take_up(&mut self) {
-        while !self.draining && !self.ending {
+        while !self.draining.is_on() && !self.ending {
             let taken = self.classes();
             let room =
                 |class: Priority| taken.iter().filter(|other| **other <= class).count() < self.settings.active_max;
@@ -419,6 +420,10 @@ impl Engine {
                     self.waits(waiting);
                 }
             }
+            Ended::HandedBack(waiting) => {
+                self.draining.handed_back();
+                self.queue.add(waiting.id, waiting.priority, waiting.not_before_unix_ms);
+            }
             Ended::Again(waiting) => self.queue.add(waiting.id, waiting.priority, waiting.not_before_unix_ms),
             Ended::Lost => {
                 let priority = job.map_or(Priority::Normal, |job| job.priority);
@@ -435,8 +440,8 @@ impl Engine {
         };
         let devices = self.fleet.up().filter_map(|known| Some((known.info.id.clone(), of(pool.device(known.number)?))));
         self.count();
-        let (queued, draining) = (self.queue.len() as u64, self.draining);
-        let figures = Figures { queued, draining, capacity: of(pool.host()), devices: devices.collect() };
+        let (queued, drain) = (self.queue.len() as u64, self.draining.status);
+        let figures = Figures { queued, drain, capacity: of(pool.host()), devices: devices.collect() };
         *self.shown.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
     }
 
@@ -466,6 +471,11 @@ impl Engine {
         // A job whose time has come but for which there is no room is taken up when another ends.
         let wait = spans.into_iter().chain(queue.filter(|wait| *wait > 0)).min();
         Duration::from_millis(wait.unwrap_or(60_000).clamp(1, 60_000))
+    }
+
+    /// A way to the loop itself.
+    pub(super) fn sender(&self) -> mpsc::UnboundedSender<ToEngine> {
+        self.to_self.clone()
     }
 
     fn now_ms(&self) -> u64 {

@@ -2,6 +2,7 @@
 
 use super::appliance::{Appliance, NodeDevice, NodeStatus, Planned, Reply, StopOutcome};
 use super::command::Command;
+use super::drain::Drain;
 use super::engine::{Engine as Loop, Figures, Shown, ToEngine};
 use super::job::{first_of, foresee};
 use super::keeper::Keeper;
@@ -16,6 +17,7 @@ use crate::report::metrics::Refusal;
 use crate::report::{JobEvent, JobProgress};
 use crate::store::{Created, Effect, IdempotencyKey, LedgerEntry, Store, StoreError, Stored, Waiting};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -426,11 +428,12 @@ impl Appliance for Engine {
             devices: self.devices(&figures),
             jobs_queued: figures.queued,
             jobs_active: self.shown.active_count() as u64,
-            draining: figures.draining,
+            spans_running: self.shown.spans_running.load(Ordering::Relaxed),
+            drain: figures.drain,
         }
     }
 
-    fn drain(&self, drain: bool) {
+    fn drain(&self, drain: Option<Drain>) {
         self.tell(ToEngine::Drain(drain));
     }
 }

@@ -7,6 +7,7 @@
 
 mod appliance;
 mod command;
+mod drain;
 mod engine;
 mod fleet;
 mod handle;
@@ -19,6 +20,7 @@ mod sinks;
 mod solo;
 
 pub use appliance::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply, StopOutcome};
+pub use drain::{DEADLINE_MAX as DRAIN_DEADLINE_MAX, Drain, DrainStatus};
 pub use handle::Engine;
 pub use job::estimate_by_cpu;
 pub use probe::probe;

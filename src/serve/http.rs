@@ -29,7 +29,7 @@ impl Shown {
             let of_device = |(dimension, total, held)| Capacity { device: device.id.clone(), dimension, total, held };
             capacity.extend(device.capacity.into_iter().map(of_device));
         }
-        self.metrics.text(&Scraped { jobs, draining: status.draining, capacity })
+        self.metrics.text(&Scraped { jobs, draining: status.drain.is_some(), capacity })
     }
 }
 

@@ -12,7 +12,7 @@ mod wiring;
 
 use crate::api::{self, Appliance};
 use crate::config::Config;
-use crate::dispatch::Engine;
+use crate::dispatch::{Drain, Engine};
 use crate::model::{Fault, Problem};
 use crate::outbox::Outbox;
 use crate::report::Telemetry;
@@ -100,7 +100,10 @@ async fn serve(
 
 /// Lets running jobs go on for the grace period, then suspends them.
 async fn wind_up(engine: &Engine, ended: JoinHandle<()>, grace: Duration) {
-    engine.drain(true);
+    // One that drains already goes on as it was told to, for as long as the grace lasts.
+    if engine.status().drain.is_none() {
+        engine.drain(Some(Drain::default()));
+    }
     let patience = async {
         while engine.status().jobs_active > 0 {
             tokio::time::sleep(LOOK_EVERY).await;

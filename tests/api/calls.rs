@@ -308,6 +308,7 @@ async fn the_node_tells_of_itself_and_drains() {
         (no.operation.as_str(), no.codec.as_str(), no.depth, no.remedy.as_str()),
         ("encode", "hevc", 10, "another")
     );
-    let drained = client.drain_node(DrainNodeRequest { drain: true }).await.unwrap().into_inner();
+    let drained =
+        client.drain_node(DrainNodeRequest { drain: true, ..DrainNodeRequest::default() }).await.unwrap().into_inner();
     assert!(drained.draining && client.get_node(GetNodeRequest {}).await.unwrap().into_inner().draining);
 }

@@ -2,6 +2,7 @@
 
 use reelmill::api::{Appliance, NodeDevice, NodeStatus, Planned, Reply, StopOutcome};
 use reelmill::model::bill::UsageRow;
+use reelmill::dispatch::{Drain, DrainStatus};
 use reelmill::model::device::{Ability, DeviceId, DeviceInfo, DeviceKind, Operation, Verdict};
 use reelmill::model::job::Change;
 use reelmill::model::state::{JobEvent, JobState, OutputEvent};
@@ -9,7 +10,6 @@ use reelmill::model::{JobId, JobRecord, JobSpec, Locator, MediaFacts, Problem, R
 use reelmill::report::JobProgress;
 use reelmill::store::*;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{broadcast, watch};
 
@@ -226,7 +226,7 @@ pub(crate) struct Fake {
     pub(crate) probed: Mutex<Result<MediaFacts, Problem>>,
     /// What was asked of `plan` last.
     pub(crate) asked: Mutex<Option<JobSpec>>,
-    draining: AtomicBool,
+    drained: Mutex<Option<Drain>>,
 }
 
 impl Fake {
@@ -239,7 +239,7 @@ impl Fake {
             planned: Mutex::default(),
             probed: Mutex::new(Ok(MediaFacts::default())),
             asked: Mutex::default(),
-            draining: AtomicBool::new(false),
+            drained: Mutex::new(None),
         })
     }
 
@@ -379,12 +379,18 @@ impl Appliance for Fake {
             }],
             jobs_queued: 3,
             jobs_active: 1,
-            draining: self.draining.load(Ordering::SeqCst),
+            spans_running: 2,
+            drain: self.drained.lock().unwrap().map(|drain| DrainStatus {
+                since_unix_ms: NOW_MS,
+                deadline_unix_ms: drain.deadline.map(|deadline| NOW_MS + deadline.as_millis() as i64),
+                hand_back: drain.hand_back,
+                handed_back: 0,
+            }),
         }
     }
 
-    fn drain(&self, drain: bool) {
-        self.draining.store(drain, Ordering::SeqCst);
+    fn drain(&self, drain: Option<Drain>) {
+        *self.drained.lock().unwrap() = drain;
     }
 }
 

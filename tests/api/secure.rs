@@ -58,7 +58,7 @@ async fn a_token_is_an_owner_who_sees_its_own_jobs() {
     assert_eq!((listed(&mut client, "a-secret").await, listed(&mut client, "r-secret").await), (1, 2));
 
     let mut node = NodeServiceClient::new(server.channel().await);
-    let drain = DrainNodeRequest { drain: true };
+    let drain = DrainNodeRequest { drain: true, ..DrainNodeRequest::default() };
     let told = refusal(&node.drain_node(with("a-secret", drain)).await.unwrap_err());
     assert_eq!((told.code, told.reason.as_str()), (Code::PermissionDenied, "auth.not_allowed"));
     assert!(node.drain_node(with("r-secret", drain)).await.unwrap().into_inner().draining);

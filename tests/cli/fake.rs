@@ -263,6 +263,6 @@ impl NodeService for Script {
 
     async fn drain_node(&self, request: Request<v1::DrainNodeRequest>) -> Reply<v1::DrainNodeResponse> {
         let draining = self.hear(request)?.drain;
-        Ok(Response::new(v1::DrainNodeResponse { draining, jobs_active: 1 }))
+        Ok(Response::new(v1::DrainNodeResponse { draining, jobs_active: 1, spans_running: 0 }))
     }
 }

@@ -344,5 +344,7 @@ pub(crate) fn node() -> v1::GetNodeResponse {
         jobs_queued: 3,
         jobs_active: 1,
         draining: true,
+        spans_running: 2,
+        drain: Some(v1::Drain { start_time: time(0), deadline_time: time(600), hand_back: true, jobs_handed_back: 1 }),
     }
 }

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Which file each segment is.
-type Identities = BTreeMap<PathBuf, (u64, i64, i64)>;
+pub(crate) type Identities = BTreeMap<PathBuf, (u64, i64, i64)>;
 
 /// What the ledgers of a daemon that is dead name, and which files those are. Each must be there.
-async fn recorded(daemon: &Daemon) -> Identities {
+pub(crate) async fn recorded(daemon: &Daemon) -> Identities {
     let store = Sqlite::open(&daemon.state_dir()).unwrap();
     let mut found = Identities::new();
     for waiting in store.unfinished().await.unwrap() {
@@ -42,7 +42,7 @@ async fn kill_and_restart(daemon: &mut Daemon) -> Identities {
 }
 
 /// Checks that files are still the same ones.
-fn check_kept(before: &Identities) {
+pub(crate) fn check_kept(before: &Identities) {
     for (path, identity) in before {
         let now = identities(path.parent().unwrap());
         assert_eq!(now.get(path), Some(identity), "{} was made again", path.display());

@@ -30,4 +30,5 @@ mod stops;
 mod stores;
 mod usage;
 mod traces;
+mod upgrades;
 mod watches;

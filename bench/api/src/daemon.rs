@@ -83,7 +83,7 @@ impl Daemon {
     /// Has no job started any more, or again.
     pub(crate) async fn drain(&self, drain: bool) -> Outcome<()> {
         let mut node = NodeServiceClient::new(self.endpoint.connect().await?);
-        node.drain_node(v1::DrainNodeRequest { drain }).await?;
+        node.drain_node(v1::DrainNodeRequest { drain, ..v1::DrainNodeRequest::default() }).await?;
         Ok(())
     }
 

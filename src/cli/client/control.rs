@@ -1,4 +1,4 @@
-//! `reelmill stop`, `retry`, `delete`, `node`, `drain`.
+//! `reelmill stop`, `retry`, `delete`, `node`.
 
 use super::connect::ClientOptions;
 use super::{json, problem, show};
@@ -54,19 +54,6 @@ pub(in crate::cli) struct DeleteArgs {
 /// Options of `reelmill node`.
 #[derive(clap::Args, Clone, Debug)]
 pub(in crate::cli) struct NodeArgs {
-    /// As JSON
-    #[arg(long)]
-    pub(in crate::cli) json: bool,
-    #[command(flatten)]
-    client: ClientOptions,
-}
-
-/// Options of `reelmill drain`.
-#[derive(clap::Args, Clone, Debug)]
-pub(in crate::cli) struct DrainArgs {
-    /// Take up work again
-    #[arg(long)]
-    off: bool,
     /// As JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,
@@ -143,19 +130,6 @@ pub(in crate::cli) async fn node(args: NodeArgs) -> Result<Ended, Vec<Problem>> 
         print_json(&json::written("GetNodeResponse", &node)).map_err(|problem| vec![problem])?;
     } else {
         print(&show::node(&node));
-    }
-    Ok(Ended::Done)
-}
-
-/// Stops taking up work, or takes it up again.
-pub(in crate::cli) async fn drain(args: DrainArgs) -> Result<Ended, Vec<Problem>> {
-    let daemon = args.client.connect().await.map_err(|problem| vec![problem])?;
-    let reply = daemon.answer(daemon.node().drain_node(v1::DrainNodeRequest { drain: !args.off })).await?;
-    if args.json {
-        print_json(&json::written("DrainNodeResponse", &reply)).map_err(|problem| vec![problem])?;
-    } else {
-        let what = if reply.draining { "no job is started any more" } else { "jobs are started" };
-        print_line(&format!("{what}; {} running", reply.jobs_active));
     }
     Ok(Ended::Done)
 }

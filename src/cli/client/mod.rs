@@ -4,6 +4,7 @@
 mod connect;
 pub(super) mod control;
 pub(super) mod devices;
+pub(super) mod drain;
 mod follow;
 pub(super) mod jobs;
 mod json;

@@ -156,9 +156,12 @@ fn track(track: &v1::Track) -> Vec<String> {
 
 /// A node.
 pub(super) fn node(node: &v1::GetNodeResponse) -> String {
-    let draining = if node.draining { ", draining" } else { "" };
-    let mut text = format!("reelmill {}, since {}{draining}\n", plain(&node.version), time(node.start_time.as_ref()));
+    let mut text = format!("reelmill {}, since {}\n", plain(&node.version), time(node.start_time.as_ref()));
+    if node.draining {
+        text += &format!("draining: {}\n", draining(node));
+    }
     text += &format!("jobs: {} active, {} waiting\n", node.jobs_active, node.jobs_queued);
+    text += &format!("spans: {} running\n", node.spans_running);
     for device in &node.devices {
         text += &format!("{} ({}): {}\n", plain(&device.id), plain(&device.name), device.stages.join(", "));
         let rows: Vec<_> = device
@@ -169,6 +172,18 @@ pub(super) fn node(node: &v1::GetNodeResponse) -> String {
         text += &table(&rows).lines().map(|line| format!("  {line}\n")).collect::<String>();
     }
     text
+}
+
+/// How far draining is, in one line.
+pub(super) fn draining(node: &v1::GetNodeResponse) -> String {
+    let drain = node.drain.clone().unwrap_or_default();
+    let running = match (node.jobs_active, node.spans_running) {
+        (0, 0) => "nothing runs any more".to_owned(),
+        (jobs, spans) => format!("{} and {} running", counted(jobs, "job"), counted(spans, "span")),
+    };
+    let handed = format!("{} handed back", drain.jobs_handed_back);
+    let until = drain.deadline_time.as_ref().map(|at| format!("; until {}", time(Some(at)))).unwrap_or_default();
+    format!("{running}, {handed}, {} waiting{until}", node.jobs_queued)
 }
 
 /// Deliveries of a job's webhooks.

@@ -29,6 +29,7 @@ impl Job {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !self.is_quiet() {
+            self.hand_back_if_idle();
             tokio::select! {
                 biased;
                 Some(command) = self.commands.recv() => self.command(command).await?,
@@ -71,14 +72,27 @@ impl Job {
                 self.end_what_was_asked_to_stop().await
             }
             Command::Suspend => {
-                self.suspended = true;
-                for output in 0..self.outputs.len() {
-                    self.end_output(output, Ending::Suspend);
-                }
-                self.happened(Event::JobCancelled { job: self.number });
+                self.suspend_now();
+                Ok(())
+            }
+            Command::HoldSpans(hold) => {
+                self.hold_spans(hold);
+                Ok(())
+            }
+            Command::HandBack => {
+                self.hand_back();
                 Ok(())
             }
         }
+    }
+
+    /// Begins the end of the attempt, and keeps everything for the next one.
+    pub(super) fn suspend_now(&mut self) {
+        self.suspended = true;
+        for output in 0..self.outputs.len() {
+            self.end_output(output, Ending::Suspend);
+        }
+        self.happened(Event::JobCancelled { job: self.number });
     }
 
     /// Marks outputs as to be stopped; for each whether it was still to be stopped.

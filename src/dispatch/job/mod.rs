@@ -12,6 +12,7 @@ mod explain;
 mod fallback;
 mod figures;
 mod groups;
+mod hold;
 mod joined;
 mod live;
 mod metering;
@@ -50,6 +51,7 @@ use crate::store::{LedgerRow, LogLevel, StoreError, Waiting};
 use crate::supervise::Report;
 use figures::Figures;
 use groups::GroupState;
+use hold::Held;
 use outputs::Live;
 use parts::{PartState, Running, Tag};
 use reelmill_scheduler::{JobId as Number, SpanId};
@@ -87,6 +89,8 @@ pub(super) enum Ended {
     Over,
     /// It is to be taken up again.
     Again(Waiting),
+    /// It was let go of because the node drains or ends, and goes on from its ledger.
+    HandedBack(Waiting),
     /// Somebody else has the job, or it is gone: nothing was touched any more.
     Fenced,
     /// Its state could not be stored.
@@ -119,6 +123,10 @@ pub(super) struct Job {
     began: Instant,
     /// The daemon ends: nothing more is begun.
     suspended: bool,
+    /// While the node drains: spans that the scheduler started and that are not begun.
+    held: Option<Held>,
+    /// Bytes that were made and that some output has not got yet.
+    unpublished: Arc<AtomicU64>,
     sources: Vec<Option<Source>>,
     plan: Arc<JobPlan>,
     spool: PathBuf,
@@ -172,6 +180,8 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
         listener: start.listener,
         began: Instant::now(),
         suspended: false,
+        held: None,
+        unpublished: Arc::default(),
         sources: spec.sources.iter().map(|_| None).collect(),
         plan: Arc::new(JobPlan { works: Vec::new(), outputs: Vec::new(), notes: Vec::new() }),
         sinks: spec.outputs.iter().map(|_| None).collect(),
@@ -223,7 +233,7 @@ impl Job {
         self.end_what_was_asked_to_stop().await?;
         self.watch(heard, told, actions).await?;
         if self.suspended && !self.all_over() {
-            return self.suspend(None).await.map(Ended::Again);
+            return self.suspend(None).await.map(Ended::HandedBack);
         }
         self.note_read();
         // First, so that nothing lies here any more of a job that is told to be over.

@@ -2,6 +2,7 @@
 
 use super::counted::Counted;
 use super::fallback::Ran;
+use super::hold;
 use super::needs;
 use super::observe::Observed;
 use super::usage::Spending;
@@ -93,8 +94,10 @@ pub(super) struct Running {
     /// It was stopped to let an earlier part run, and goes on later.
     pub(super) yields: bool,
     pub(super) trace: OpenSpan,
-    /// Counts it among those that run.
+    /// Counts it among those that run, for Prometheus.
     pub(super) counted: Counted,
+    /// One of the node's spans that run.
+    pub(super) _one: hold::Counted,
 }
 
 impl Running {

@@ -113,15 +113,22 @@ impl Job {
                 let (from, into) = (running.spool.clone(), self.spool.clone());
                 let (room, waiting) = (running.worker.releaser(), Arc::clone(&self.spooled));
                 let bytes = segment.files.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
-                waiting.fetch_add(bytes, Ordering::Relaxed);
-                let undo = Arc::clone(&waiting);
+                let both = [waiting, Arc::clone(&self.unpublished)];
+                for count in &both {
+                    count.fetch_add(bytes, Ordering::Relaxed);
+                }
+                let undo = both.clone();
                 let release = Box::new(move |released| {
-                    waiting.fetch_sub(bytes, Ordering::Relaxed);
+                    for count in &both {
+                        count.fetch_sub(bytes, Ordering::Relaxed);
+                    }
                     room(released);
                 });
                 let taken = blocking(move || Spooled::take(&from, &into, segment, &packagings, release)).await;
                 let taken = taken.inspect_err(|_| {
-                    undo.fetch_sub(bytes, Ordering::Relaxed);
+                    for count in &undo {
+                        count.fetch_sub(bytes, Ordering::Relaxed);
+                    }
                 })?;
                 let taken = Arc::new(taken);
                 self.segment_kept(index, &rendition, bytes);

@@ -2,6 +2,7 @@
 
 use super::explain::SOUND_BY_CPU;
 use super::fallback::Ran;
+use super::hold;
 use super::observe::Observed;
 use super::parts::Running;
 use super::{Broken, Job, metering, place};
@@ -45,6 +46,12 @@ impl Job {
     /// Does what the scheduler says.
     async fn act(&mut self, action: Action) -> Result<(), Broken> {
         match action {
+            // The scheduler was told meanwhile that it is not wanted; this tells it that it does not run either.
+            Action::Start { span, .. } if self.parts.get(span.0 as usize).is_some_and(|part| part.done) => {
+                self.give_back(span);
+                Ok(())
+            }
+            Action::Start { span, .. } if self.holds(span) => Ok(()),
             Action::Start { span, choice, device, reason, .. } => self.start_part(span, choice, device, reason).await,
             Action::Wait { span, dimension, .. } => {
                 let part = self.part_name(span.0 as usize);
@@ -53,6 +60,7 @@ impl Job {
                 self.make_way(span.0 as usize);
                 Ok(())
             }
+            Action::Stop { span, .. } if self.lets_go_of(span) => Ok(()),
             Action::Stop { span, .. } => {
                 if let Some(running) = self.running.get(&span) {
                     running.worker.stop();
@@ -212,7 +220,16 @@ impl Job {
         let side_by_side = u64::from(settings.threads).min(work.plan.spans.len() as u64) + 1;
         launch.spool_bytes_max = (settings.spool_bytes_max / SPOOL_SHARES.max(side_by_side)).max(1);
         let worker = supervise::start(launch, (SpanId(index as u32), attempt), self.reports.clone())?;
-        let (trace, counted) = (OpenSpan::default(), self.count_start(index));
-        Ok(Running { worker, spool, attempt, dropped: BTreeSet::new(), spending, yields: false, trace, counted })
+        Ok(Running {
+            worker,
+            spool,
+            attempt,
+            dropped: BTreeSet::new(),
+            spending,
+            yields: false,
+            trace: OpenSpan::default(),
+            counted: self.count_start(index),
+            _one: hold::Counted::of(&self.shown.spans_running),
+        })
     }
 }

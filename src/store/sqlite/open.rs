@@ -75,7 +75,7 @@ pub(super) fn writer(dir: &Path) -> Result<Connection, StoreError> {
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     db.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
-    migrate(&mut db)?;
+    migrate(&mut db, MIGRATIONS)?;
     Ok(db)
 }
 
@@ -100,7 +100,7 @@ fn connect(dir: &Path, access: OpenFlags, cache_kib: i32) -> Result<Connection, 
 }
 
 /// Brings the tables up to this version, one version at a time, each in one transaction.
-fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+fn migrate(db: &mut Connection, migrations: &[&str]) -> Result<(), StoreError> {
     let number = |db: &Connection, pragma: &str| db.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let application = number(db, "application_id")?;
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
@@ -108,8 +108,8 @@ fn migrate(db: &mut Connection) -> Result<(), StoreError> {
         return Err(StoreError::Broken(format!("{DATABASE} belongs to another program; use another state directory")));
     }
     let version = number(db, "user_version")?;
-    let known = MIGRATIONS.len();
-    let Some(rest) = usize::try_from(version).ok().and_then(|done| MIGRATIONS.get(done..)) else {
+    let known = migrations.len();
+    let Some(rest) = usize::try_from(version).ok().and_then(|done| migrations.get(done..)) else {
         let text = format!(
             "{DATABASE} was written by a newer version (tables {version}, this one knows {known}): \
              run that version, or use another state directory"
@@ -129,4 +129,49 @@ fn migrate(db: &mut Connection) -> Result<(), StoreError> {
 /// A file that only we can read, made if there is none.
 fn private(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Sqlite;
+
+    /// A state directory as the version left it that had so many migrations.
+    fn of_version(migrations: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let mut db = Connection::open(dir.path().join(DATABASE)).unwrap();
+        migrate(&mut db, migrations).unwrap();
+        dir
+    }
+
+    #[test]
+    fn what_any_earlier_version_left_is_brought_up_to_this_one() {
+        for done in 0..=MIGRATIONS.len() {
+            let dir = of_version(&MIGRATIONS[..done]);
+            drop(Sqlite::open(dir.path()).unwrap());
+            let db = Connection::open(dir.path().join(DATABASE)).unwrap();
+            let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            assert_eq!(version, MIGRATIONS.len() as i64, "from {done}");
+        }
+    }
+
+    #[test]
+    fn what_a_later_version_left_is_refused_in_a_sentence_and_kept() {
+        let later = [MIGRATIONS, &["CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT"]].concat();
+        let dir = of_version(&later);
+        let refused = Sqlite::open(dir.path()).unwrap_err().to_string();
+        assert!(refused.contains("newer version") && refused.contains("run that version"), "{refused}");
+        let mut db = Connection::open(dir.path().join(DATABASE)).unwrap();
+        migrate(&mut db, &later).unwrap();
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_version_before_it() {
+        let dir = of_version(MIGRATIONS);
+        let mut db = Connection::open(dir.path().join(DATABASE)).unwrap();
+        let broken = [MIGRATIONS, &["CREATE TABLE later (id INTEGER) STRICT; CREATE TABLE later (id INTEGER) STRICT"]];
+        migrate(&mut db, &broken.concat()).unwrap_err();
+        drop(db);
+        drop(Sqlite::open(dir.path()).unwrap());
+    }
 }
