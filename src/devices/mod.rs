@@ -4,6 +4,7 @@
 //! - [`prove`] tries a device in a worker process: real pictures, compared. What fails gets a reason and a remedy
 //!   (`verdict`); what crashes is named.
 //! - [`measure`] finds how fast a device is, and [`Rates`] knows it, from then on and over restarts.
+//! - [`usage`] measures what work costs of devices, and how loaded they are.
 //! - [`proven`] is for a node that starts: what was proven before is remembered (`cache`) by device, driver and build.
 
 mod cache;
@@ -17,6 +18,7 @@ mod nvidia;
 mod prove;
 mod rates;
 mod trials;
+pub mod usage;
 mod verdict;
 
 #[cfg(test)]

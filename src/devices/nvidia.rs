@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The name that a driver installs; the one without a number comes with development packages only.
-const LIBRARY: &str = "libnvidia-ml.so.1";
+pub(super) const LIBRARY: &str = "libnvidia-ml.so.1";
 /// Most devices of one box that are looked at.
 const DEVICES_MAX: u32 = 64;
 /// Longest name that is kept, bytes.

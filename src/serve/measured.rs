@@ -1,12 +1,13 @@
 //! A store whose operations are timed and counted for metrics.
 
+use crate::model::bill::UsageRow;
 use crate::model::job::Change;
 use crate::model::state::JobState;
 use crate::model::{JobId, JobRecord, Revision};
 use crate::report::metrics::Metrics;
 use crate::store::{
-    Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerRow, Page, Query, Store, StoreError,
-    Stored, StoredEffect, Told, Waiting,
+    Answer, Created, Effect, EffectAttempt, EffectState, IdempotencyKey, LedgerRow, LogEntry, LogPage, LogQuery, Page,
+    Query, Store, StoreError, Stored, StoredEffect, Told, UsageQuery, Waiting,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,6 +89,26 @@ impl Store for Measured {
 
     fn document(&self, id: JobId, name: &'static str) -> Answer<'_, Option<Vec<u8>>> {
         self.timed("document", self.store.document(id, name))
+    }
+
+    fn append_log(&self, id: JobId, lines: Vec<LogEntry>) -> Answer<'_, ()> {
+        self.timed("append_log", self.store.append_log(id, lines))
+    }
+
+    fn log(&self, id: JobId, query: LogQuery) -> Answer<'_, LogPage> {
+        self.timed("log", self.store.log(id, query))
+    }
+
+    fn put_usage(&self, id: JobId, attempt: u32, rows: Vec<UsageRow>) -> Answer<'_, ()> {
+        self.timed("put_usage", self.store.put_usage(id, attempt, rows))
+    }
+
+    fn usage(&self, query: UsageQuery) -> Answer<'_, Vec<UsageRow>> {
+        self.timed("usage", self.store.usage(query))
+    }
+
+    fn forget_usage(&self, before_unix_ms: i64, limit: usize) -> Answer<'_, usize> {
+        self.timed("forget_usage", self.store.forget_usage(before_unix_ms, limit))
     }
 
     fn due(&self, now_unix_ms: i64, limit: usize) -> Answer<'_, (Vec<StoredEffect>, Option<i64>)> {

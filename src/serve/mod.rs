@@ -91,7 +91,7 @@ async fn serve(
     let _ = served.await;
     // Fails only by a panic; what is lost is found again.
     let _ = tokio::task::spawn_blocking(move || rates.keep_now()).await;
-    traces.close().await;
+    telemetry.traces.close().await;
     if tokio::time::timeout(SETTLE_MAX, buckets.settled()).await.is_err() {
         tracing::warn!("uploads that were given up may be left at a store; the next attempt aborts them");
     }

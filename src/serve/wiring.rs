@@ -26,7 +26,6 @@ use std::time::Duration;
 
 /// Transfers at a time for each output: enough to hide the round trips of a store in another region.
 const UPLOADS: usize = 8;
-}
 
 /// What the API is told; everything that is wrong with it.
 pub(super) fn api_settings(config: &Config, telemetry: &Telemetry) -> Result<ApiSettings, Vec<Problem>> {

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 pub struct Host {
     state: Mutex<State>,
     began: Instant,
+    /// The time since the start, where somebody turns it; else it passes by itself.
+    turned: Mutex<Option<Duration>>,
     workers: AtomicU64,
 }
 
@@ -26,7 +28,7 @@ impl Host {
     /// The devices, with nothing open; their time begins now.
     pub fn new(simulated: Simulated) -> Arc<Self> {
         let state = Mutex::new(State::new(simulated));
-        Arc::new(Self { state, began: Instant::now(), workers: AtomicU64::new(0) })
+        Arc::new(Self { state, began: Instant::now(), turned: Mutex::new(None), workers: AtomicU64::new(0) })
     }
 
     /// The devices of a file.
@@ -74,7 +76,7 @@ impl Host {
     /// What a driver's library would show of a device, of the windows that ended after `since`; `None` when the device
     /// is not there.
     pub fn shown(&self, device: &DeviceId, since: Duration) -> Option<Shown> {
-        let now = self.began.elapsed();
+        let now = self.now();
         self.state().shown(device, since, now)
     }
 
@@ -91,6 +93,16 @@ impl Host {
     /// Sessions that are open at all: decoders, graphs, encoders.
     pub fn open_sessions(&self) -> usize {
         self.state().open_sessions()
+    }
+
+    /// Sets the time since the start, for tests; from then on it stands still between calls.
+    pub fn turn(&self, to: Duration) {
+        *self.turned.lock().unwrap_or_else(PoisonError::into_inner) = Some(to);
+    }
+
+    fn now(&self) -> Duration {
+        let turned = *self.turned.lock().unwrap_or_else(PoisonError::into_inner);
+        turned.unwrap_or_else(|| self.began.elapsed())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -113,7 +125,7 @@ impl Attached {
 
     /// Answers a call. Never blocks: who called waits for itself.
     pub fn call(&self, call: Call) -> Reply {
-        self.host.state().call(self.worker, call, self.host.began.elapsed())
+        self.host.state().call(self.worker, call, self.host.now())
     }
 
     /// Answers a call that came as a message. An error says why it cannot be meant honestly.

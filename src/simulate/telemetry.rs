@@ -102,7 +102,8 @@ impl Timeline {
             waiting.retain(|picture| picture.to > end);
         }
         let watts = [self.watts.decode, self.watts.filter, self.watts.encode];
-        let drawn: u64 = busy.values().flat_map(|by| by.iter().zip(watts)).map(|(t, w)| micros(*t) * u64::from(w)).sum();
+        let drawn: u64 =
+            busy.values().flat_map(|by| by.iter().zip(watts)).map(|(t, w)| micros(*t) * u64::from(w)).sum();
         let drawn = drawn + micros(WINDOW) * u64::from(self.watts.idle);
         let percent = |operation: usize, time: Duration| {
             let all = micros(WINDOW) * u64::from(self.engines[operation]);

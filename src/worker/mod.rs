@@ -3,7 +3,9 @@
 //! It is told on its command line whether the order will use a device, since the walls go up before the order is read.
 
 mod asf;
+pub mod device_usage;
 mod doctor;
+mod fdinfo;
 mod link;
 pub mod probe;
 mod shape;

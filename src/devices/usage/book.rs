@@ -92,7 +92,8 @@ impl LapState {
     }
 
     fn charge(&mut self, charge: Charge) {
-        let busy = self.busy.entry((charge.rendition.clone(), charge.operation)).or_insert(Some((0.0, Method::Counted)));
+        let busy =
+            self.busy.entry((charge.rendition.clone(), charge.operation)).or_insert(Some((0.0, Method::Counted)));
         *busy = busy.zip(charge.us).map(|((sum, method), (us, by))| (sum + us, method.max(by)));
         let energy = self.energy_mj.entry(charge.rendition).or_insert(Some(0.0));
         *energy = energy.zip(charge.energy_mj).map(|(sum, mj)| sum + mj);
@@ -224,7 +225,7 @@ impl Book {
         let bytes = |lap: &LapState| lap.surfaces.iter().map(|held| u128::from(held.bytes)).sum::<u128>();
         let total: u128 = at_work.iter().filter_map(|id| self.laps.get(id)).map(bytes).sum();
         let grown = reading.and_then(|reading| Some(reading.memory_used_bytes?.saturating_sub(before?)));
-        for lap in at_work.iter().filter_map(|id| self.laps.get_mut(id).map(|lap| lap as &mut LapState)) {
+        for (_, lap) in self.laps.iter_mut().filter(|(id, _)| at_work.contains(id)) {
             lap.seen = true;
             let listed = reading.and_then(|reading| reading.memory_by_process.as_ref());
             let own = listed.and_then(|all| all.iter().find(|(pid, _)| Some(*pid) == process(lap)));
@@ -338,9 +339,8 @@ fn between(
     let (Some((before, at)), Some(reading)) = (before, reading) else { return interval };
     let elapsed_us = now.saturating_sub(*at).as_secs_f64() * 1e6;
     interval.elapsed_us = elapsed_us;
-    let us = |place: usize, permille: u32| {
-        f64::from(permille.min(1000)) / 1000.0 * elapsed_us * f64::from(engines[place])
-    };
+    let us =
+        |place: usize, permille: u32| f64::from(permille.min(1000)) / 1000.0 * elapsed_us * f64::from(engines[place]);
     let told = OPERATIONS.map(|operation| match operation {
         Operation::Decode => reading.decode_permille,
         Operation::Filter => reading.filter_permille,

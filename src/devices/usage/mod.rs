@@ -15,6 +15,8 @@ mod sampler;
 mod simulated;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod truth_tests;
 
 pub use memory::Surfaces;
 pub use reading::{Gauge, ProcessUse, Reading};
