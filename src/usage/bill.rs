@@ -25,7 +25,7 @@ const MILLION: u64 = 1_000_000;
 impl Accounts {
     /// What each output has cost by now, `outputs` in the order of the job's.
     pub fn bill(&self, outputs: &[Told], prices: Option<&Prices>) -> JobUsage {
-        let mut bills: Vec<OutputUsage> = outputs.iter().map(|told| bare(told)).collect();
+        let mut bills: Vec<OutputUsage> = outputs.iter().map(bare).collect();
         let none = Own::default();
         for (output, bill) in bills.iter_mut().enumerate() {
             self.own(self.own.get(&output).unwrap_or(&none), bill);

@@ -31,8 +31,8 @@ pub fn of_rung(rung: &VideoRendition) -> u64 {
     // Thousandths of frames a second; a little above, since 30000/1001 and its like are written in many ways.
     let rate = match rung.frame_rate.millis() {
         ..=30_100 => 1000,
-        ..=60_100 => 1750,
-        _ => 3000,
+        30_101..=60_100 => 1750,
+        60_101.. => 3000,
     };
     let codec = match rung.codec {
         VideoCodec::H264 => 1000,

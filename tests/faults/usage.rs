@@ -65,5 +65,5 @@ async fn the_report_says_what_the_output_has_cost() {
     assert_eq!(usage.cost, None, "there is no price table");
     let written = std::fs::read(job.out().join("reelmill.json")).unwrap();
     let written: serde_json::Value = serde_json::from_slice(&written).unwrap();
-    assert_eq!(written["usage"]["wasted_cpu_us"]["method"], "counted");
+    assert_eq!(written["usage"]["made_bytes"]["method"], "counted");
 }
