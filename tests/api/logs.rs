@@ -5,7 +5,7 @@ use reelmill::api::Appliance;
 use reelmill::api::v1::log_line::{Level, Origin};
 use reelmill::api::v1::{JobSpec, ListLogsRequest, ListLogsResponse};
 use reelmill::model::JobId;
-use reelmill::store::{LogEntry, LogLevel, LogOrigin, Store};
+use reelmill::store::{LogEntry, LogLevel, LogOrigin};
 use tonic::Code;
 
 fn line(outputs: &[usize], level: LogLevel, text: &str) -> LogEntry {

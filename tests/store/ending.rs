@@ -6,7 +6,7 @@ use reelmill::model::facts::MediaFacts;
 use reelmill::model::spec::Priority;
 use reelmill::model::state::{JobEvent, JobState};
 use reelmill::model::{JobId, JobRecord};
-use reelmill::store::{Created, IdempotencyKey, Query, Store, StoreError, Waiting};
+use reelmill::store::{Created, IdempotencyKey, LogEntry, Query, Store, StoreError, Waiting};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ pub(crate) async fn whole(store: &dyn Store, number: u128) -> u64 {
     assert!(matches!(store.create(record, Some(key)).await, Ok(Created::New(_))));
     store.append(id, 1, vec![header(0, "a", "e"), segment(0, "a", 0, 0), segment(1, "b", 0, 0)]).await.unwrap();
     store.put_document(id, 1, "plan", b"plan".to_vec()).await.unwrap();
+    store.append_log(id, vec![LogEntry { text: "line".into(), ..LogEntry::default() }]).await.unwrap();
     let revision = change(store, id, vec![effect("done")], |record| {
         assert!(record.job(JobEvent::Succeed, CREATED, None));
     })
