@@ -61,7 +61,10 @@ fn an_image_runs_as_a_user_of_its_own_is_asked_for_its_health_and_gets_its_signa
     for path in DOCKERFILES {
         let stage = last_stage(path);
         let (user, group) = only(&stage, "USER").split_once(':').unwrap();
-        assert!(user.parse::<u32>().unwrap() >= 1000 && group.parse::<u32>().unwrap() >= 1000, "{path}: {user}:{group}");
+        assert!(
+            user.parse::<u32>().unwrap() >= 1000 && group.parse::<u32>().unwrap() >= 1000,
+            "{path}: {user}:{group}"
+        );
         let health = only(&stage, "HEALTHCHECK");
         assert!(health.ends_with(r#"CMD ["reelmill", "health"]"#), "{path}: {health}");
         assert_eq!(only(&stage, "STOPSIGNAL"), "SIGTERM", "{path}");
@@ -69,7 +72,10 @@ fn an_image_runs_as_a_user_of_its_own_is_asked_for_its_health_and_gets_its_signa
         assert_eq!(only(&stage, "ENTRYPOINT"), r#"["entrypoint.sh"]"#, "{path}");
         assert_eq!(only(&stage, "VOLUME"), r#"["/var/lib/reelmill"]"#, "{path}");
         let last_user = stage.iter().rposition(|(word, _)| word == "USER").unwrap();
-        assert!(stage[last_user..].iter().all(|(word, _)| word != "RUN" && word != "COPY"), "{path}: its files are root's");
+        assert!(
+            stage[last_user..].iter().all(|(word, _)| word != "RUN" && word != "COPY"),
+            "{path}: its files are root's"
+        );
         let labels = only(&stage, "LABEL");
         for label in ["title", "description", "licenses", "version", "revision"] {
             assert!(labels.contains(&format!("org.opencontainers.image.{label}=")), "{path}: {label}");
@@ -152,6 +158,8 @@ fn every_service_of_the_compose_file_is_locked_and_watched() {
     }
     assert!(text.contains("REELMILL_STORE_PASSWORD:?"), "no password stands in the file");
     // A stop must not end in a kill while jobs are put back.
-    assert!(all["reelmill"].contains("REELMILL_SHUTDOWN__GRACE: 60s") && all["reelmill"].contains("stop_grace_period: 90s"));
+    assert!(
+        all["reelmill"].contains("REELMILL_SHUTDOWN__GRACE: 60s") && all["reelmill"].contains("stop_grace_period: 90s")
+    );
     assert_eq!(services("docker/compose.gpu.yml").keys().collect::<Vec<_>>(), ["reelmill"]);
 }

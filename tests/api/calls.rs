@@ -311,4 +311,21 @@ async fn the_node_tells_of_itself_and_drains() {
     let drained =
         client.drain_node(DrainNodeRequest { drain: true, ..DrainNodeRequest::default() }).await.unwrap().into_inner();
     assert!(drained.draining && client.get_node(GetNodeRequest {}).await.unwrap().into_inner().draining);
+    let length = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
+    let request = DrainNodeRequest { drain: true, deadline: length(600), hand_back: true };
+    client.drain_node(request).await.unwrap();
+    let shown = client.get_node(GetNodeRequest {}).await.unwrap().into_inner().drain.unwrap();
+    let (from, to) = (shown.start_time.unwrap().seconds, shown.deadline_time.unwrap().seconds);
+    assert_eq!((to - from, shown.hand_back), (600, true));
+    // None of these changes anything.
+    for request in [
+        DrainNodeRequest { drain: true, deadline: length(-1), hand_back: false },
+        DrainNodeRequest { drain: true, deadline: length(7 * 86_400 + 1), hand_back: false },
+        DrainNodeRequest { drain: false, deadline: length(1), hand_back: false },
+        DrainNodeRequest { drain: false, deadline: None, hand_back: true },
+    ] {
+        let refused = client.drain_node(request).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused}");
+    }
+    assert_eq!(client.get_node(GetNodeRequest {}).await.unwrap().into_inner().drain, Some(shown));
 }

@@ -163,7 +163,10 @@ fn the_node_is_shown_and_drained() {
     golden(&fake, "node", &["node"]);
     assert_eq!(run(&fake, &["node", "--json"]).json()["devices"][0]["capacity"][0]["held"], 6);
     assert_eq!(run(&fake, &["drain"]).out, "no job is started any more; 1 running\n");
-    assert_eq!(run(&fake, &["drain", "--off", "--json"]).json(), json!({"draining": false, "jobs_active": 1}));
+    assert_eq!(
+        run(&fake, &["drain", "--off", "--json"]).json(),
+        json!({"draining": false, "jobs_active": 1, "spans_running": 0})
+    );
 }
 
 #[test]
