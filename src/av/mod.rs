@@ -57,6 +57,13 @@ fn to_rational(value: Ratio) -> ff::AVRational {
     ff::AVRational { num: fits(value.num), den: fits(value.den) }
 }
 
+/// Major and minor version of libavcodec: unlike the release's name, which builds from a repository lack, a number.
+pub fn codec_version() -> (u32, u32) {
+    // SAFETY: the function has no preconditions.
+    let codec = unsafe { ff::avcodec_version() };
+    (codec >> 16, (codec >> 8) & 0xff)
+}
+
 /// FFmpeg's release, for example `5.1.9-0+deb12u1`, and libavcodec's version, for the encoder identity.
 pub fn version() -> String {
     // SAFETY: both functions have no preconditions; the first returns a static NUL-terminated string.

@@ -69,6 +69,13 @@ pub fn is_filter(name: &str) -> bool {
     unsafe { !ff::avfilter_get_by_name(name.as_ptr()).is_null() }
 }
 
+/// Whether this FFmpeg has the encoder.
+pub fn is_encoder(name: &str) -> bool {
+    let name = c_string(name);
+    // SAFETY: the name is NUL-terminated and lives through the call.
+    unsafe { !ff::avcodec_find_encoder_by_name(name.as_ptr()).is_null() }
+}
+
 /// The sample format with this name, as FFmpeg's number.
 pub fn sample_format(name: &str) -> Option<i32> {
     let name = c_string(name);

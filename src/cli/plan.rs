@@ -3,6 +3,7 @@
 use super::client::{ClientOptions, media};
 use super::options::PlanOptions;
 use super::{Ended, print, print_json, probe, tables, threads};
+use crate::devices::Rates;
 use crate::dispatch::estimate_by_cpu;
 use crate::model::Problem;
 use crate::plan;
@@ -20,6 +21,9 @@ pub(super) struct PlanArgs {
     /// The whole plan as JSON: as workers get it; by a daemon, `PlanJobResponse` of the API
     #[arg(long)]
     pub(super) json: bool,
+    /// Where a daemon keeps its state: the estimate goes by what was measured and learned there
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
     #[command(flatten)]
     client: ClientOptions,
 }
@@ -38,7 +42,8 @@ pub(super) async fn run(args: PlanArgs) -> Result<Ended, Vec<Problem>> {
         print_json(&plan).map_err(only)?;
     } else {
         print(&tables::plan(&plan));
-        if let Some((time_ms, cpu_ms)) = estimate_by_cpu(&plan, &facts, threads()) {
+        let rates = args.state_dir.as_deref().map_or_else(Rates::default, Rates::load);
+        if let Some((time_ms, cpu_ms)) = estimate_by_cpu(&plan, &facts, threads(), &rates) {
             let (time, cpu) = (seconds(time_ms), seconds(cpu_ms));
             print(&format!("about {time} by the CPU with nothing beside it, {cpu} of CPU time\n"));
         }

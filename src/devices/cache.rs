@@ -4,7 +4,7 @@
 //! cannot be read is as good as none.
 
 use super::Trial;
-use crate::model::device::{Ability, DeviceInfo};
+use crate::model::device::{Ability, Built, DeviceInfo};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -50,11 +50,13 @@ impl Key {
 #[derive(Serialize, Deserialize)]
 struct Kept {
     key: Key,
+    // Without it the file is from before it was kept, and as good as none.
+    built: Built,
     abilities: Vec<Ability>,
 }
 
 /// What is remembered of a device for these trials, if anything that still holds.
-pub(super) fn read(state: &Path, key: &Key, asked: &[Trial]) -> Option<Vec<Ability>> {
+pub(super) fn read(state: &Path, key: &Key, asked: &[Trial]) -> Option<(Vec<Ability>, Built)> {
     let path = key.path(state);
     if fs::metadata(&path).ok()?.len() > FILE_BYTES_MAX {
         return None;
@@ -64,14 +66,14 @@ pub(super) fn read(state: &Path, key: &Key, asked: &[Trial]) -> Option<Vec<Abili
         && kept.abilities.iter().zip(asked).all(|(ability, trial)| {
             (ability.operation, ability.codec.as_str(), ability.depth) == (trial.operation, trial.codec, trial.depth)
         });
-    (same && kept.key == *key).then_some(kept.abilities)
+    (same && kept.key == *key).then_some((kept.abilities, kept.built))
 }
 
-/// Remembers what a device does.
-pub(super) fn write(state: &Path, key: &Key, abilities: &[Ability]) -> io::Result<()> {
+/// Remembers what a device does, and what the FFmpeg that drives it is built with.
+pub(super) fn write(state: &Path, key: &Key, abilities: &[Ability], built: &Built) -> io::Result<()> {
     let path = key.path(state);
     fs::create_dir_all(state.join(DIRECTORY))?;
-    let kept = Kept { key: key.clone(), abilities: abilities.to_vec() };
+    let kept = Kept { key: key.clone(), built: built.clone(), abilities: abilities.to_vec() };
     let new = path.with_extension("new");
     fs::write(&new, serde_json::to_vec_pretty(&kept)?)?;
     fs::rename(&new, &path)

@@ -30,6 +30,7 @@ pub(super) fn describe(roots: &Roots) -> DeviceInfo {
         sessions_counted: false,
         threads: quota.map_or(allowed, |quota| quota.min(allowed)),
         simulated: false,
+        built: None,
         abilities: Vec::new(),
     }
 }

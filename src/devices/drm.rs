@@ -60,6 +60,7 @@ fn one(roots: &Roots, node: &str, found: &mut Discovery) {
         sessions_counted: false,
         threads: 0,
         simulated: false,
+        built: None,
         abilities: Vec::new(),
     };
     if let Err(error) = fs::OpenOptions::new().read(true).write(true).open(&path) {

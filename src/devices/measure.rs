@@ -27,8 +27,6 @@ const FRAMES: (u64, u64) = (24, 1200);
 const FRAMES_SLOW_MIN: u64 = 10;
 /// Longest text of a worker that is kept, bytes.
 const TEXT_BYTES_MAX: usize = 200;
-/// What workers are built with is at least this release.
-const RELEASE: place::Release = (5, 1);
 
 /// What measuring a device showed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -115,7 +113,7 @@ fn rendition(
             let rungs = plan.video.iter().flat_map(|video| &video.renditions);
             let encode = rungs.map(|rung| rung.id.clone()).collect();
             let whole = Placement { device: Some(device.id.clone()), decode: false, encode };
-            place::place(&plan, &whole, Some(device), place::FilterSet::of_release(RELEASE)).ok()?
+            place::place(&plan, &whole, Some(device), place::FilterSet::of_device(device)).ok()?
         }
         _ => plan,
     };

@@ -71,16 +71,18 @@ pub async fn proven(mut device: DeviceInfo, state: &Path, worker: &Path) -> Resu
     // What FFmpeg is built with is a worker's to say; it does so without touching the device.
     let build = build(worker, &device).await?;
     let key = cache::Key::of(&device, &build);
-    if let Some(abilities) = cache::read(state, &key, &trials) {
-        device.abilities = abilities;
+    if let Some((abilities, built)) = cache::read(state, &key, &trials) {
+        (device.abilities, device.built) = (abilities, Some(built));
         return Ok(device);
     }
     let proof = prove(worker, &device, &trials).await?;
-    device.abilities = proof.abilities;
+    (device.abilities, device.built) = (proof.abilities, proof.built);
     let works =
         device.abilities.iter().filter(|ability| ability.verdict == crate::model::device::Verdict::Works).count();
     tracing::info!(device = %device.id, name = device.name, works, of = device.abilities.len(), "device tried");
-    if let (true, Err(error)) = (proof.lasting, cache::write(state, &key, &device.abilities)) {
+    if let (true, Some(built)) = (proof.lasting, &device.built)
+        && let Err(error) = cache::write(state, &key, &device.abilities, built)
+    {
         tracing::warn!(%error, "what the device can do could not be kept; it is tried again at the next start");
     }
     Ok(device)
@@ -94,8 +96,19 @@ pub async fn build(worker: &Path, device: &DeviceInfo) -> Result<String, Problem
     Ok(prove(worker, device, &[]).await?.ffmpeg)
 }
 
-/// Whether a device can now do what the scheduler calls an ability (`encode.h264`, `filter`): all trials of it pass.
-pub async fn is_sound(worker: &Path, device: &DeviceInfo, ability: &str) -> bool {
+/// What trying an ability of a device showed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Soundness {
+    /// All trials of it pass.
+    Sound,
+    /// One does not, or could not be made.
+    Failing,
+    /// No trial is made of it, so nothing is known.
+    Untried,
+}
+
+/// Whether a device can now do what the scheduler calls an ability (`encode.h264`, `filter`).
+pub async fn is_sound(worker: &Path, device: &DeviceInfo, ability: &str) -> Soundness {
     use crate::model::device::Verdict;
     let (operation, codec) = ability.split_once('.').unwrap_or((ability, ""));
     let known = |trial: &Trial| {
@@ -104,11 +117,15 @@ pub async fn is_sound(worker: &Path, device: &DeviceInfo, ability: &str) -> bool
     };
     let same = |trial: &Trial| trial.operation.name() == operation && (codec.is_empty() || trial.codec == codec);
     let trials: Vec<_> = trials(device.kind).into_iter().filter(|trial| same(trial) && known(trial)).collect();
+    if trials.is_empty() {
+        return Soundness::Untried;
+    }
     match prove(worker, device, &trials).await {
-        Ok(proof) => proof.abilities.iter().all(|ability| ability.verdict == Verdict::Works),
+        Ok(proof) if proof.abilities.iter().all(|ability| ability.verdict == Verdict::Works) => Soundness::Sound,
+        Ok(_) => Soundness::Failing,
         Err(problem) => {
             tracing::warn!(device = %device.id, %problem, "a device could not be tried");
-            false
+            Soundness::Failing
         }
     }
 }

@@ -100,6 +100,7 @@ fn info(id: String, name: String, driver: String, index: u32, memory_mib: u64) -
         sessions_counted: engines.counted,
         threads: 0,
         simulated: false,
+        built: None,
         abilities: Vec::new(),
     }
 }

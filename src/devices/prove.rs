@@ -7,7 +7,8 @@ use super::verdict::{self, Context};
 use super::{Trial, clean};
 use crate::input::{Source, Transport};
 use crate::model::Problem;
-use crate::model::device::{Ability, Accelerator, DeviceInfo, DeviceKind, Verdict};
+use crate::model::device::{Ability, Accelerator, Built, DeviceInfo, DeviceKind, Verdict};
+use crate::plan::place::FilterSet;
 use crate::supervise::{self, Exit, Launch, Report, Scratch};
 use crate::wire::v1::{self, TrialFailure, from_worker::Message, order::Work};
 use std::path::Path;
@@ -38,6 +39,8 @@ pub struct Proof {
     pub abilities: Vec<Ability>,
     /// What FFmpeg in the worker is.
     pub ffmpeg: String,
+    /// What it is built with; `None` where no worker lived to tell.
+    pub built: Option<Built>,
     /// It will be so tomorrow too: no session was held by somebody else, nothing was busy, nothing died.
     pub lasting: bool,
 }
@@ -82,7 +85,7 @@ pub async fn prove(worker: &Path, device: &DeviceInfo, trials: &[Trial]) -> Resu
     let abilities: Vec<_> =
         trials.iter().zip(verdicts).map(|(trial, verdict)| ability(device.kind, trial, verdict)).collect();
     lasting &= !abilities.iter().any(|ability| passes(&ability.verdict));
-    Ok(Proof { abilities, ffmpeg: first.ffmpeg, lasting })
+    Ok(Proof { abilities, ffmpeg: first.ffmpeg, built: first.built, lasting })
 }
 
 /// Whether a "no" may be a "yes" a moment later.
@@ -122,6 +125,7 @@ fn ability(kind: DeviceKind, trial: &Trial, verdict: Verdict) -> Ability {
 struct Said {
     answers: Vec<(usize, Option<TrialFailure>, Vec<String>)>,
     ffmpeg: String,
+    built: Option<Built>,
     exit: Exit,
 }
 
@@ -137,11 +141,14 @@ async fn child(worker: &Path, device: &DeviceInfo, trials: &[Trial], which: &[us
     let launch = started(worker, device, scratch.path(), accelerator(device)?, trials.collect())?;
     let (reports, mut told) = mpsc::channel(16);
     let _worker = supervise::start(launch, (), reports)?;
-    let mut said = Said { answers: Vec::new(), ffmpeg: String::new(), exit: Exit::Hung };
+    let mut said = Said { answers: Vec::new(), ffmpeg: String::new(), built: None, exit: Exit::Hung };
     let mut lines = Vec::new();
     while let Some(((), report)) = told.recv().await {
         match report {
-            Report::Message(Message::Doctor(doctor)) => said.ffmpeg = clean(&doctor.ffmpeg, TEXT_BYTES_MAX),
+            Report::Message(Message::Doctor(doctor)) => {
+                said.ffmpeg = clean(&doctor.ffmpeg, TEXT_BYTES_MAX);
+                said.built = Some(built(&doctor));
+            }
             Report::Message(Message::Tried(tried)) => {
                 // Answers come in order; one that does not is none of ours.
                 if let Some(index) =
@@ -159,6 +166,13 @@ async fn child(worker: &Path, device: &DeviceInfo, trials: &[Trial], which: &[us
     Ok(said)
 }
 
+/// What a worker told of its FFmpeg; names that were not asked for count for nothing.
+fn built(doctor: &v1::Doctor) -> Built {
+    let asked = FilterSet::names().filter(|name| doctor.has.iter().any(|has| has == name));
+    let release = FilterSet::release_of((doctor.codec_major, doctor.codec_minor));
+    Built { release, names: asked.map(str::to_owned).collect() }
+}
+
 /// A worker that carries out these trials.
 pub(super) fn started(
     worker: &Path,
@@ -173,7 +187,7 @@ pub(super) fn started(
         Problem::sink("output.unwritable", format!("{} cannot be written: {error}; set TMPDIR", source.display()))
     })?;
     let source = Source::open_file(&source)?;
-    let order = v1::DoctorOrder { accelerator_json, trials };
+    let order = v1::DoctorOrder { accelerator_json, trials, names: FilterSet::names().map(str::to_owned).collect() };
     let mut launch = Launch::new(worker, scratch, &source, Transport::Descriptor, Work::Doctor(order));
     launch.device = Some(device.kind).filter(|kind| *kind != DeviceKind::Cpu);
     launch.silence = Duration::from_secs(SILENCE_SECONDS);

@@ -224,7 +224,7 @@ fn a_driver_that_lacks_a_call_costs_only_what_the_call_tells() {
 
 #[test]
 fn what_was_proven_is_remembered_for_the_same_device_driver_and_build() {
-    use crate::model::device::{Ability, Verdict};
+    use crate::model::device::{Ability, Built, Verdict};
     let state = tempfile::tempdir().unwrap();
     let mut device = machine().cpu();
     let asked = trials(device.kind);
@@ -239,8 +239,9 @@ fn what_was_proven_is_remembered_for_the_same_device_driver_and_build() {
     let abilities: Vec<_> = asked.iter().map(ability).collect();
     let key = cache::Key::of(&device, "FFmpeg 5.1");
     assert_eq!(cache::read(state.path(), &key, &asked), None);
-    cache::write(state.path(), &key, &abilities).unwrap();
-    assert_eq!(cache::read(state.path(), &key, &asked), Some(abilities));
+    let built = Built { release: (5, 1), names: vec!["scale_cuda".to_owned()] };
+    cache::write(state.path(), &key, &abilities, &built).unwrap();
+    assert_eq!(cache::read(state.path(), &key, &asked), Some((abilities, built)));
     assert_eq!(cache::read(state.path(), &cache::Key::of(&device, "FFmpeg 7.1"), &asked), None);
     assert_eq!(cache::read(state.path(), &key, &asked[1..]), None, "other trials");
     device.driver = "550.54".into();
@@ -249,4 +250,12 @@ fn what_was_proven_is_remembered_for_the_same_device_driver_and_build() {
         fs::write(entry.unwrap().path(), b"{ not json").unwrap();
     }
     assert_eq!(cache::read(state.path(), &key, &asked), None, "damage is as good as nothing");
+}
+
+#[tokio::test]
+async fn an_ability_that_no_trial_is_made_of_is_untried_and_one_that_cannot_be_tried_is_failing() {
+    let cpu = machine().cpu();
+    let nowhere = Path::new("/no/such/worker");
+    assert_eq!(is_sound(nowhere, &cpu, "encode.prores").await, Soundness::Untried);
+    assert_eq!(is_sound(nowhere, &cpu, "encode.h264").await, Soundness::Failing);
 }

@@ -17,6 +17,7 @@ fn device(kind: DeviceKind, encode: u32) -> DeviceInfo {
         sessions_counted: false,
         threads: 0,
         simulated: false,
+        built: None,
         abilities: Vec::new(),
     }
 }

@@ -284,7 +284,8 @@ impl Engine {
     }
 
     /// A device that was set aside is to prove itself, by the trial of the ability in a worker of its own. Of a simulated
-    /// one the next span is the proof.
+    /// one, and of an ability that no trial is made of, the next span is the proof: the scheduler asks only when the time
+    /// of the breaker is over, which doubles with each failure.
     fn probe(&self, action: Action) {
         let Action::Probe { device, ability } = action else { return };
         let known = self.fleet.of(device).filter(|known| known.up).map(|known| known.info.clone());
@@ -292,7 +293,7 @@ impl Engine {
         tokio::spawn(async move {
             let sound = match known {
                 Some(info) if info.simulated => true,
-                Some(info) => devices::is_sound(&worker, &info, &ability.0).await,
+                Some(info) => devices::is_sound(&worker, &info, &ability.0).await != devices::Soundness::Failing,
                 None => false,
             };
             // Fails only when the loop has ended.

@@ -209,6 +209,7 @@ pub(super) mod tests {
             sessions_counted: true,
             threads: 0,
             simulated: true,
+            built: None,
             abilities: Vec::new(),
         }
     }

@@ -92,6 +92,7 @@ pub(super) fn cpu(threads: u32) -> DeviceInfo {
         sessions_counted: false,
         threads,
         simulated: false,
+        built: None,
         abilities: Vec::new(),
     }
 }

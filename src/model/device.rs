@@ -136,8 +136,20 @@ pub struct DeviceInfo {
     pub threads: u32,
     /// It is simulated: software that behaves like it.
     pub simulated: bool,
+    /// What the FFmpeg that drives it is built with, where a worker has told.
+    #[serde(default)]
+    pub built: Option<Built>,
     /// What it can and cannot do.
     pub abilities: Vec<Ability>,
+}
+
+/// What an FFmpeg is built with, as far as plans may ask for it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Built {
+    /// Major and minor number of its release; zeros where that is not known.
+    pub release: (u32, u32),
+    /// Filters and encoders that it has, of those that were asked for.
+    pub names: Vec<String>,
 }
 
 impl DeviceInfo {

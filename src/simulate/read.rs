@@ -213,6 +213,7 @@ fn device(notes: &Notes<'_>, index: usize, raw: &RawDevice) -> Result<Device, Pr
             sessions_counted: raw.sessions_counted,
             threads: 0,
             simulated: true,
+            built: None,
             abilities: Vec::new(),
         },
         encode: formats(notes, &raw.encode, raw.encode_engines, &ENCODES)?,

@@ -418,6 +418,7 @@ fn device_info() -> DeviceInfo {
         sessions_counted: false,
         threads: 2,
         simulated: true,
+        built: None,
         abilities: vec![ability(8, Verdict::Works), ability(10, no), ability(0, Verdict::Untried)],
     }
 }

@@ -30,6 +30,7 @@ fn card(id: &str, model: &str) -> DeviceInfo {
         sessions_counted: true,
         threads: 0,
         simulated: false,
+        built: None,
         abilities: vec![ability(Operation::Decode), ability(Operation::Encode)],
     }
 }

@@ -18,6 +18,7 @@ fn card() -> DeviceInfo {
         sessions_counted: false,
         threads: 0,
         simulated: false,
+        built: None,
         abilities: Vec::new(),
     }
 }

@@ -278,7 +278,7 @@ impl Fake {
         if self.script == "doctor-dies-at-once" && !trials.is_empty() {
             std::process::abort();
         }
-        self.say(Message::Doctor(v1::Doctor { ffmpeg: "fake 1.0".into() }));
+        self.say(Message::Doctor(v1::Doctor { ffmpeg: "fake 1.0".into(), ..v1::Doctor::default() }));
         for (index, trial) in trials.iter().enumerate() {
             if self.script == "doctor-crashes" && trial == "encode.hevc.10" {
                 std::process::abort();

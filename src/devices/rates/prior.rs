@@ -143,6 +143,7 @@ mod tests {
             sessions_counted: false,
             threads: 1,
             simulated: false,
+            built: None,
             abilities: Vec::new(),
         }
     }

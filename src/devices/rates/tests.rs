@@ -19,6 +19,7 @@ fn cpu() -> DeviceInfo {
         sessions_counted: false,
         threads: 4,
         simulated: false,
+        built: None,
         abilities: Vec::new(),
     }
 }

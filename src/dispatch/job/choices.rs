@@ -149,8 +149,12 @@ fn fits(asked: &Asked<'_>, info: &DeviceInfo, candidate: &Candidate) -> bool {
 fn way(asked: &Asked<'_>, cpu: &DeviceInfo, device: Option<(KindId, &DeviceInfo)>, candidate: Candidate) -> Way {
     let Candidate { placement, reason } = candidate;
     let info = device.map(|(_, info)| info);
-    let threads = u64::from(asked.threads.max(1));
-    let needs = needs::by(asked.plan, asked.source, &placement, info, cpu, threads, asked.rates);
+    let part = place::part(asked.plan, asked.renditions);
+    let mut threads = u64::from(asked.threads.max(1));
+    if let (None, Some(ours), Some(whole)) = (info, &part.video, &asked.plan.video) {
+        threads = needs::part_of(threads, (ours, whole), asked.source, cpu, asked.rates);
+    }
+    let needs = needs::by(&part, asked.source, &placement, info, cpu, threads, asked.rates);
     let maker = |id: &String| match info.filter(|_| placement.encode.contains(id)) {
         Some(info) => kind_of(info),
         None => CPU.to_owned(),

@@ -44,11 +44,15 @@ impl Case {
     }
 
     fn ways(&self) -> Result<Vec<Way>, String> {
+        self.ways_of(&self.renditions())
+    }
+
+    fn ways_of(&self, renditions: &BTreeSet<String>) -> Result<Vec<Way>, String> {
         let source = Decoded { codec: "h264".to_owned(), depth: 8, pixels: 1280 * 720 };
         ways(&Asked {
             plan: &self.plan,
             source: &source,
-            renditions: &self.renditions(),
+            renditions,
             fleet: &self.fleet,
             wish: &self.wish,
             without: &self.without,
@@ -69,6 +73,26 @@ fn a_node_of_a_cpu_has_one_way() {
     assert_eq!(ways.len(), 1);
     assert_eq!((ways[0].choice.kind, ways[0].choice.host.get(&CPU_THREADS)), (None, 4));
     assert!(ways[0].makers.values().all(|maker| maker == CPU));
+}
+
+#[test]
+fn what_moved_to_the_cpu_asks_for_its_part_of_the_threads() {
+    let mut case = Case::new(vec![able("a")]);
+    case.again = true;
+    let cpu = |renditions: &BTreeSet<String>| case.ways_of(renditions).unwrap().pop().unwrap().choice;
+    let all = case.renditions();
+    let whole = cpu(&all);
+    assert_eq!(whole.host.get(&CPU_THREADS), 4, "all of it has all threads");
+    let smallest = BTreeSet::from(["360p".to_owned()]);
+    assert!(all.len() > 1 && all.is_superset(&smallest), "{all:?}");
+    let moved = cpu(&smallest);
+    assert!((1..4).contains(&moved.host.get(&CPU_THREADS)), "{moved:?}");
+    assert!(moved.run_ms > 0 && moved.run_ms <= 4 * whole.run_ms, "{moved:?} of {whole:?}");
+    // What the device does meanwhile leaves it room.
+    let rest: BTreeSet<String> = all.difference(&smallest).cloned().collect();
+    let beside = case.ways_of(&rest).unwrap().remove(0).choice;
+    assert!(beside.kind.is_some(), "{beside:?}");
+    assert!(beside.host.get(&CPU_THREADS) + moved.host.get(&CPU_THREADS) <= 4, "{beside:?} beside {moved:?}");
 }
 
 #[test]

@@ -145,12 +145,12 @@ pub(in crate::dispatch) fn foresee(
     Ok(Foreseen { placements, demand: demand.into_iter().collect(), time_ms, cpu_ms })
 }
 
-/// About how long the CPU of a node with so many threads would take for a source's work, and how much CPU time, ms; by what
-/// is believed before anything is measured. `None` where the duration is not known.
-pub fn estimate_by_cpu(plan: &Plan, facts: &MediaFacts, threads: u32) -> Option<(u64, u64)> {
-    let (cpu, rates, mut load) = (settings::cpu(threads), Rates::default(), Load::default());
-    load.pictures(plan, &decoded(plan, Some(facts)), &Placement::default(), None, &cpu, &rates);
-    load.sound(plan, &cpu, &rates);
+/// About how long the CPU of a node with so many threads would take for a source's work, and how much CPU time, ms; by these
+/// rates. `None` where the duration is not known.
+pub fn estimate_by_cpu(plan: &Plan, facts: &MediaFacts, threads: u32, rates: &Rates) -> Option<(u64, u64)> {
+    let (cpu, mut load) = (settings::cpu(threads), Load::default());
+    load.pictures(plan, &decoded(plan, Some(facts)), &Placement::default(), None, &cpu, rates);
+    load.sound(plan, &cpu, rates);
     load.time_ms(threads).zip(load.cpu_ms())
 }
 

@@ -84,6 +84,20 @@ pub(super) struct Step {
     pub(super) pixels: u64,
 }
 
+/// Of the threads that all of a work may use, those for a part of its renditions on the CPU: in proportion to what they
+/// cost, so that what was moved there runs beside the rest where there is room. Encoders have threads by the same rule.
+pub(super) fn part_of(
+    threads: u64,
+    (part, whole): (&VideoPlan, &VideoPlan),
+    source: &Decoded,
+    cpu: &DeviceInfo,
+    rates: &Rates,
+) -> u64 {
+    let cost = |video| u128::from(per_frame(&steps(video, source, &Placement::default()), None, cpu, rates).cpu.max(1));
+    let share = (u128::from(threads) * cost(part)).div_ceil(cost(whole));
+    u64::try_from(share).unwrap_or(threads).clamp(1, threads.max(1))
+}
+
 /// What a span of a work needs by a placement: `device` is that of the placement, `threads` those that it may use.
 pub(super) fn by(
     plan: &Plan,

@@ -2,11 +2,9 @@
 
 use crate::model::device::{DeviceInfo, Operation, Placement};
 use crate::model::plan::Plan;
-use crate::plan::place::{self, FilterSet, Release};
+use crate::plan::place::{self, FilterSet};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
-
-/// What workers are built with is believed to be at least this release: what an older one lacks is not planned with.
-const RELEASE: Release = (5, 1);
 
 /// A placement, and why the work may run so.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,16 +13,11 @@ pub(super) struct Candidate {
     pub(super) reason: String,
 }
 
-/// What FFmpeg can do for devices.
-fn ffmpeg() -> FilterSet {
-    FilterSet::of_release(RELEASE)
-}
-
 /// What a device could do of these renditions of a work, best first. Empty where it can do nothing of them.
 pub(super) fn candidates(plan: &Plan, renditions: &BTreeSet<String>, device: &DeviceInfo) -> Vec<Candidate> {
     let part = place::only(plan, renditions);
     let all = part.video.iter().flat_map(|video| &video.renditions).filter(|rung| !rung.copy).count();
-    let found = place::candidates(&part, device, ffmpeg());
+    let found = place::candidates(&part, device, FilterSet::of_device(device));
     found.into_iter().map(|placement| Candidate { reason: reason(&part, &placement, device, all), placement }).collect()
 }
 
@@ -37,7 +30,7 @@ fn reason(plan: &Plan, placement: &Placement, device: &DeviceInfo, all: usize) -
         (false, count) if count == all => format!("{name} encodes and the CPU decodes"),
         (_, count) => format!("{name} encodes {count} of {all} renditions, the largest it can"),
     };
-    let stages = place::reasons(plan, placement, Some(device), ffmpeg());
+    let stages = place::reasons(plan, placement, Some(device), FilterSet::of_device(device));
     let by_cpu = stages.into_iter().find(|stage| {
         let encoded = stage.stage == Operation::Encode && !placement.encode.contains(&stage.track);
         encoded || (stage.stage == Operation::Decode && !placement.decode)
@@ -51,8 +44,15 @@ pub(super) fn unmet(plan: &Plan, renditions: &BTreeSet<String>, device: &DeviceI
     let rungs = part.video.iter().flat_map(|video| &video.renditions).filter(|rung| !rung.copy);
     let encode = rungs.map(|rung| rung.id.clone()).collect();
     let whole = Placement { device: Some(device.id.clone()), decode: false, encode };
-    let unmet = place::place(&part, &whole, Some(device), ffmpeg()).err().unwrap_or_default();
+    let unmet = place::place(&part, &whole, Some(device), FilterSet::of_device(device)).err().unwrap_or_default();
     unmet.into_iter().map(|unmet| format!("{}: {}", unmet.track, unmet.sentence)).collect()
+}
+
+/// The plan of a work with only these renditions. The whole plan stays as it was made: it may have been begun by an earlier
+/// version.
+pub(super) fn part<'a>(plan: &'a Plan, renditions: &BTreeSet<String>) -> Cow<'a, Plan> {
+    let every = plan.video.iter().flat_map(|video| &video.renditions).all(|rung| renditions.contains(&rung.id));
+    if every { Cow::Borrowed(plan) } else { Cow::Owned(place::only(plan, renditions)) }
 }
 
 /// The plan of a work with only these renditions, as a placement has it carried out.
@@ -65,10 +65,9 @@ pub(super) fn placed(
     placement: &Placement,
     device: Option<&DeviceInfo>,
 ) -> Result<Plan, String> {
-    // The whole plan stays as it was made: it may have been begun by an earlier version.
-    let every = plan.video.iter().flat_map(|video| &video.renditions).all(|rung| renditions.contains(&rung.id));
-    let part = if every { plan.clone() } else { place::only(plan, renditions) };
-    place::place(&part, placement, device, ffmpeg()).map_err(|unmet| {
+    let part = part(plan, renditions).into_owned();
+    let Some(device) = device else { return Ok(part) };
+    place::place(&part, placement, Some(device), FilterSet::of_device(device)).map_err(|unmet| {
         let all: Vec<_> = unmet.into_iter().map(|unmet| format!("{}: {}", unmet.track, unmet.sentence)).collect();
         all.join("; ")
     })

@@ -1,5 +1,6 @@
 //! What the FFmpeg at hand is built with, as far as placed plans need it.
 
+use crate::model::device::DeviceInfo;
 use serde::{Deserialize, Serialize};
 
 /// Every filter on devices, or to and from them, that stands in placed graphs.
@@ -46,6 +47,12 @@ const POOLS_GROW: Release = (7, 1);
 /// NVENC computes decoding times of B-frames rightly, and writes HDR metadata, from this release on.
 const NVENC_WHOLE: Release = (7, 1);
 
+/// The oldest release that is supported: what every FFmpeg has that workers may be built with.
+const OLDEST: Release = (5, 1);
+/// Versions of libavcodec by the release that they came with, oldest first.
+const CODECS: [(Release, Release); 5] =
+    [((59, 37), (5, 1)), ((60, 3), (6, 0)), ((60, 31), (6, 1)), ((61, 3), (7, 0)), ((61, 19), (7, 1))];
+
 /// Filters and encoders that an FFmpeg has, and its release.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(from = "Listed", into = "Listed")]
@@ -73,6 +80,20 @@ impl FilterSet {
     /// What a release has when nothing is left out, as Debian builds it.
     pub fn of_release(release: Release) -> Self {
         Self::new(release, NAMES.iter().filter(|(_, since)| release >= *since).map(|(name, _)| *name))
+    }
+
+    /// What the FFmpeg that drives a device is built with; before a worker has told, and for simulated devices, what every
+    /// release that is supported has.
+    pub fn of_device(device: &DeviceInfo) -> Self {
+        match &device.built {
+            Some(built) => Self::new(built.release.max(OLDEST), built.names.iter().map(String::as_str)),
+            None => Self::of_release(OLDEST),
+        }
+    }
+
+    /// The release that came with this libavcodec: the newest that is known and not newer than it; zeros for one before.
+    pub fn release_of(libavcodec: Release) -> Release {
+        CODECS.iter().rev().find(|(codec, _)| libavcodec >= *codec).map_or((0, 0), |(_, release)| *release)
     }
 
     /// The names that [`FilterSet::new`] looks for.
@@ -133,6 +154,15 @@ mod tests {
         }
         assert!(old.has("scale_cuda") && old.has("h264_vaapi") && !new.has("scale_npp"));
         assert!(FilterSet::names().filter(|name| new.has(name)).count() == NAMES.len());
+    }
+
+    #[test]
+    fn releases_are_told_by_their_libavcodec() {
+        let known = [((59, 37), (5, 1)), ((60, 30), (6, 0)), ((60, 31), (6, 1)), ((61, 19), (7, 1)), ((62, 0), (7, 1))];
+        for (codec, release) in known {
+            assert_eq!(FilterSet::release_of(codec), release);
+        }
+        assert_eq!(FilterSet::release_of((58, 134)), (0, 0));
     }
 
     #[test]

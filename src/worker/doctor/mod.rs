@@ -21,13 +21,18 @@ use std::time::Duration;
 
 /// Most lines of the log that one answer carries, each already bounded by the log itself.
 const LINES_MAX: usize = 20;
+/// Most names of filters and encoders that one order asks about.
+const NAMES_MAX: usize = 64;
 
 /// Carries the order out.
 ///
 /// # Errors
 /// `worker.bad_order` for an order that is not understood; a trial that fails is an answer, not an error.
 pub(super) fn run(order: &v1::DoctorOrder, link: &Link, control: &Control) -> Result<(), Problem> {
-    link.send(Message::Doctor(v1::Doctor { ffmpeg: av::version() }));
+    let is_built_in = |name: &&String| av::names::is_filter(name) || av::names::is_encoder(name);
+    let has = order.names.iter().take(NAMES_MAX).filter(is_built_in).cloned().collect();
+    let (codec_major, codec_minor) = av::codec_version();
+    link.send(Message::Doctor(v1::Doctor { ffmpeg: av::version(), has, codec_major, codec_minor }));
     let (kind, accelerator) = if order.accelerator_json.is_empty() {
         (DeviceKind::Cpu, None)
     } else {

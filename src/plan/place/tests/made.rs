@@ -34,6 +34,7 @@ fn device(kind: DeviceKind, name: &str, abilities: Vec<Ability>) -> DeviceInfo {
         sessions_counted: false,
         threads: 0,
         simulated: false,
+        built: None,
         abilities,
     }
 }

@@ -107,3 +107,18 @@ fn plans_that_do_not_say_their_source_and_foreign_devices_are_refused() {
     plan.video.as_mut().unwrap().source = None;
     assert!(unmet(&plan, &l4(), ffmpeg((7, 1)))[0].contains("submit the job again"));
 }
+
+#[test]
+fn a_device_is_planned_for_with_what_its_worker_told_and_with_what_all_have_before() {
+    use crate::model::device::Built;
+    let mut device = l4();
+    assert_eq!(FilterSet::of_device(&device), ffmpeg((5, 1)));
+    let plan = in_codec(&movie(video(1920, 1080, 25, 1)), VideoCodec::H264);
+    let said = |device: &DeviceInfo| unmet(&plan, device, FilterSet::of_device(device));
+    assert_eq!(said(&device), [""; 0]);
+    device.built = Some(Built { release: (7, 1), names: vec!["h264_nvenc".to_owned(), "hwupload".to_owned()] });
+    assert!(said(&device)[0].contains("scale_cuda"), "left out of that build: {:?}", said(&device));
+    assert!(FilterSet::of_device(&device).nvenc_is_whole());
+    device.built = Some(Built { release: (0, 0), names: Vec::new() });
+    assert_eq!(FilterSet::of_device(&device).release(), (5, 1), "one of no known release is taken for the oldest");
+}
