@@ -68,14 +68,9 @@ impl DeviceUsage {
         let held: Option<u64> = clients.values().filter_map(|client| client.memory_bytes).reduce(u64::saturating_add);
         self.memory_peak = self.memory_peak.max(held);
         for (id, client) in clients {
-            match self.clients.get_mut(&id) {
-                Some(seen) => seen.take(client, at),
-                None if self.clients.len() < CLIENTS_MAX => {
-                    let mut seen = Seen { client: Client::default(), at, busy_ns: BTreeMap::new() };
-                    seen.take(client, at);
-                    self.clients.insert(id, seen);
-                }
-                None => {}
+            if self.clients.len() < CLIENTS_MAX || self.clients.contains_key(&id) {
+                let new = || Seen { client: Client::default(), at, busy_ns: BTreeMap::new() };
+                self.clients.entry(id).or_insert_with(new).take(client, at);
             }
         }
     }

@@ -129,6 +129,7 @@ fn carry_out(
         Work::Video(video) => {
             let plan = parse_plan(&video.plan_json)?;
             let span = SpanRange { first: video.first, end: (video.end > 0).then_some(video.end) };
+            plan.video.iter().for_each(|video| meter.watch_device(video));
             let calls = Arc::new(OpenCalls::default());
             let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), meter, Arc::clone(&calls));
             // What the input and the device cost is for all, and so is what no rendition claims of what follows.

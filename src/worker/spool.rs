@@ -26,6 +26,7 @@ pub(super) struct SpoolOutlet {
     directory: PathBuf,
     link: Arc<Link>,
     state: Arc<State>,
+    meter: Arc<Meter>,
     ticker: Option<JoinHandle<()>>,
 }
 
@@ -40,24 +41,24 @@ impl SpoolOutlet {
     /// this worker hangs.
     pub(super) fn start(directory: &Path, link: Arc<Link>, meter: &Arc<Meter>, calls: Arc<OpenCalls>) -> Self {
         let state = Arc::new(State::default());
-        let (shared, wire, meter) = (Arc::clone(&state), Arc::clone(&link), Arc::clone(meter));
+        let (shared, wire, own) = (Arc::clone(&state), Arc::clone(&link), Arc::clone(meter));
         let ticker = thread::Builder::new()
             .name("progress".to_owned())
             .spawn(move || {
                 let mut told = Instant::now();
                 while !shared.done.load(Ordering::Relaxed) {
                     if wire.device_call_max().is_none_or(|most| calls.longest() < most) {
-                        wire.send(Message::Progress(shared.snapshot(meter.control())));
+                        wire.send(Message::Progress(shared.snapshot(own.control())));
                         if told.elapsed() >= USAGE_TICK {
                             told = Instant::now();
-                            meter.tell();
+                            own.tell();
                         }
                     }
                     thread::park_timeout(TICK);
                 }
             })
             .ok();
-        Self { directory: directory.to_owned(), link, state, ticker }
+        Self { directory: directory.to_owned(), link, state, meter: Arc::clone(meter), ticker }
     }
 
     /// Stops telling progress.
@@ -137,6 +138,7 @@ impl Outlet for SpoolOutlet {
     }
 
     fn progress(&self, track: &str, frames: u64, media_us: i64) {
+        self.meter.progressed(track, frames);
         let mut tracks = self.state.tracks.lock().unwrap_or_else(PoisonError::into_inner);
         match tracks.get_mut(track) {
             Some(known) => *known = (frames, media_us),

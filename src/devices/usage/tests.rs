@@ -24,6 +24,7 @@ pub(super) fn card(id: &str, encode_engines: u32, decode_engines: u32) -> Device
         threads: 0,
         simulated: false,
         abilities: Vec::new(),
+        built: None,
     }
 }
 
