@@ -40,7 +40,7 @@ fn a_newer_version_is_refused_and_left_as_it_was() {
     drop(Sqlite::open(dir.path()).unwrap());
     database(dir.path()).pragma_update(None, "user_version", 99).unwrap();
     let text = refusal(dir.path());
-    assert!(text.contains("newer version (tables 99, this one knows 2)"), "{text}");
+    assert!(text.contains("newer version (tables 99, this one knows "), "{text}");
     let version = database(dir.path()).pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
     assert_eq!(version, Ok(99));
 }
@@ -137,7 +137,9 @@ async fn a_deleted_job_leaves_no_row_in_any_table() {
         let db = database(dir.path());
         let mut tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
         let names = tables.query_map((), |row| row.get::<_, String>(0)).unwrap();
-        let names = names.map(Result::unwrap).filter(|name| !["sequence", "sqlite_sequence"].contains(&name.as_str()));
+        // Bills are meant to outlive their jobs.
+        let others = ["sequence", "sqlite_sequence", "usage"];
+        let names = names.map(Result::unwrap).filter(|name| !others.contains(&name.as_str()));
         let count = |name: String| {
             let rows = db.query_row(&format!("SELECT count(*) FROM {name}"), (), |row| row.get::<_, i64>(0)).unwrap();
             (name, rows)
