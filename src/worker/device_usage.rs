@@ -68,9 +68,10 @@ impl DeviceUsage {
         let held: Option<u64> = clients.values().filter_map(|client| client.memory_bytes).reduce(u64::saturating_add);
         self.memory_peak = self.memory_peak.max(held);
         for (id, client) in clients {
+            let has_room = self.clients.len() < CLIENTS_MAX;
             match self.clients.get_mut(&id) {
                 Some(seen) => seen.take(client, at),
-                None if self.clients.len() < CLIENTS_MAX => {
+                None if has_room => {
                     let mut seen = Seen { client: Client::default(), at, busy_ns: BTreeMap::new() };
                     seen.take(client, at);
                     self.clients.insert(id, seen);
