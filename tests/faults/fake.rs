@@ -406,7 +406,7 @@ impl Fake {
         }
         let start = i64::from(index) * ticks;
         let tracks = vec![v1::TrackProgress { track: track.into(), frames: 1, media_us: 1 }];
-        self.say(Message::Progress(v1::Progress { tracks, decode_errors: 0 }));
+        self.say(Message::Progress(v1::Progress { tracks, decode_errors: 0, frames_decoded: 0 }));
         self.say(Message::Segment(v1::Segment {
             track: track.into(),
             index,

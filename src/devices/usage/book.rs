@@ -13,6 +13,8 @@ use std::time::Duration;
 const GAP_MAX: Duration = Duration::from_secs(10);
 /// A reading tells of the load of a device for so long.
 const FRESH: Duration = Duration::from_secs(5);
+/// A process that has ended counts as ours in so many readings.
+const READINGS_AFTER: u8 = 2;
 /// What work of an unknown rate is compared by, pixels a second: only its proportion to others matters.
 const UNKNOWN_RATE: u64 = 500_000_000;
 /// Devices that are remembered: more than a box has over its life.
@@ -38,6 +40,8 @@ struct Watch {
     at_work: BTreeSet<u64>,
     /// Work of spans that have ended, which was not measured yet.
     left: Vec<Done>,
+    /// Processes of those, and for how many readings more they count as ours: drivers tell late.
+    gone: Vec<(u32, u8)>,
     /// Memory in use while nothing of ours was open, bytes.
     memory_before: Option<u64>,
     energy_mj: Option<f64>,
@@ -68,6 +72,7 @@ impl Watch {
             before: None,
             at_work: BTreeSet::new(),
             left: Vec::new(),
+            gone: Vec::new(),
             memory_before: None,
             energy_mj: None,
         }
@@ -161,6 +166,7 @@ impl Book {
         let seen = lap.seen;
         if let Some(watch) = self.devices.get_mut(&lap.device).filter(|_| seen) {
             watch.left.extend(lap.pending(id));
+            watch.gone.extend(process(&lap).map(|process| (process, READINGS_AFTER)));
         }
     }
 
@@ -181,7 +187,12 @@ impl Book {
         let Some(watch) = self.devices.get_mut(id) else { return };
         let laps = || self.laps.iter().filter(|(_, lap)| lap.device == *id);
         let at_work: BTreeSet<u64> = laps().map(|(id, _)| *id).collect();
-        let own: BTreeSet<u32> = laps().filter_map(|(_, lap)| process(lap)).collect();
+        let gone = watch.gone.iter().map(|(process, _)| *process);
+        let own: BTreeSet<u32> = laps().filter_map(|(_, lap)| process(lap)).chain(gone).collect();
+        watch.gone.retain_mut(|(_, readings)| {
+            *readings -= 1;
+            *readings > 0
+        });
         let before = watch.before.take().filter(|(_, at)| now.saturating_sub(*at) <= GAP_MAX);
         // Nothing was measured of what came before the first reading, or in a gap.
         let first = before.is_none() && reading.is_some();

@@ -69,7 +69,7 @@ fn encoded(book: &Book, lap: u64) -> Option<Figure> {
 #[test]
 fn use_is_charged_up_to_the_work_and_the_rest_is_nobodys() {
     let (mut book, info, lap) = begun(false, told(0, Some(1000)));
-    for second in 1..=10 {
+    for second in 1..=100 {
         book.made(lap, "720p", second * 40);
         // A tenth more than the work accounts for.
         book.read(&info.id, Some(told(44, Some(1000 + second * 24_000))), at(second));
@@ -77,15 +77,15 @@ fn use_is_charged_up_to_the_work_and_the_rest_is_nobodys() {
     let used = book.so_far(lap, None)["720p"];
     let encode = used.encode_us.unwrap();
     assert_eq!(encode.method, Method::UtilisationShare);
-    assert!(encode.value.abs_diff(4_000_000) < 10_000, "{encode:?}");
+    assert!(encode.value.abs_diff(40_000_000) < 10_000, "{encode:?}");
     assert_eq!(used.decode_us, Some(Figure::new(0, Method::Counted)), "it decodes nothing");
     // 4 W above the 20 W of an idle card, of which 40 of 44 parts.
-    assert!(used.energy_mj.unwrap().value.abs_diff(36_363) < 400, "{used:?}");
-    let load = &book.loads(at(10))[0];
+    assert!(used.energy_mj.unwrap().value.abs_diff(363_636) < 4_000, "{used:?}");
+    let load = &book.loads(at(100))[0];
     assert_eq!(load.encode_permille, Some(440));
     let left = load.unattributed_us[&Operation::Encode];
-    assert!((100_000..=400_000).contains(&left), "{left}: what may still be matched is not counted yet");
-    assert_eq!(book.loads(at(60))[0].encode_permille, None, "it was not read for long");
+    assert!((1_000_000..=4_000_000).contains(&left), "{left}: what may still be matched is not counted yet");
+    assert_eq!(book.loads(at(160))[0].encode_permille, None, "it was not read for long");
 }
 
 #[test]

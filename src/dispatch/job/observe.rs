@@ -76,6 +76,7 @@ impl Observed {
     pub(super) fn finished(&self, told: &v1::Finished) -> bool {
         if let Some(lap) = &self.metered {
             lap.decoded(told.frames_decoded);
+            tracing::debug!(used = ?self.device_use(), "what a part cost of its device");
         }
         let Some((info, lap)) = &self.device else {
             self.rates.observe(&self.cpu, &self.work(told, |step| !step.on_device), told.cpu_ms);
