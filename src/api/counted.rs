@@ -45,7 +45,7 @@ impl Counted {
 
     /// A call was refused for want of room.
     pub(super) fn refused(&self) {
-        self.metrics.refused("api.calls", Refusal::Refused);
+        self.metrics.refused("calls.in_flight", Refusal::Refused);
     }
 }
 

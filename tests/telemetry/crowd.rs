@@ -112,7 +112,7 @@ async fn run(engine: &Engine, home: &Path, numbers: std::ops::Range<usize>) {
 #[tokio::test]
 async fn ten_thousand_jobs_add_no_series() {
     let home = tempfile::tempdir().unwrap();
-    let telemetry = Telemetry { metrics: Metrics::new(3), ..Telemetry::default() };
+    let telemetry = Telemetry { metrics: Metrics::new(3) };
     let metrics = telemetry.metrics.clone();
     let (engine, ended) = Engine::start(settings(home.path(), telemetry), None).await.unwrap();
     run(&engine, home.path(), 0..100).await;

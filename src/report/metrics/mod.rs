@@ -119,7 +119,7 @@ impl Metrics {
         let families = Families::new(&registry);
         families.build_info.set(&[env!("CARGO_PKG_VERSION")], 1.0);
         // What alerts look at is there before it happens: a series that begins with 1 has not increased.
-        for dimension in ["jobs.queued", "api.calls"] {
+        for dimension in ["jobs.queued", "calls.in_flight"] {
             families.admission_refusals.add(&[dimension, "refused"], 0.0);
         }
         Self(Arc::new(Inner {
