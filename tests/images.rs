@@ -1,7 +1,6 @@
 //! What the images and the compose files promise, read from their text: no engine is needed. `scripts/image-chroot.py`
 //! carries the lines out.
 #![cfg(test)]
-#![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
 
 use std::collections::BTreeMap;
 use std::fs;

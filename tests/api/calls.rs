@@ -311,7 +311,7 @@ async fn the_node_tells_of_itself_and_drains() {
     let drained =
         client.drain_node(DrainNodeRequest { drain: true, ..DrainNodeRequest::default() }).await.unwrap().into_inner();
     assert!(drained.draining && client.get_node(GetNodeRequest {}).await.unwrap().into_inner().draining);
-    let length = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
+    let length = |seconds| Some(Duration { seconds, nanos: 0 });
     let request = DrainNodeRequest { drain: true, deadline: length(600), hand_back: true };
     client.drain_node(request).await.unwrap();
     let shown = client.get_node(GetNodeRequest {}).await.unwrap().into_inner().drain.unwrap();

@@ -176,7 +176,7 @@ pub(super) fn node(node: &v1::GetNodeResponse) -> String {
 
 /// How far draining is, in one line.
 pub(super) fn draining(node: &v1::GetNodeResponse) -> String {
-    let drain = node.drain.clone().unwrap_or_default();
+    let drain = node.drain.unwrap_or_default();
     let running = match (node.jobs_active, node.spans_running) {
         (0, 0) => "nothing runs any more".to_owned(),
         (jobs, spans) => format!("{} and {} running", counted(jobs, "job"), counted(spans, "span")),
