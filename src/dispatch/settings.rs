@@ -85,7 +85,7 @@ pub(super) fn cpu(threads: u32) -> DeviceInfo {
         name: "CPU".to_owned(),
         driver: String::new(),
         address: String::new(),
-        model: String::new(),
+        model: "cpu".to_owned(),
         memory_mib: 0,
         encode_engines: 0,
         decode_engines: 0,

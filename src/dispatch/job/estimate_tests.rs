@@ -55,3 +55,26 @@ fn nothing_is_told_of_what_has_no_known_end() {
     load.pictures(&plan, &source, &Placement::default(), None, &cpu, &Rates::default());
     assert_eq!((load.cpu_ms(), load.time_ms(4)), (None, None));
 }
+
+#[test]
+fn what_was_measured_of_the_processor_that_is_found_is_what_its_estimates_go_by() {
+    let found = crate::devices::discover(&crate::model::DeviceChoice::Cpu).devices.remove(0);
+    let facts = movie(video(1280, 720, 25, 1));
+    let plan = plan(&facts, &Request::default(), &Node { threads: 4 }).unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let rates = Rates::load(state.path());
+    let estimated = |rates: &Rates| crate::dispatch::estimate_by_cpu(&plan, &facts, 4, rates).unwrap();
+    let before = estimated(&rates);
+    let rungs = &plan.video.as_ref().unwrap().renditions;
+    let key = |rung: &crate::model::VideoRendition| RateKey {
+        operation: Operation::Encode,
+        codec: rung.codec.traits().name.to_owned(),
+        depth: 8,
+        speed: Some(rung.speed),
+    };
+    let slow: Vec<_> = rungs.iter().map(|rung| (key(rung), 1_000_000)).collect();
+    rates.measured(&found, "FFmpeg 5.1", &slow);
+    rates.keep_now();
+    let after = estimated(&Rates::load(state.path()));
+    assert!(after.0 > before.0 && after.1 > before.1, "{before:?} {after:?}, after a restart");
+}
