@@ -7,6 +7,7 @@ mod device;
 mod enums;
 mod facts;
 mod job;
+mod manifests;
 mod plan;
 mod profile;
 mod shown;
