@@ -5,8 +5,10 @@ use super::io::{ByteSource, InputIo};
 use super::packet::Packet;
 use super::params::{self, Params};
 use super::{dict, names, timestamp, to_ratio};
+use crate::model::Ratio;
+use crate::model::facts::{Chapter, MasteringDisplay};
 use crate::model::limits;
-use crate::model::{Ratio, facts::MasteringDisplay};
+use crate::model::time::rescale;
 use ffmpeg_sys_next as ff;
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
@@ -235,6 +237,26 @@ impl Input {
             }
         }
         found
+    }
+
+    /// Its chapters in order of time, at most [`limits::CHAPTERS_MAX`]; those that end before they begin are left out.
+    pub fn chapters(&self) -> Vec<Chapter> {
+        // SAFETY: the context is open, and holds this many chapters.
+        let count = unsafe { (*self.context).nb_chapters } as usize;
+        let mut chapters: Vec<_> = (0..count.min(limits::CHAPTERS_MAX)).filter_map(|at| self.chapter(at)).collect();
+        chapters.sort_by_key(|chapter| chapter.start_us);
+        chapters
+    }
+
+    fn chapter(&self, at: usize) -> Option<Chapter> {
+        // SAFETY: `at` is below the number of chapters of the open context, each of which is live as long as that is.
+        let chapter = unsafe { (*(*self.context).chapters.add(at)).as_ref() }?;
+        let in_us = |ticks: i64| rescale(ticks, to_ratio(chapter.time_base), Ratio::new(1, 1_000_000));
+        let (start_us, end_us) = (in_us(chapter.start), in_us(chapter.end));
+        // SAFETY: the chapter's dictionary is null or live.
+        let title = unsafe { dict::get(chapter.metadata, "title") }.unwrap_or_default();
+        let title: String = title.chars().filter(|c| !c.is_control()).take(limits::TITLE_CHARS_MAX).collect();
+        (to_ratio(chapter.time_base).is_known() && start_us < end_us).then_some(Chapter { start_us, end_us, title })
     }
 
     /// Packets of other streams are not read from now on.

@@ -24,6 +24,20 @@ pub struct MediaFacts {
     pub seekable: bool,
     /// The streams in container order.
     pub streams: Vec<StreamFacts>,
+    /// Its chapters in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chapters: Vec<Chapter>,
+}
+
+/// A chapter of a source, or of what is made of it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Chapter {
+    /// Where it begins, microseconds: of a source on the container's own clock, of an output from its zero.
+    pub start_us: i64,
+    /// Where it ends, on the same clock.
+    pub end_us: i64,
+    /// What it is called; empty where nothing says.
+    pub title: String,
 }
 
 /// What a stream carries.

@@ -39,6 +39,9 @@ pub struct TrackRecord {
     pub generation: u32,
     /// Finished segments in order of time, with no gap between one and the next.
     pub segments: Vec<SegmentRecord>,
+    /// The files that its segments lie in, where that is one for each packaging.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub single: Vec<SingleFile>,
 }
 
 /// The generation of what was never begun again.
@@ -116,6 +119,23 @@ pub struct StoredFile {
     pub sha256: String,
     /// Where each key frame lies in it; for audio empty.
     pub key_frames: Vec<KeyFrame>,
+    /// It is a range of the track's single file, which begins at this byte of it; `None`: a file of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
+}
+
+/// All of a track in one packaging as one file: initialisation segment, index, segments; of a transport stream segments
+/// alone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SingleFile {
+    /// Which packaging.
+    pub packaging: Packaging,
+    /// File name in the track's directory.
+    pub name: String,
+    /// Bytes of the initialisation segment, which it begins with; 0 for a transport stream.
+    pub init_bytes: u64,
+    /// Bytes of the `sidx` box that follows (ISO/IEC 14496-12 §8.16.3); 0 for a transport stream.
+    pub index_bytes: u64,
 }
 
 /// A byte range that, after the initialisation section, decodes to one key frame.
@@ -161,6 +181,11 @@ impl TrackRecord {
             TrackKind::Video { codec, .. } => codec.traits().packagings.contains(&packaging),
             TrackKind::Audio { codec, .. } => codec.traits().packagings.contains(&packaging),
         }
+    }
+
+    /// The file that all of it lies in, in a packaging.
+    pub fn single_file(&self, packaging: Packaging) -> Option<&SingleFile> {
+        self.single.iter().find(|file| file.packaging == packaging)
     }
 
     /// Whether this is a rung.

@@ -29,6 +29,10 @@ pub const SPOOL_BYTES_MAX: u64 = 1 << 30;
 pub const PROBE_BYTES_MAX: i64 = 32 << 20;
 /// Seconds that a probe may take: bad input must be named within 10 s.
 pub const PROBE_SECONDS_MAX: u64 = 9;
+/// Chapters of a source that are known: a film has thirty, a lecture with one for each slide some hundreds.
+pub const CHAPTERS_MAX: usize = 1000;
+/// Characters of a chapter's title that are kept.
+pub const TITLE_CHARS_MAX: usize = 200;
 /// Seconds without a message after which a worker counts as hung. Its heartbeat comes each second.
 pub const WORKER_SILENCE_SECONDS_MAX: u64 = 60;
 /// Milliseconds between asking a worker to stop and killing it: a stop is done within 2 s.

@@ -2,8 +2,9 @@
 
 use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 use super::device::{Accelerator, Memory};
-use super::facts::{ColorTags, Hdr, VideoFacts};
+use super::facts::{Chapter, ColorTags, Hdr, VideoFacts};
 use super::joined::{AudioPart, VideoPart};
+use super::request::ManifestOptions;
 use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -75,6 +76,12 @@ pub struct OutputPlan {
     pub duration_us: Option<i64>,
     /// A progressive MP4 file is made of each rung.
     pub progressive: bool,
+    /// How its manifests are written.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub manifests: ManifestOptions,
+    /// The chapters that they tell, on the output's timeline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chapters: Vec<Chapter>,
     /// What the planner decided that the client may not expect, one sentence each.
     pub notes: Vec<Note>,
 }
@@ -285,6 +292,11 @@ pub struct VideoRendition {
     pub hdr: Option<Hdr>,
     /// Rate that growing manifests declare, bits a second.
     pub declared_peak: u64,
+}
+
+/// Whether manifests are written as they usually are, which plans leave unsaid.
+fn is_usual(manifests: &ManifestOptions) -> bool {
+    *manifests == ManifestOptions::default()
 }
 
 /// Whether frames lie in the host's memory, which plans leave unsaid.

@@ -1,10 +1,11 @@
 //! Ledgers for tests, small and regular unless a test bends them.
 
-use super::LiveClock;
+use super::{LiveClock, Wishes, single};
 use crate::model::codec::{AudioCodec, Packaging, VideoCodec};
 use crate::model::facts::HdrKind;
-use crate::model::ledger::{KeyFrame, Ledger, SegmentRecord, StoredFile, TrackKind, TrackRecord};
+use crate::model::ledger::{KeyFrame, Ledger, SegmentRecord, SingleFile, StoredFile, TrackKind, TrackRecord};
 use crate::model::plan::Grid;
+use crate::model::request::ManifestOptions;
 use crate::model::time::Ratio;
 
 /// 2026-08-06T07:06:40Z, and 12.5 s later.
@@ -112,6 +113,7 @@ fn track(id: &str, kind: TrackKind, codec_string: &str, timescale: u32) -> Track
         encoder: "test 1.0".to_owned(),
         generation: 1,
         segments: Vec::new(),
+        single: Vec::new(),
     }
 }
 
@@ -129,7 +131,7 @@ pub(super) fn fill(track: &mut TrackRecord, times: &[(u32, i64, i64)], kilobytes
             let unit = if *packaging == Packaging::Ts { 188 } else { 1 };
             let key = KeyFrame { offset, bytes: bytes / 10 / unit * unit, time: start };
             let key_frames = if video { vec![key] } else { Vec::new() };
-            StoredFile { packaging: *packaging, name, bytes, sha256: "0".repeat(64), key_frames }
+            StoredFile { packaging: *packaging, name, bytes, sha256: "0".repeat(64), key_frames, at: None }
         };
         SegmentRecord { index, start, duration, frames: 120, files: packagings.iter().map(file).collect() }
     };
@@ -148,3 +150,27 @@ pub(super) fn usual(complete: bool) -> Ledger {
         ],
     )
 }
+
+/// The track's segments in a packaging as ranges of one file.
+pub(super) fn as_single(track: &mut TrackRecord, packaging: Packaging) {
+    let in_cmaf = packaging == Packaging::Cmaf;
+    let (init_bytes, index_bytes) = if in_cmaf { (800, single::index_bytes(track.segments.len())) } else { (0, 0) };
+    let name = single::name(packaging, "");
+    let mut at = init_bytes + index_bytes;
+    for file in track.segments.iter_mut().flat_map(|s| &mut s.files).filter(|file| file.packaging == packaging) {
+        (file.name, file.at) = (name.clone(), Some(at));
+        at += file.bytes;
+    }
+    track.single.push(SingleFile { packaging, name, init_bytes, index_bytes });
+}
+
+/// Nothing asked of manifests.
+pub(super) const PLAIN: Wishes<'static> = Wishes { options: &USUAL, chapters: &[] };
+const USUAL: ManifestOptions = ManifestOptions {
+    at_end: false,
+    single_file: false,
+    program_unix_ms: None,
+    start_us: None,
+    start_precise: false,
+    chapters: false,
+};

@@ -1,10 +1,11 @@
 //! Manifests as text goldens under `tests/golden/package`. `REELMILL_BLESS=1` records them again.
 
 use super::fixtures::*;
-use super::{ManifestFile, manifests};
+use super::{ManifestFile, Wishes, manifests};
 use crate::model::Ledger;
 use crate::model::codec::{AudioCodec, Packaging, VideoCodec};
-use crate::model::facts::HdrKind;
+use crate::model::facts::{Chapter, HdrKind};
+use crate::model::request::ManifestOptions;
 use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
@@ -19,7 +20,11 @@ fn render(files: &[ManifestFile]) -> String {
 }
 
 fn check(name: &str, ledger: &Ledger, packagings: &[Packaging]) {
-    let made = render(&manifests(ledger, packagings, CLOCK));
+    check_with(name, ledger, packagings, PLAIN);
+}
+
+fn check_with(name: &str, ledger: &Ledger, packagings: &[Packaging], wishes: Wishes<'_>) {
+    let made = render(&manifests(ledger, packagings, wishes, CLOCK));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/package").join(name);
     if env::var_os("REELMILL_BLESS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -38,6 +43,36 @@ fn check(name: &str, ledger: &Ledger, packagings: &[Packaging]) {
 fn a_usual_job_growing_and_final() {
     check("usual-growing.txt", &usual(false), &BOTH);
     check("usual-final.txt", &usual(true), &BOTH);
+}
+
+#[test]
+fn what_is_said_beside_the_media() {
+    let options = ManifestOptions {
+        program_unix_ms: Some(1_786_000_000_500),
+        start_us: Some(6_500_000),
+        start_precise: true,
+        ..ManifestOptions::default()
+    };
+    let chapters = [
+        Chapter { start_us: 0, end_us: 4_000_000, title: "Prologue".to_owned() },
+        Chapter { start_us: 4_000_000, end_us: 14_000_000, title: String::new() },
+    ];
+    check_with("told-final.txt", &usual(true), &BOTH, Wishes { options: &options, chapters: &chapters });
+    let late = ManifestOptions { start_us: Some(-3_000_000), start_precise: false, ..options };
+    let wishes = Wishes { options: &late, chapters: &[] };
+    // Nobody knows where it will end, so it begins where it does.
+    check_with("told-growing.txt", &usual(false), &[Packaging::Cmaf], wishes);
+}
+
+#[test]
+fn each_track_as_one_file() {
+    let mut whole = usual(true);
+    for track in &mut whole.tracks {
+        for packaging in BOTH {
+            as_single(track, packaging);
+        }
+    }
+    check("single-final.txt", &whole, &BOTH);
 }
 
 #[test]

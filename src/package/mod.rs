@@ -16,6 +16,7 @@ pub mod framing;
 mod hls;
 mod presentation;
 pub mod progressive;
+pub mod single;
 mod text;
 pub mod ts;
 pub mod verify;
@@ -24,6 +25,8 @@ pub use codec_string::codec_string;
 pub use content_type::content_type;
 pub use verify::verify;
 
+use crate::model::facts::Chapter;
+use crate::model::request::ManifestOptions;
 use crate::model::{Ledger, Packaging};
 use presentation::Presentation;
 
@@ -66,13 +69,22 @@ pub struct LiveClock {
     pub now_unix_ms: i64,
 }
 
+/// What manifests say beside what there is to play.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wishes<'a> {
+    /// As asked.
+    pub options: &'a ManifestOptions,
+    /// The chapters to tell, on the output's timeline; empty for none.
+    pub chapters: &'a [Chapter],
+}
+
 /// All manifests of a job as its ledger stands, in the order in which they must be stored: a manifest comes after all those
-/// that it names, so media and I-frame playlists first, then the master playlist and the MPD.
+/// that it names, so media and I-frame playlists first, then chapters, then the master playlist and the MPD.
 ///
 /// A packaging gives nothing as long as a track of it has no stored segment, no codecs string or, in CMAF, no stored
 /// initialisation segment; so whatever is published plays. Equal arguments give equal bytes.
-pub fn manifests(ledger: &Ledger, packagings: &[Packaging], clock: LiveClock) -> Vec<ManifestFile> {
-    let presentations = packagings.iter().filter_map(|packaging| Presentation::new(ledger, *packaging));
+pub fn manifests(ledger: &Ledger, packagings: &[Packaging], wishes: Wishes<'_>, clock: LiveClock) -> Vec<ManifestFile> {
+    let presentations = packagings.iter().filter_map(|packaging| Presentation::new(ledger, *packaging, wishes));
     presentations.flat_map(|presentation| of_packaging(&presentation, clock)).collect()
 }
 
@@ -89,6 +101,9 @@ fn of_packaging(presentation: &Presentation<'_>, clock: LiveClock) -> Vec<Manife
         if track.record.is_video() {
             files.push(file(format!("{}/{}", track.record.id, hls::I_FRAMES), hls::i_frames(presentation, track)));
         }
+    }
+    if !presentation.wishes.chapters.is_empty() {
+        files.push(file(hls::CHAPTERS.to_owned(), hls::chapters(presentation.wishes.chapters)));
     }
     files.push(file(MASTER.to_owned(), hls::master(presentation)));
     if presentation.packaging == Packaging::Cmaf {

@@ -29,7 +29,7 @@ fn each(check: impl Fn(&Ledger, Packaging, &[ManifestFile])) {
     for ledger in jobs() {
         assert_eq!(super::verify(&ledger).iter().filter(|problem| !problem.contains("segments where")).count(), 0);
         for packaging in BOTH {
-            let files = manifests(&ledger, &[packaging], CLOCK);
+            let files = manifests(&ledger, &[packaging], PLAIN, CLOCK);
             assert!(!files.is_empty());
             check(&ledger, packaging, &files);
             checked += 1;
@@ -220,8 +220,8 @@ fn expand(template: &dash_mpd_core::SegmentTemplate) -> Vec<(String, u64, u64)> 
 #[test]
 fn equal_ledgers_give_equal_bytes_and_only_a_growing_mpd_tells_the_time() {
     let later = super::LiveClock { now_unix_ms: CLOCK.now_unix_ms + 1000, ..CLOCK };
-    assert_eq!(manifests(&usual(true), &BOTH, CLOCK), manifests(&usual(true), &BOTH, later));
-    let (now, then) = (manifests(&usual(false), &BOTH, CLOCK), manifests(&usual(false), &BOTH, later));
+    assert_eq!(manifests(&usual(true), &BOTH, PLAIN, CLOCK), manifests(&usual(true), &BOTH, PLAIN, later));
+    let (now, then) = (manifests(&usual(false), &BOTH, PLAIN, CLOCK), manifests(&usual(false), &BOTH, PLAIN, later));
     let differ: Vec<_> = now.iter().zip(&then).filter(|(a, b)| a != b).map(|(a, _)| a.path.as_str()).collect();
     assert_eq!(differ, ["cmaf/manifest.mpd"]);
 }

@@ -1,5 +1,6 @@
 //! What one packaging can show of a ledger now: the common ground of HLS and DASH.
 
+use super::Wishes;
 use super::text::{language_tag, one_line};
 use crate::model::bitrate::{self, Piece};
 use crate::model::codec::{AudioCodec, Packaging, VideoCodec};
@@ -10,6 +11,8 @@ use crate::model::time::{Ratio, scale_ceil, scale_round};
 /// One packaging of a job, with at least one segment of every track that it has.
 pub(super) struct Presentation<'a> {
     pub(super) packaging: Packaging,
+    /// What is said beside.
+    pub(super) wishes: Wishes<'a>,
     /// Nothing more will come.
     pub(super) complete: bool,
     /// Target duration of a segment, milliseconds.
@@ -64,7 +67,7 @@ pub(super) struct Sound<'a> {
 impl<'a> Presentation<'a> {
     /// `None` as long as a track of this packaging has no segment, no codecs string or, in CMAF, no stored
     /// initialisation segment; and for good where the packaging cannot carry the job's pictures or has no track at all.
-    pub(super) fn new(ledger: &'a Ledger, packaging: Packaging) -> Option<Self> {
+    pub(super) fn new(ledger: &'a Ledger, packaging: Packaging, wishes: Wishes<'a>) -> Option<Self> {
         let records: Vec<_> = ledger.tracks.iter().filter(|record| record.in_packaging(packaging)).collect();
         let tracks: Vec<_> = records.into_iter().map(|record| Track::new(record, packaging)).collect();
         let has_video = tracks.iter().any(|track| track.record.is_video());
@@ -76,6 +79,7 @@ impl<'a> Presentation<'a> {
         }
         Some(Self {
             packaging,
+            wishes,
             complete: ledger.complete,
             segment_ms: ledger.segment_ms,
             target_seconds: target_seconds(ledger),
@@ -89,6 +93,16 @@ impl<'a> Presentation<'a> {
     pub(super) fn tracks(&self) -> impl Iterator<Item = &Track<'a>> {
         let sounds = self.audio.iter().flat_map(|group| &group.members);
         self.video.iter().map(|rung| &rung.track).chain(sounds.map(|sound| &sound.track))
+    }
+
+    /// Where players are told to start, µs: as asked, as soon as there is as much (RFC 8216 §4.3.5.2). What is counted from
+    /// the end means something once there is one.
+    pub(super) fn start_us(&self) -> Option<i64> {
+        let there_us =
+            |track: &Track<'a>| scale_round(track.end(), 1_000_000, i64::from(track.record.timescale.max(1)));
+        let shortest = self.tracks().map(there_us).min().unwrap_or(0);
+        let start = self.wishes.options.start_us?;
+        (start.abs() <= shortest && (start >= 0 || self.complete)).then_some(start)
     }
 
     /// The rate to declare for a track, bits a second: what was measured and, while more may come, at least what was planned.

@@ -5,7 +5,7 @@ use crate::package::fixtures::*;
 use crate::package::manifests;
 
 fn paths(ledger: &Ledger, packagings: &[Packaging]) -> Vec<String> {
-    manifests(ledger, packagings, CLOCK).into_iter().map(|file| file.path).collect()
+    manifests(ledger, packagings, PLAIN, CLOCK).into_iter().map(|file| file.path).collect()
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn pictures_that_a_packaging_cannot_carry_are_not_replaced_by_sound_alone() {
 fn what_follows_a_file_not_stored_is_not_named() {
     let mut ledger = usual(false);
     ledger.tracks[0].segments[1].files.retain(|file| file.packaging == Packaging::Ts);
-    let shown = |packaging| Presentation::new(&ledger, packaging).unwrap().video[0].track.segments.len();
+    let shown = |packaging| Presentation::new(&ledger, packaging, PLAIN).unwrap().video[0].track.segments.len();
     assert_eq!((shown(Packaging::Cmaf), shown(Packaging::Ts)), (1, 4));
 }
 
@@ -79,7 +79,7 @@ fn the_target_duration_does_not_change_while_segments_come() {
 #[test]
 fn key_frames_last_until_the_next_one() {
     let ledger = usual(true);
-    let presentation = Presentation::new(&ledger, Packaging::Cmaf).unwrap();
+    let presentation = Presentation::new(&ledger, Packaging::Cmaf, PLAIN).unwrap();
     let durations: Vec<_> = presentation.video[0].track.key_frames().iter().map(|(_, _, duration)| *duration).collect();
     assert_eq!(durations, [360_360, 360_360, 360_360, 180_180]);
 }
@@ -95,7 +95,7 @@ fn each_group_has_exactly_one_default() {
         as_default(sound("audio-5", AudioCodec::Aac, Some("en"), "English", &[40])),
     ];
     let all = ledger(true, tracks);
-    let presentation = Presentation::new(&all, Packaging::Cmaf).unwrap();
+    let presentation = Presentation::new(&all, Packaging::Cmaf, PLAIN).unwrap();
     let defaults = |group: &AudioGroup<'_>| -> Vec<String> {
         group.members.iter().filter(|sound| sound.default).map(|sound| sound.track.record.id.clone()).collect()
     };

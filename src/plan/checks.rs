@@ -53,6 +53,7 @@ pub(super) fn request(request: &Request) -> Vec<Problem> {
             problems.push(Problem::input("request.crf", message).at("rate_control.crf"));
         }
     }
+    problems.extend(request.manifests.check());
     problems
 }
 

@@ -2,7 +2,7 @@
 
 use super::joined::Joined;
 use super::output::{self, Ask, Draft, Sources};
-use super::source::Source;
+use super::source::{self, Source};
 use super::works::{self, Use, Uses};
 use super::{JobPlanning, Node};
 use crate::model::plan::{Grid, JobPlan, Note, OutputPlan, TrackUse, Work};
@@ -85,12 +85,19 @@ fn one(draft: Draft<'_>, uses: Uses, sources: &Sources<'_>) -> OutputPlan {
     let mut notes = draft.general;
     notes.extend(&draft.pictures);
     notes.extend(&draft.sound);
+    let manifests = draft.request.manifests.clone();
+    let chapters = source.filter(|_| manifests.chapters).map(source::chapters).unwrap_or_default();
+    if manifests.chapters && chapters.is_empty() {
+        notes.add("manifests.no_chapters", "the source has no chapters, so manifests tell none");
+    }
     OutputPlan {
         packagings: draft.packagings,
         grid: Grid { segment_ms: draft.request.segment_ms },
         tracks,
         duration_us: source.and_then(|source| source.range.duration_us),
         progressive,
+        manifests,
+        chapters,
         notes: notes.into_vec(),
     }
 }

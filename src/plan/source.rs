@@ -6,7 +6,7 @@ use super::joined::Joined;
 use super::notes::Notes;
 use super::timeline::{self, Clock};
 use super::trim::{self, Range};
-use crate::model::facts::{AudioFacts, ColorTags, MediaFacts, StreamFacts, StreamKind, VideoFacts};
+use crate::model::facts::{AudioFacts, Chapter, ColorTags, MediaFacts, StreamFacts, StreamKind, VideoFacts};
 use crate::model::{Problem, Ratio};
 
 /// A source that can be planned with, whatever is asked of it.
@@ -96,6 +96,18 @@ impl<'a> Source<'a> {
             notes.add("source.truncated", "the source ends before the media that it promises; what is there is made");
         }
     }
+}
+
+/// The chapters of what is made of a source, from its zero: those that begin before it from there, none that end by then.
+pub(super) fn chapters(source: &Source<'_>) -> Vec<Chapter> {
+    let zero = source.range.origin.micros();
+    let end = source.range.duration_us.unwrap_or(i64::MAX);
+    let moved = |chapter: &Chapter| {
+        let start_us = chapter.start_us.saturating_sub(zero).max(0);
+        let end_us = chapter.end_us.saturating_sub(zero).min(end);
+        (start_us < end_us).then(|| Chapter { start_us, end_us, title: chapter.title.clone() })
+    };
+    source.facts.chapters.iter().filter_map(moved).collect()
 }
 
 impl Pictures<'_> {

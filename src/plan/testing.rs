@@ -72,6 +72,7 @@ pub(super) fn sound_stream(sample_rate: u32, channels: u32, layout: &str) -> Str
 pub(super) fn file(streams: Vec<StreamFacts>) -> MediaFacts {
     let numbered = streams.into_iter().enumerate().map(|(i, s)| StreamFacts { index: i as u32, ..s }).collect();
     MediaFacts {
+        chapters: Vec::new(),
         container: "mov,mp4,m4a,3gp,3g2,mj2".into(),
         size_bytes: 75_000_000,
         duration_us: Some(60_000_000),

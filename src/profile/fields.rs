@@ -3,8 +3,8 @@
 use super::node::{Entry, Node, Value};
 use crate::model::Problem;
 use serde::Deserialize;
-use serde::de::IntoDeserializer;
 use serde::de::value::{Error as WordError, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
 /// How alike two names must be for one to be proposed for the other: a letter or two apart, not another word.
 const LIKENESS_MIN: f64 = 0.7;
@@ -107,6 +107,18 @@ impl Notes<'_> {
         words
     }
 
+    /// A value of a type of its own, as that reads itself.
+    pub(super) fn typed<T: DeserializeOwned>(&mut self, fields: &Fields<'_>, key: &str) -> Option<T> {
+        let node = fields.get(key)?;
+        match T::deserialize(json(node)) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.value(node.line, format!("`{key}`: {error}"));
+                None
+            }
+        }
+    }
+
     /// The members of a list.
     pub(super) fn list<'n>(&mut self, fields: &Fields<'n>, key: &str) -> &'n [Node] {
         let Some(node) = fields.get(key) else { return &[] };
@@ -128,6 +140,18 @@ impl Notes<'_> {
                 None
             }
         }
+    }
+}
+
+/// A value without the lines that it stands on. What no field takes becomes null.
+fn json(node: &Node) -> serde_json::Value {
+    match &node.value {
+        Value::Text(text) => text.as_str().into(),
+        Value::Whole(number) => (*number).into(),
+        Value::Truth(truth) => (*truth).into(),
+        Value::List(nodes) => nodes.iter().map(json).collect(),
+        Value::Table(entries) => entries.iter().map(|entry| (entry.key.clone(), json(&entry.node))).collect(),
+        Value::Other(_) => serde_json::Value::Null,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a profile says of an output: the fields of `reelmill.v1.OutputSpec`, each of which may be left out.
 
-use crate::model::request::{Channels, RateMode, RenditionSpec, Request};
+use crate::model::request::{Channels, ManifestOptions, RateMode, RenditionSpec, Request};
 use crate::model::spec::IfExists;
 use crate::model::{AudioCodec, Packaging, Speed, VideoCodec};
 use std::collections::BTreeMap;
@@ -38,6 +38,8 @@ pub struct OutputTemplate {
     pub progressive_mp4: Option<bool>,
     /// Only sound is made.
     pub omit_video: Option<bool>,
+    /// How manifests are written.
+    pub manifests: Option<ManifestOptions>,
     /// How objects are stored.
     pub upload: UploadTemplate,
 }
@@ -75,6 +77,7 @@ impl OutputTemplate {
             channels: self.channels.unwrap_or(usual.channels),
             progressive: self.progressive_mp4.unwrap_or(usual.progressive),
             omit_video: self.omit_video.unwrap_or(usual.omit_video),
+            manifests: self.manifests.clone().unwrap_or(usual.manifests),
         }
     }
 }

@@ -164,6 +164,7 @@ mod tests {
                 bytes,
                 sha256: String::new(),
                 key_frames: Vec::new(),
+                at: None,
             }],
         };
         let kind = r#"{"type":"audio","codec":"aac","sample_rate":1000,"channels":2,"language":null,"title":"",
@@ -178,6 +179,7 @@ mod tests {
             encoder: "aac".into(),
             generation: 1,
             segments: vec![segment(0, 1_000_000, 4000), segment(1, 2_000_000, 4000), segment(2, 100_000, 40)],
+            single: Vec::new(),
         };
         let report = of_track(&track, 4000);
         assert_eq!((report.segments, report.frames, report.duration_us), (3, 300, 8_040_000));

@@ -50,6 +50,7 @@ pub fn probe(mut source: Box<dyn ByteSource>, size: u64, control: &Control) -> R
         truncated: false,
         seekable: false,
         streams: streams.iter().map(Stream::facts).collect(),
+        chapters: input.chapters(),
     };
     facts.seekable = seekable(&input, &facts);
     list_key_frames(&input, &streams, &mut facts);

@@ -9,6 +9,7 @@ use reelmill::api::v1::*;
 use reelmill::api::{Placement as WhereAndWhy, Planned};
 use reelmill::model::job::{FileRole, FileSummary};
 use reelmill::model::plan::{Grid, JobPlan, Note, OutputPlan, Plan, TrackUse, Work};
+use reelmill::model::request::ManifestOptions;
 use reelmill::model::state::{InputEvent, JobEvent, OutputEvent};
 use reelmill::model::{
     AudioCodec as Sound, AudioRendition, Fault as Whose, MediaFacts as Facts, Packaging as Wrapping, Problem as Wrong,
@@ -189,6 +190,8 @@ async fn media_is_probed_and_jobs_are_planned() {
         tracks: Vec::new(),
         duration_us: Some(1_500_000),
         progressive: false,
+        manifests: ManifestOptions::default(),
+        chapters: Vec::new(),
         notes: vec![note],
     };
     let placement = WhereAndWhy {
@@ -264,6 +267,8 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         tracks: vec![track(id), TrackUse { rendition: "never planned".into(), ..track("x") }],
         duration_us: Some(10_000_000),
         progressive: false,
+        manifests: ManifestOptions::default(),
+        chapters: Vec::new(),
         notes: Vec::new(),
     };
     let outputs = [output_of("a", vec![Wrapping::Cmaf, Wrapping::Ts]), output_of("b", vec![Wrapping::Cmaf])];

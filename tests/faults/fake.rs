@@ -484,6 +484,7 @@ fn facts() -> MediaFacts {
     };
     let audio = AudioFacts { sample_rate: 48_000, channels: 2, layout: "stereo".into(), first_pts: Some(0) };
     MediaFacts {
+        chapters: Vec::new(),
         container: "mov,mp4,m4a,3gp,3g2,mj2".into(),
         size_bytes: 10,
         duration_us: Some(SOURCE_SECONDS * 1_000_000),

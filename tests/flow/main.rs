@@ -7,5 +7,6 @@ mod dies;
 mod drops;
 mod joined;
 mod looks;
+mod manifests;
 mod spans;
 mod tools;

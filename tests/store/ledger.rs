@@ -27,6 +27,7 @@ pub(crate) fn segment(output: usize, track: &str, index: u32, start: i64) -> Led
         bytes: u64::MAX,
         sha256: "f".repeat(64),
         key_frames: vec![KeyFrame { offset: 0, bytes: 188, time: start }],
+        at: None,
     };
     let record = SegmentRecord { index, start, duration: 360_000, frames: 100, files: vec![file] };
     let continuity = BTreeMap::from([(0, 3), (256, 15)]);

@@ -8,6 +8,7 @@ mod enums;
 mod facts;
 mod job;
 mod log;
+mod manifests;
 mod plan;
 mod profile;
 mod shown;

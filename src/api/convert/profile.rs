@@ -1,6 +1,7 @@
 //! Profiles, as the API tells them and as they are applied.
 
 use super::Wire;
+use super::manifests::manifests;
 use super::spec::{rate_control, rendition};
 use super::time::millis;
 use crate::api::v1;
@@ -38,6 +39,7 @@ pub(in crate::api) fn template(template: &OutputTemplate) -> v1::OutputSpec {
         progressive_mp4: template.progressive_mp4,
         upload: upload(&template.upload),
         omit_video: template.omit_video,
+        manifests: template.manifests.as_ref().map(manifests),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What was asked, with defaults filled in, as the API tells it.
 
+use super::manifests::manifests;
 use super::time::{micros, millis, seconds, timestamp};
 use super::{Wire, shown};
 use crate::api::v1;
@@ -88,6 +89,7 @@ fn output(output: &OutputSpec, sources: &[SourceSpec]) -> v1::OutputSpec {
         progressive_mp4: Some(request.progressive),
         upload: Some(upload(&output.upload)),
         omit_video: Some(request.omit_video),
+        manifests: Some(manifests(&request.manifests)),
     }
 }
 

@@ -71,6 +71,16 @@ impl Found {
 
     /// A duration in microseconds, none below 0; finer digits are cut off.
     pub(super) fn micros(&mut self, field: &str, duration: Option<&Duration>) -> Option<i64> {
+        let micros = self.signed_micros(field, duration)?;
+        if duration.is_some_and(|duration| duration.seconds < 0 || duration.nanos < 0) {
+            self.add(field, "request.duration", "the duration is negative: give one from 0");
+            return None;
+        }
+        Some(micros)
+    }
+
+    /// A duration in microseconds, which may be below 0; finer digits are cut off.
+    pub(super) fn signed_micros(&mut self, field: &str, duration: Option<&Duration>) -> Option<i64> {
         let duration = duration?;
         let formed = duration.seconds.unsigned_abs() <= DURATION_S_MAX.unsigned_abs()
             && duration.nanos.unsigned_abs() < 1_000_000_000
@@ -81,10 +91,6 @@ impl Found {
                 duration.seconds, duration.nanos
             );
             self.add(field, "request.duration", message);
-            return None;
-        }
-        if duration.seconds < 0 || duration.nanos < 0 {
-            self.add(field, "request.duration", "the duration is negative: give one from 0");
             return None;
         }
         // At most 315,576,000,000,999,999, which fits.

@@ -3,6 +3,7 @@
 
 mod found;
 mod key;
+mod manifests;
 mod options;
 mod output;
 mod place;

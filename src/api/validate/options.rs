@@ -80,7 +80,7 @@ pub(super) fn devices(asked: &[String], found: &mut Found) -> Vec<String> {
 }
 
 /// A time of day, ms since 1970.
-fn instant(field: &str, time: Timestamp, found: &mut Found) -> Option<i64> {
+pub(super) fn instant(field: &str, time: Timestamp, found: &mut Found) -> Option<i64> {
     if !(0..=TIMESTAMP_S_MAX).contains(&time.seconds) || !(0..1_000_000_000).contains(&time.nanos) {
         let message = format!("{} s and {} ns are no time from 1970 to 9999", time.seconds, time.nanos);
         found.add(path(field), "request.time", message);

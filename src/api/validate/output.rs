@@ -1,6 +1,7 @@
 //! Outputs: what is made, of which sources, and how it is stored.
 
 use super::found::{self, Found};
+use super::manifests::manifests;
 use super::{path, place};
 use crate::api::settings::Rules;
 use crate::api::v1;
@@ -118,6 +119,7 @@ fn request(
         channels: found.value(&at("channels"), output.channels).unwrap_or_default(),
         progressive: output.progressive_mp4.unwrap_or(usual.progressive),
         omit_video: output.omit_video.unwrap_or(usual.omit_video),
+        manifests: manifests(&at("manifests"), output.manifests.as_ref(), found),
     };
     for problem in plan::check(&request) {
         // A list that could not be read whole says nothing about how it fits with others.

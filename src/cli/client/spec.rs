@@ -3,7 +3,7 @@
 
 use crate::api::v1;
 use crate::cli::options::PlanOptions;
-use crate::model::request::{Channels, RateMode, SizeSpec};
+use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec};
 use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, Locator, Packaging, Problem, Speed, VideoCodec};
 use std::collections::BTreeMap;
@@ -49,7 +49,22 @@ pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
         copy: request.copy.then_some(true),
         channels: options.channels.as_ref().map_or(0, |_| channels as i32),
         progressive_mp4: request.progressive.then_some(true),
+        manifests: manifests(&request.manifests),
         ..v1::OutputSpec::default()
+    })
+}
+
+/// How manifests are written; `None` where nothing of it is said, so that a profile may.
+fn manifests(asked: &ManifestOptions) -> Option<v1::ManifestSpec> {
+    let micros = |us: i64| prost_types::Duration { seconds: us / 1_000_000, nanos: (us % 1_000_000 * 1000) as i32 };
+    let time = |ms: i64| prost_types::Timestamp { seconds: ms / 1000, nanos: (ms % 1000 * 1_000_000) as i32 };
+    (*asked != ManifestOptions::default()).then(|| v1::ManifestSpec {
+        at_end: asked.at_end.then_some(true),
+        single_file: asked.single_file.then_some(true),
+        program_date_time: asked.program_unix_ms.map(time),
+        start: asked.start_us.map(micros),
+        start_precise: asked.start_precise.then_some(true),
+        chapters: asked.chapters.then_some(true),
     })
 }
 

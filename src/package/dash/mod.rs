@@ -1,4 +1,5 @@
-//! The DASH media presentation description (ISO/IEC 23009-1, profile `isoff-live`) over the CMAF segments.
+//! The DASH media presentation description (ISO/IEC 23009-1) over the CMAF segments: profile `isoff-live`, or
+//! `isoff-on-demand` where each track is one file.
 
 mod sets;
 mod time;
@@ -11,11 +12,17 @@ use crate::model::time::scale_ceil;
 use time::duration;
 use xml::Element;
 
+/// Each segment a file of its own, by a template (§8.4).
+const LIVE: &str = "urn:mpeg:dash:profile:isoff-live:2011";
+/// Each Representation one file with an index (§8.3).
+const ON_DEMAND: &str = "urn:mpeg:dash:profile:isoff-on-demand:2011";
+
 /// The MPD, to stand in the directory of CMAF. One period from zero on; `static` when complete, `dynamic` until then.
 pub(super) fn mpd(presentation: &Presentation<'_>, clock: LiveClock) -> String {
+    let single = presentation.tracks().all(|track| track.record.single_file(presentation.packaging).is_some());
     let mut root = Element::new("MPD")
         .with("xmlns", "urn:mpeg:dash:schema:mpd:2011")
-        .with("profiles", "urn:mpeg:dash:profile:isoff-live:2011")
+        .with("profiles", if single { ON_DEMAND } else { LIVE })
         .with("type", if presentation.complete { "static" } else { "dynamic" });
     if presentation.complete {
         root = root.with("mediaPresentationDuration", duration(latest_end_us(presentation)));
@@ -23,7 +30,8 @@ pub(super) fn mpd(presentation: &Presentation<'_>, clock: LiveClock) -> String {
         root = growing(root, presentation, clock);
     }
     let longest = longest_segment_us(presentation);
-    root = root.with("maxSegmentDuration", duration(longest));
+    let parts = if single { "maxSubsegmentDuration" } else { "maxSegmentDuration" };
+    root = root.with(parts, duration(longest));
     // At the declared rate, which is the peak over segments, a segment takes at most its own duration to arrive: so this
     // much buffered media is always enough (§5.3.5.2, table 9).
     root = root.with("minBufferTime", duration(longest));

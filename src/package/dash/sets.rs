@@ -1,9 +1,12 @@
 //! AdaptationSets: one for each video codec, one for each sound in each audio codec (ISO/IEC 23009-1 §5.3.3).
 
 use super::xml::Element;
-use crate::model::Ratio;
 use crate::model::facts::HdrKind;
+use crate::model::instant::utc;
+use crate::model::time::scale_round;
+use crate::model::{Packaging, Ratio};
 use crate::package::presentation::{Presentation, Rung, Sound, Track};
+use crate::package::text::uri;
 use crate::package::{init_name, suffix};
 
 /// Video AdaptationSets, codecs in the order of the table.
@@ -18,11 +21,8 @@ pub(super) fn video(presentation: &Presentation<'_>) -> Vec<Element> {
 }
 
 fn video_set(presentation: &Presentation<'_>, rungs: &[&Rung<'_>]) -> Element {
-    let mut set = Element::new("AdaptationSet")
-        .with("contentType", "video")
-        .with("mimeType", "video/mp4")
-        .with("segmentAlignment", "true")
-        .with("startWithSAP", 1);
+    let mut set = Element::new("AdaptationSet").with("contentType", "video").with("mimeType", "video/mp4");
+    set = aligned(set, rungs.iter().all(|rung| is_single(&rung.track)));
     let largest = rungs.iter().max_by_key(|rung| u64::from(rung.width) * u64::from(rung.height));
     if let Some(largest) = largest {
         let shape = Ratio::new(largest.width.into(), largest.height.into()).reduced();
@@ -42,6 +42,7 @@ fn video_set(presentation: &Presentation<'_>, rungs: &[&Rung<'_>]) -> Element {
         let has_sdr = presentation.video.iter().any(|rung| rung.hdr.is_none());
         set = set.children(color(hdr, has_sdr));
     }
+    set = set.children(rungs.first().and_then(|rung| reference_time(presentation, &rung.track)));
     let (shared, own) = templates(rungs.iter().map(|rung| &rung.track));
     set = set.children(shared);
     for (rung, own) in rungs.iter().zip(own) {
@@ -52,7 +53,7 @@ fn video_set(presentation: &Presentation<'_>, rungs: &[&Rung<'_>]) -> Element {
         if rung.frame_rate.is_known() {
             representation = representation.with("frameRate", frame_rate(rung.frame_rate));
         }
-        set = set.child(representation.children(own));
+        set = set.child(representation.children(located(&rung.track, own)));
     }
     set
 }
@@ -112,8 +113,9 @@ fn audio_set(presentation: &Presentation<'_>, sounds: &[&Sound<'_>], main: bool)
     if let Some(language) = &first.language {
         set = set.with("lang", language);
     }
-    set = set.with("segmentAlignment", "true").with("startWithSAP", 1);
+    set = aligned(set, sounds.iter().all(|sound| is_single(&sound.track)));
     set = set.child(Element::new("Label").text(&first.title));
+    set = set.children(reference_time(presentation, &first.track));
     if first.descriptive {
         // For the visually impaired, as players look for it (ETSI TS 103 285 §6.1.2).
         set = set.child(described("Accessibility", "urn:tva:metadata:cs:AudioPurposeCS:2007", "1"));
@@ -130,7 +132,7 @@ fn audio_set(presentation: &Presentation<'_>, sounds: &[&Sound<'_>], main: bool)
         let representation = representation(presentation, &sound.track)
             .with("audioSamplingRate", sound.sample_rate)
             .children(channel_configuration(sound.channels))
-            .children(own);
+            .children(located(&sound.track, own));
         set = set.child(representation);
     }
     set
@@ -159,9 +161,50 @@ fn representation(presentation: &Presentation<'_>, track: &Track<'_>) -> Element
         .with("codecs", &track.record.codec_string)
 }
 
+/// Whether a track is one file with an index.
+fn is_single(track: &Track<'_>) -> bool {
+    track.record.single_file(Packaging::Cmaf).is_some()
+}
+
+/// What is said of all segments of a set: they begin together, each with a picture from which decoding can start. Of ranges
+/// of one file it is said in other words (§5.3.3.2).
+fn aligned(set: Element, single: bool) -> Element {
+    let (alignment, start) =
+        if single { ("subsegmentAlignment", "subsegmentStartsWithSAP") } else { ("segmentAlignment", "startWithSAP") };
+    set.with(alignment, "true").with(start, 1)
+}
+
+/// The time of day of the output's zero, where one is asked for (§5.12).
+fn reference_time(presentation: &Presentation<'_>, track: &Track<'_>) -> Option<Element> {
+    let zero = presentation.wishes.options.program_unix_ms?;
+    let first = track.segments.first().map_or(0, |(segment, _)| segment.start);
+    let start_ms = scale_round(first, 1000, i64::from(track.record.timescale.max(1)));
+    let time = utc(zero.saturating_add(start_ms));
+    let element = Element::new("ProducerReferenceTime").with("id", 0).with("type", "captured");
+    Some(element.with("wallClockTime", time).with("presentationTime", first))
+}
+
+/// Where the segments of a Representation are: by its template, or in its one file by the index in it (§5.3.9.2).
+fn located(track: &Track<'_>, template: Option<Element>) -> Vec<Element> {
+    let Some(file) = track.record.single_file(Packaging::Cmaf) else { return template.into_iter().collect() };
+    let (init, index) = (file.init_bytes, file.index_bytes);
+    let range = |from: u64, bytes: u64| format!("{from}-{}", (from + bytes).saturating_sub(1));
+    let base = Element::new("BaseURL").text(&format!("{}/{}", uri(&track.record.id), uri(&file.name)));
+    let segments = Element::new("SegmentBase")
+        .with("timescale", track.record.timescale)
+        .with("indexRange", range(init, index))
+        .with("indexRangeExact", "true")
+        .child(Element::new("Initialization").with("range", range(0, init)));
+    vec![base, segments]
+}
+
 /// The template of an AdaptationSet where all its tracks have the same times and generation, else one for each Representation.
 fn templates<'t, 'a: 't>(tracks: impl Iterator<Item = &'t Track<'a>>) -> (Option<Element>, Vec<Option<Element>>) {
-    let timelines: Vec<_> = tracks.map(Timeline::of).collect();
+    let tracks: Vec<_> = tracks.collect();
+    if tracks.iter().all(|track| is_single(track)) {
+        return (None, vec![None; tracks.len()]);
+    }
+    let timelines: Vec<_> = tracks.into_iter().map(Timeline::of).collect();
     let same = timelines.windows(2).all(|pair| pair[0] == pair[1]);
     match timelines.first() {
         Some(first) if same => (Some(first.template()), vec![None; timelines.len()]),

@@ -1,6 +1,6 @@
 //! The master ("multivariant") playlist (RFC 8216 §4.3.4).
 
-use super::{I_FRAMES, MEDIA, version};
+use super::{CHAPTERS, I_FRAMES, MEDIA, version};
 use crate::model::facts::HdrKind;
 use crate::package::presentation::{AudioGroup, Presentation, Rung, Sound};
 use crate::package::text::{one_line, quoted, uri};
@@ -14,6 +14,10 @@ const FIRST_VARIANT_PEAK: u64 = 2_500_000;
 pub(in crate::package) fn master(presentation: &Presentation<'_>) -> String {
     let mut text =
         format!("#EXTM3U\n#EXT-X-VERSION:{}\n#EXT-X-INDEPENDENT-SEGMENTS\n", version(presentation.packaging));
+    if !presentation.wishes.chapters.is_empty() {
+        let tag = format!("#EXT-X-SESSION-DATA:DATA-ID=\"com.apple.hls.chapters\",URI={}", quoted(CHAPTERS));
+        writeln!(text, "{tag}").expect("writing to a string does not fail");
+    }
     if presentation.video.is_empty() {
         audio_only(&mut text, presentation);
         return text;

@@ -1,8 +1,10 @@
 //! HLS playlists (RFC 8216 and draft-pantos-hls-rfc8216bis, "bis" below).
 
+mod chapters;
 mod master;
 mod media;
 
+pub(super) use chapters::chapters;
 pub(super) use master::master;
 pub(super) use media::{i_frames, media};
 
@@ -12,6 +14,8 @@ use crate::model::Packaging;
 pub(super) const MEDIA: &str = "media.m3u8";
 /// As `MEDIA`.
 pub(super) const I_FRAMES: &str = "iframes.m3u8";
+/// File name of the chapters, beside the master playlist.
+pub(super) const CHAPTERS: &str = "chapters.json";
 
 /// `EXT-X-VERSION` (RFC 8216 §7): fragmented MP4 with `EXT-X-MAP` outside of I-frame playlists is described as of version
 /// 6 and, as a segment format, 7; nothing in transport streams needs more than 6.

@@ -8,9 +8,9 @@ mod picture;
 use super::audio;
 use super::checks;
 use super::notes::Notes;
-use super::source::Source;
+use super::source::{self, Source};
 use super::timeline::{MICROS, between};
-use crate::model::facts::{AudioFacts, MediaFacts, StreamFacts, StreamKind, VideoFacts};
+use crate::model::facts::{AudioFacts, Chapter, MediaFacts, StreamFacts, StreamKind, VideoFacts};
 use crate::model::joined::{AudioPart, PartSound, VideoPart};
 use crate::model::time::{Timeline, rescale, scale_round};
 use crate::model::{AudioRendition, Problem, Ratio};
@@ -277,5 +277,19 @@ fn facts(
         truncated: false,
         seekable: parts.iter().all(|part| part.facts.seekable),
         streams,
+        chapters: chapters(parts),
     }
+}
+
+/// The chapters of all parts, where it is known how long each of them is.
+fn chapters(parts: &[Source<'_>]) -> Vec<Chapter> {
+    let mut from = Some(0_i64);
+    let mut all = Vec::new();
+    for part in parts {
+        let Some(start) = from else { break };
+        let own = source::chapters(part).into_iter();
+        all.extend(own.map(|own| Chapter { start_us: start + own.start_us, end_us: start + own.end_us, ..own }));
+        from = part.range.duration_us.map(|duration| start.saturating_add(duration));
+    }
+    all
 }

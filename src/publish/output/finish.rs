@@ -3,15 +3,17 @@
 use super::manifests::Manifests;
 use super::track::{Lane, outdated};
 use super::transfers::put;
-use super::{Context, MakeReport, Step, Summary, progressive};
+use super::{Context, MakeReport, Step, Summary, progressive, single};
 use crate::model::job::{FileRole, FileSummary, TrackSummary};
 use crate::model::ledger::{TrackKind, TrackRecord};
+use crate::model::plan::OutputPlan;
 use crate::model::time::scale_round;
 use crate::model::{Ledger, Problem};
 use crate::package::{MASTER, MPD, verify};
 use crate::publish::meter::packaging;
 use crate::publish::retry::put_patiently;
 use crate::publish::sink::{Body, Kind, REPORT};
+use std::sync::PoisonError;
 use tokio::time::Instant;
 
 /// Brings an output to its end. Everything that a final manifest names is durable before it is put; the report comes last.
@@ -23,7 +25,7 @@ pub(super) async fn finish(
     mut ledger: Ledger,
     lanes: &[Lane],
     manifests: &mut Manifests,
-    progressive: bool,
+    output: &OutputPlan,
     report: MakeReport,
 ) -> Result<Summary, Problem> {
     let mut steps = Vec::new();
@@ -37,7 +39,12 @@ pub(super) async fn finish(
     }
     steps.push(Step::since("verify", began));
     let began = std::time::Instant::now();
-    let progressive = if progressive { packaging(progressive::make(context, &ledger)).await? } else { Vec::new() };
+    let progressive =
+        if output.progressive { packaging(progressive::make(context, &ledger)).await? } else { Vec::new() };
+    if output.manifests.single_file {
+        let replaced = packaging(single::make(context, &mut ledger, lanes)).await?;
+        context.replaced.lock().unwrap_or_else(PoisonError::into_inner).extend(replaced);
+    }
     settle(context).await?;
     if !progressive.is_empty() {
         steps.push(Step::since("progressive", began));
@@ -104,6 +111,7 @@ fn playable(path: String, bytes: u64) -> Option<FileSummary> {
 fn summary(track: &TrackRecord, lane: &Lane, manifests: &[(String, u64)]) -> TrackSummary {
     let start = track.segments.first().map_or(0, |segment| segment.start);
     let segments = track.segments.iter().flat_map(|segment| &segment.files).map(|file| file.bytes);
+    let indices = track.single.iter().map(|file| file.index_bytes);
     let own = |path: &str| path.rsplit('/').nth(1) == Some(track.id.as_str());
     let playlists = manifests.iter().filter(|(path, _)| own(path)).map(|(_, bytes)| *bytes);
     TrackSummary {
@@ -115,7 +123,7 @@ fn summary(track: &TrackRecord, lane: &Lane, manifests: &[(String, u64)]) -> Tra
             TrackKind::Audio { .. } => None,
         },
         segments: track.segments.len() as u64,
-        bytes: segments.chain(playlists).sum::<u64>() + lane.init_bytes(),
+        bytes: segments.chain(playlists).chain(indices).sum::<u64>() + lane.init_bytes(),
         duration_us: scale_round(track.end() - start, 1_000_000, i64::from(track.timescale.max(1))),
     }
 }

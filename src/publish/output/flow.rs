@@ -61,7 +61,7 @@ pub(super) async fn run(
         Problem::bug("internal.plan", format!("the plan has no output {}; report this", assignment.output))
     })?;
     let (ledger, lanes) = ledger::of(&plan, output, &assignment.generations)?;
-    let manifests = Manifests::new(Arc::clone(&context), output.packagings.clone(), assignment.started_unix_ms);
+    let manifests = Manifests::new(Arc::clone(&context), output, assignment.started_unix_ms);
     let mut flow = Flow {
         context: Arc::clone(&context),
         uploads: assignment.uploads.max(1),
@@ -100,7 +100,7 @@ pub(super) async fn run(
             }
         }
     };
-    Ok(finish::finish(&context, flow.ledger, &flow.lanes, &mut flow.manifests, output.progressive, report).await?)
+    Ok(finish::finish(&context, flow.ledger, &flow.lanes, &mut flow.manifests, output, report).await?)
 }
 
 impl Flow {
@@ -279,6 +279,7 @@ impl Flow {
             encoder: String::new(),
             generation,
             segments: Vec::new(),
+            single: Vec::new(),
             id: id.clone(),
             kind: track.kind.clone(),
             ..*track

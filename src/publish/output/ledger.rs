@@ -65,5 +65,6 @@ fn empty(id: &str, kind: TrackKind, timescale: u32, declared_peak: u64) -> Track
         encoder: String::new(),
         generation: 1,
         segments: Vec::new(),
+        single: Vec::new(),
     }
 }

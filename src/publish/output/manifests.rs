@@ -2,9 +2,12 @@
 //! not there. One rendering is put at a time, so there are never two transfers of one manifest.
 
 use super::{Context, Told};
+use crate::model::facts::Chapter;
 use crate::model::hash::sha256;
+use crate::model::plan::OutputPlan;
+use crate::model::request::ManifestOptions;
 use crate::model::{Ledger, Packaging, Problem};
-use crate::package::{self, LiveClock};
+use crate::package::{self, LiveClock, Wishes};
 use crate::publish::meter::{self, For};
 use crate::publish::retry::put_patiently;
 use crate::publish::sink::{Body, Kind, Progress};
@@ -27,6 +30,8 @@ type Rendering = Pin<Box<dyn Future<Output = Result<Vec<(String, String)>, Probl
 pub(super) struct Manifests {
     context: Arc<Context>,
     packagings: Vec<Packaging>,
+    options: ManifestOptions,
+    chapters: Vec<Chapter>,
     started_unix_ms: i64,
     /// Hashes by path, so that what has not changed is left alone.
     put: BTreeMap<String, String>,
@@ -38,10 +43,12 @@ pub(super) struct Manifests {
 }
 
 impl Manifests {
-    pub(super) fn new(context: Arc<Context>, packagings: Vec<Packaging>, started_unix_ms: i64) -> Self {
+    pub(super) fn new(context: Arc<Context>, output: &OutputPlan, started_unix_ms: i64) -> Self {
         Self {
             context,
-            packagings,
+            packagings: output.packagings.clone(),
+            options: output.manifests.clone(),
+            chapters: output.chapters.clone(),
             started_unix_ms,
             put: BTreeMap::new(),
             rendering: None,
@@ -65,7 +72,12 @@ impl Manifests {
     pub(super) fn refresh(&mut self, ledger: &Ledger) {
         let fewest = ledger.tracks.iter().map(|track| track.segments.len()).min().unwrap_or(0);
         let recent = self.refreshed.is_some_and(|last| last.elapsed() < REFRESH);
-        if !self.dirty || fewest == 0 || self.rendering.is_some() || (recent && fewest > EAGER_SEGMENTS) {
+        if !self.options.grows()
+            || !self.dirty
+            || fewest == 0
+            || self.rendering.is_some()
+            || (recent && fewest > EAGER_SEGMENTS)
+        {
             return;
         }
         self.dirty = false;
@@ -110,14 +122,14 @@ impl Manifests {
             self.playable = Some(Instant::now());
             self.context.tell(Told::Playable).await;
         }
-        let files = package::manifests(ledger, &self.packagings, self.clock());
+        let files = package::manifests(ledger, &self.packagings, self.wishes(), self.clock());
         Ok(files.into_iter().map(|file| (file.path, file.body.len() as u64)).collect())
     }
 
     fn render(&self, ledger: &Ledger, kind: Kind) -> Rendering {
         let mut files = Vec::new();
-        let (clock, packagings) = (self.clock(), &self.packagings);
-        let made = meter::blocking(For::Package, || package::manifests(ledger, packagings, clock))();
+        let (clock, packagings, wishes) = (self.clock(), &self.packagings, self.wishes());
+        let made = meter::blocking(For::Package, || package::manifests(ledger, packagings, wishes, clock))();
         for file in made {
             let hash = sha256(file.body.as_bytes());
             if self.put.get(&file.path) != Some(&hash) {
@@ -136,6 +148,10 @@ impl Manifests {
             }
             Ok(put)
         })
+    }
+
+    fn wishes(&self) -> Wishes<'_> {
+        Wishes { options: &self.options, chapters: &self.chapters }
     }
 
     fn clock(&self) -> LiveClock {

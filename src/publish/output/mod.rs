@@ -17,6 +17,7 @@ mod ledger;
 mod manifests;
 mod progressive;
 mod resume;
+mod single;
 mod track;
 mod transfers;
 
@@ -35,8 +36,8 @@ use crate::store::{LedgerRow, Store, StoreError};
 use crate::wire::v1;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -175,6 +176,8 @@ pub(super) struct Context {
     retry: BackOff,
     uploaded: Arc<AtomicU64>,
     told: mpsc::Sender<(usize, Told)>,
+    /// Paths of what nothing names any more, to be removed once it is saved that the output is ready.
+    replaced: Mutex<Vec<String>>,
 }
 
 /// Why a task does not go on.
@@ -213,6 +216,7 @@ pub fn start(assignment: Assignment, told: mpsc::Sender<(usize, Told)>) -> Outpu
         retry: assignment.retry,
         uploaded: Arc::clone(&uploaded),
         told,
+        replaced: Mutex::default(),
     });
     let meter = Arc::new(Meter::default());
     let work = run(assignment, Arc::clone(&context), received, wanted.clone());
@@ -330,7 +334,7 @@ async fn wind_up(context: &Context, ending: Ending) {
     let (sink, retry) = (&context.sink, context.retry);
     let left = async {
         match ending {
-            Ending::Keep => put_patiently(retry, || sink.keep()).await,
+            Ending::Keep => keep(context).await,
             Ending::Suspend => sink.abandon(Leave::Everything).await.map_err(|error| error.problem),
             Ending::Fail => put_patiently(retry, || sink.abandon(Leave::Segments)).await,
             Ending::Remove => {
@@ -351,6 +355,16 @@ async fn wind_up(context: &Context, ending: Ending) {
     };
     let message = format!("not everything of this output could be cleared away at {}: {why}", context.sink.name());
     context.tell(Told::Warning(Note { code: "output.left_behind".to_owned(), message })).await;
+}
+
+/// The output is ready: what is no part of it goes.
+async fn keep(context: &Context) -> Result<(), Problem> {
+    let (sink, retry) = (&context.sink, context.retry);
+    let replaced = std::mem::take(&mut *context.replaced.lock().unwrap_or_else(PoisonError::into_inner));
+    if !replaced.is_empty() {
+        put_patiently(retry, || sink.remove(replaced.clone())).await?;
+    }
+    put_patiently(retry, || sink.keep()).await
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl<'a> Stored<'a> {
         let mut files = Vec::with_capacity(record.segments.len());
         for stored in record.segments.iter().filter_map(|segment| segment.file(Packaging::Cmaf)) {
             let number = files.len() as u32;
-            let body = read(context, record, &stored.name, stored.bytes).await?;
+            let body = read(context, Packaging::Cmaf, record, &stored.name, stored.bytes).await?;
             let walked = each_fragment(&mut Cursor::new(&body), stored.bytes, |fragment| track.add(number, fragment));
             walked.map_err(|error| match error {
                 WalkError::Io(error) => refused(Path::new(&stored.name), &error),
@@ -97,19 +97,26 @@ impl<'a> Stored<'a> {
     }
 }
 
-async fn read(context: &Context, record: &TrackRecord, name: &str, bytes: u64) -> Result<Bytes, Problem> {
-    let path = path(Packaging::Cmaf, &record.id, name);
+/// The first bytes of a file of a track.
+pub(super) async fn read(
+    context: &Context,
+    packaging: Packaging,
+    record: &TrackRecord,
+    name: &str,
+    bytes: u64,
+) -> Result<Bytes, Problem> {
+    let path = path(packaging, &record.id, name);
     put_patiently(context.retry, || context.sink.read(&path, 0, bytes)).await
 }
 
 /// The initialisation segment. The ledger does not say how long it is: its boxes do.
-async fn init(context: &Context, record: &TrackRecord) -> Result<Bytes, Problem> {
+pub(super) async fn init(context: &Context, record: &TrackRecord) -> Result<Bytes, Problem> {
     let name = init_name(record.generation);
     let malformed = || unsound(&record.id, ProgressiveError::Malformed("moov"));
     let mut length = 0;
     // `ftyp` and `moov`, of which each says how long it is (ISO/IEC 14496-12 §4.2).
     for _ in 0..2 {
-        let header = read(context, record, &name, length + 8).await?;
+        let header = read(context, Packaging::Cmaf, record, &name, length + 8).await?;
         let size = header.get(length as usize..length as usize + 4).and_then(|size| <[u8; 4]>::try_from(size).ok());
         let size = u64::from(u32::from_be_bytes(size.ok_or_else(malformed)?));
         if !(8..INIT_BYTES_MAX).contains(&size) {
@@ -117,7 +124,7 @@ async fn init(context: &Context, record: &TrackRecord) -> Result<Bytes, Problem>
         }
         length += size;
     }
-    read(context, record, &name, length).await
+    read(context, Packaging::Cmaf, record, &name, length).await
 }
 
 /// Writes a file; gives its size.
@@ -134,7 +141,7 @@ async fn write(context: &Context, to: &Path, layout: &Layout, stored: &[&Stored<
             Some((number, body)) if number == run.file => body,
             _ => {
                 let (name, bytes) = of.files[run.file as usize];
-                read(context, of.record, name, bytes).await?
+                read(context, Packaging::Cmaf, of.record, name, bytes).await?
             }
         };
         let (first, end) = (run.offset as usize, (run.offset + run.bytes) as usize);

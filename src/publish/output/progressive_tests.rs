@@ -58,6 +58,7 @@ fn context(objects: &Arc<MemoryObjects>, scratch: &Path) -> Context {
         retry,
         uploaded: Arc::default(),
         told: mpsc::channel(1).0,
+        replaced: std::sync::Mutex::default(),
     }
 }
 

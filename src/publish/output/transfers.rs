@@ -80,7 +80,7 @@ pub(super) fn store(
         let bytes = body.bytes();
         put(&context, &track::path(packaging, &track, &name), body, Kind::Segment).await?;
         let key_frames = segment.file(packaging).map(|file| file.key_frames.clone()).unwrap_or_default();
-        let file = StoredFile { packaging, name, bytes, sha256, key_frames };
+        let file = StoredFile { packaging, name, bytes, sha256, key_frames, at: None };
         Ok(Done::Stored { track, generation, index: segment.index(), file })
     })
 }

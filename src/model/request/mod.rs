@@ -1,5 +1,9 @@
 //! What a client asks for, and how it is written in text.
 
+mod manifests;
+
+pub use manifests::ManifestOptions;
+
 use super::limits::{SEGMENT_MS_MAX, SEGMENT_MS_MIN};
 use super::{AudioCodec, Packaging, Problem, Speed, VideoCodec};
 use serde::{Deserialize, Serialize};
@@ -46,6 +50,8 @@ pub struct Request {
     pub progressive: bool,
     /// Only sound is made, whatever pictures the source has.
     pub omit_video: bool,
+    /// How manifests are written.
+    pub manifests: ManifestOptions,
 }
 
 impl Default for Request {
@@ -64,6 +70,7 @@ impl Default for Request {
             channels: Channels::Stereo,
             progressive: false,
             omit_video: false,
+            manifests: ManifestOptions::default(),
         }
     }
 }
@@ -241,7 +248,7 @@ fn parse_bitrate(text: &str) -> Option<u64> {
 
 /// A decimal number of `unit`s as a whole number, without floats: `decimal("2.5", 1000)` is 2500. Digits finer than
 /// one are cut off.
-fn decimal(text: &str, unit: u64) -> Option<u64> {
+pub(crate) fn decimal(text: &str, unit: u64) -> Option<u64> {
     let (whole_part, fraction) = text.split_once('.').unwrap_or((text, "0"));
     if fraction.len() > 9 {
         return None;
