@@ -58,7 +58,7 @@ test-corpus: setup ## the corpus suite, every file whole
 	REELMILL_CORPUS_FULL=1 cargo nextest run --locked --profile ci --test corpus
 
 # Suites that need more than a compiler: each is a target of its own, and test-telemetry is all of them.
-TELEMETRY_SUITES := telemetry-prometheus
+TELEMETRY_SUITES := telemetry-prometheus test-images
 
 test-telemetry: setup $(TELEMETRY_SUITES) ## metrics, alerts and the dashboard against a real Prometheus, which it gets where there is none
 

@@ -2,8 +2,8 @@
 
 use crate::model::backoff::BackOff;
 use crate::profile::Profiles;
-use crate::report::traces::Traces;
 use crate::report::metrics::Metrics;
+use crate::report::traces::Traces;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt;

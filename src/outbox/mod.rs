@@ -23,8 +23,8 @@ pub use url_rules::{UrlRules, url_objection};
 
 use crate::model::{BackOff, JobId, Locator, Problem};
 use crate::net::{Client, Options, Redirects};
-use crate::report::traces::Traces;
 use crate::report::metrics::Metrics;
+use crate::report::traces::Traces;
 use crate::store::Store;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;

@@ -88,7 +88,7 @@ fn one(draft: Draft<'_>, uses: Uses, sources: &Sources<'_>) -> OutputPlan {
     let manifests = draft.request.manifests.clone();
     let chapters = source.filter(|_| manifests.chapters).map(source::chapters).unwrap_or_default();
     if manifests.chapters && chapters.is_empty() {
-        notes.add("manifests.no_chapters", "the source has no chapters, so manifests tell none");
+        notes.add("chapters.left_out", "the source has no chapters, so manifests tell none");
     }
     OutputPlan {
         packagings: draft.packagings,

@@ -3,7 +3,9 @@
 //! Receives: requests on one listener. Owns: nothing; what is told is counted elsewhere. Ends: when told to.
 
 use crate::api::Appliance;
-use crate::report::metrics::{Capacity, Metrics, Scraped, TEXT_FORMAT};
+use crate::devices::usage::{Load, Meter};
+use crate::report::Telemetry;
+use crate::report::metrics::{Capacity, DeviceLoad, Metrics, Scraped, TEXT_FORMAT};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -18,12 +20,14 @@ use tokio::net::TcpListener;
 struct Shown {
     appliance: Arc<dyn Appliance>,
     metrics: Metrics,
+    meter: Meter,
 }
 
 impl Shown {
     async fn text(&self) -> Result<String, String> {
         let jobs = self.appliance.store().counts().await.map_err(|error| error.to_string())?;
         let status = self.appliance.status();
+        self.metrics.loads(self.meter.loads().iter().flat_map(loads).collect());
         let mut capacity = Vec::new();
         for device in status.devices {
             let of_device = |(dimension, total, held)| Capacity { device: device.id.clone(), dimension, total, held };
@@ -40,12 +44,23 @@ impl Shown {
 pub(super) async fn serve(
     listener: TcpListener,
     appliance: Arc<dyn Appliance>,
-    metrics: Metrics,
+    telemetry: Telemetry,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let shown = Arc::new(Shown { appliance, metrics });
+    let shown = Arc::new(Shown { appliance, metrics: telemetry.metrics, meter: telemetry.meter });
     let router = Router::new().route("/healthz", get(health)).route("/metrics", get(told)).with_state(shown);
     axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+}
+
+/// What is known of how busy a device is.
+fn loads(load: &Load) -> Vec<DeviceLoad> {
+    let engines =
+        [("encode", load.encode_permille), ("decode", load.decode_permille), ("compute", load.filter_permille)];
+    let known = |(engine, busy): (&str, Option<u32>)| {
+        let (device, engine) = (load.device.0.clone(), engine.to_owned());
+        busy.map(|busy_permille| DeviceLoad { device, engine, busy_permille })
+    };
+    engines.into_iter().filter_map(known).collect()
 }
 
 /// Healthy is who can read the store.

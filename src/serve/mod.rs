@@ -79,7 +79,7 @@ async fn serve(
     };
     let lookout = tokio::spawn(lookout.run(quitting.clone()));
     let appliance: Arc<dyn Appliance> = Arc::new(engine.clone());
-    let served = tokio::spawn(http::serve(web, Arc::clone(&appliance), telemetry.metrics, told(stop.clone())));
+    let served = tokio::spawn(http::serve(web, Arc::clone(&appliance), telemetry.clone(), told(stop.clone())));
     tracing::info!(grpc = %addresses.0, http = %addresses.1, "ready");
     let api = api::serve(grpc, appliance, settings, told(stop)).await;
     wind_up(&engine, ended, config.shutdown.grace).await;

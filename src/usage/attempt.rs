@@ -97,6 +97,11 @@ impl Attempt {
         entry.energy_mj = Some(entry.energy_mj.map_or(figure, |before| before.plus(figure)));
     }
 
+    /// So much of the device's memory was held for the order at one time, bytes.
+    pub fn device_memory(&mut self, accounts: &mut Accounts, audience: &Audience, figure: Figure) {
+        self.peaks(accounts, audience, None, Some(figure));
+    }
+
     /// Segments up to here are kept, so that the work for them was not in vain.
     pub fn kept(&mut self) {
         self.since.clear();

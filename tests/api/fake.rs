@@ -1,8 +1,8 @@
 //! An appliance that carries nothing out: jobs lie in memory, and a test says what happens to them.
 
 use reelmill::api::{Appliance, NodeDevice, NodeStatus, Planned, Reply, StopOutcome};
-use reelmill::model::bill::UsageRow;
 use reelmill::dispatch::{Drain, DrainStatus};
+use reelmill::model::bill::UsageRow;
 use reelmill::model::device::{Ability, DeviceId, DeviceInfo, DeviceKind, Operation, Verdict};
 use reelmill::model::job::Change;
 use reelmill::model::state::{JobEvent, JobState, OutputEvent};

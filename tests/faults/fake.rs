@@ -484,18 +484,17 @@ fn facts() -> MediaFacts {
     };
     let audio = AudioFacts { sample_rate: 48_000, channels: 2, layout: "stereo".into(), first_pts: Some(0) };
     MediaFacts {
-        chapters: Vec::new(),
         container: "mov,mp4,m4a,3gp,3g2,mj2".into(),
         size_bytes: 10,
         duration_us: Some(SOURCE_SECONDS * 1_000_000),
         media_end_us: Some(SOURCE_SECONDS * 1_000_000),
         start_us: Some(0),
         bit_rate: Some(600_000),
-        truncated: false,
         seekable: true,
         streams: vec![
             StreamFacts { video: Some(video), ..stream(0, StreamKind::Video, "h264", 12_800) },
             StreamFacts { audio: Some(audio), ..stream(1, StreamKind::Audio, "aac", 48_000) },
         ],
+        ..MediaFacts::default()
     }
 }

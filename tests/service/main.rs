@@ -28,7 +28,7 @@ mod spans;
 mod states;
 mod stops;
 mod stores;
-mod usage;
 mod traces;
 mod upgrades;
+mod usage;
 mod watches;

@@ -60,6 +60,7 @@ fn failing(home: &Path, number: usize) -> JobSpec {
     let source = Locator::File(home.join(format!("missing-{number}.mp4")));
     JobSpec {
         reference_id: format!("reference-{number}"),
+        trace_parent: String::new(),
         owner: format!("owner-{number}"),
         profile: String::new(),
         priority: Priority::ALL[number % 3],
@@ -112,7 +113,7 @@ async fn run(engine: &Engine, home: &Path, numbers: std::ops::Range<usize>) {
 #[tokio::test]
 async fn ten_thousand_jobs_add_no_series() {
     let home = tempfile::tempdir().unwrap();
-    let telemetry = Telemetry { metrics: Metrics::new(3) };
+    let telemetry = Telemetry { metrics: Metrics::new(3), ..Telemetry::default() };
     let metrics = telemetry.metrics.clone();
     let (engine, ended) = Engine::start(settings(home.path(), telemetry), None).await.unwrap();
     run(&engine, home.path(), 0..100).await;

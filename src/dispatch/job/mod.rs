@@ -5,6 +5,7 @@
 //! its outputs. Ends: when every output is over and every worker gone, or when the attempt is suspended. Whatever goes
 //! wrong becomes the end of outputs, so there is one way to wind a job up.
 
+mod billed;
 mod choices;
 mod counted;
 mod estimate;
@@ -25,9 +26,9 @@ mod prepare;
 mod report;
 mod reports;
 mod run;
-mod usage;
 mod story;
 mod traced;
+mod usage;
 
 pub use explain::estimate_by_cpu;
 pub(super) use explain::foresee;

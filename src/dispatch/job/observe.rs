@@ -72,12 +72,15 @@ impl Observed {
         }
     }
 
-    /// All of it is made. True when that was worth telling.
-    pub(super) fn finished(&self, told: &v1::Finished) -> bool {
+    /// The worker said how much it has decoded in all.
+    pub(super) fn ended(&self, told: &v1::Finished) {
         if let Some(lap) = &self.metered {
             lap.decoded(told.frames_decoded);
-            tracing::debug!(used = ?self.device_use(), "what a part cost of its device");
         }
+    }
+
+    /// All of it is made. True when that was worth telling.
+    pub(super) fn finished(&self, told: &v1::Finished) -> bool {
         let Some((info, lap)) = &self.device else {
             self.rates.observe(&self.cpu, &self.work(told, |step| !step.on_device), told.cpu_ms);
             return true;

@@ -31,7 +31,10 @@ impl Job {
         }
         match report {
             Report::Exited(exit) => self.exited(index, exit).await,
-            Report::Kernel(_) => Ok(()),
+            Report::Kernel(used) => {
+                self.kernel_said(index, used.cpu_us, used.memory_peak_bytes);
+                Ok(())
+            }
             Report::Stderr(text) => {
                 self.worker_said(index, "error".into(), String::new(), text).await;
                 Ok(())
@@ -155,8 +158,11 @@ impl Job {
     async fn exited(&mut self, index: usize, exit: Exit) -> Result<(), Broken> {
         let span = SpanId(index as u32);
         if let Exit::Finished(stats) = &exit {
+            // Where the kernel has told more exactly, this adds nothing.
             self.kernel_said(index, stats.cpu_ms.saturating_mul(1000), None);
+            self.parts[index].observed.iter().for_each(|observed| observed.ended(stats));
         }
+        self.bill_device(index);
         let Some(running) = self.running.remove(&span) else { return Ok(()) };
         let Running { spool, dropped, yields, spending, counted, mut trace, .. } = running;
         self.settings.telemetry.metrics.worker_exited(exit.name());

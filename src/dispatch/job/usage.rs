@@ -1,6 +1,7 @@
 //! What the job uses, as it comes in: workers' running totals, bytes made, the daemon's own time for each output. Kept as a
 //! document beside the job, so that a new life of it goes on counting; at the end the bill goes where it outlives the job.
 
+use super::billed::{Taken, by_stage};
 use super::parts::Running;
 use super::{Broken, Job};
 use crate::model::Plan;
@@ -8,6 +9,7 @@ use crate::model::bill::{JobUsage, OutputUsage, UsageRow};
 use crate::model::job::OutputRecord;
 use crate::model::plan::JobPlan;
 use crate::model::state::OutputState;
+use crate::model::usage::Stage;
 use crate::publish::{Meter, Part, Summary};
 use crate::store::{LedgerEntry, StoreError};
 use crate::usage::{Accounts, Attempt, Audience, DOCUMENT, Kept, Made, Prices, Told, weights};
@@ -23,7 +25,7 @@ const KEEP_EVERY: Duration = Duration::from_secs(10);
 /// What the job has used.
 #[derive(Debug, Default)]
 pub(super) struct Spent {
-    accounts: Accounts,
+    pub(super) accounts: Accounts,
     /// The bill as it was last stored.
     last: JobUsage,
     /// What workers read of each source by themselves, in this attempt.
@@ -33,15 +35,20 @@ pub(super) struct Spent {
     /// Outputs that are being worked for, and since when that is not counted yet.
     since: BTreeMap<usize, Instant>,
     kept: Option<Instant>,
+    /// What was counted for Prometheus, µs.
+    pub(super) counted: BTreeMap<Stage, u64>,
 }
 
 /// What a worker that runs uses.
 #[derive(Debug)]
 pub(super) struct Spending {
-    attempt: Attempt,
+    pub(super) attempt: Attempt,
     made: Vec<Made>,
     /// Who wanted something of it last.
-    audience: Audience,
+    pub(super) audience: Audience,
+    /// The worker tells by itself what its device does.
+    pub(super) told_of_device: bool,
+    pub(super) taken: Taken,
 }
 
 impl Job {
@@ -49,6 +56,7 @@ impl Job {
     pub(super) async fn load_usage(&mut self) -> Result<(), Broken> {
         let stored = self.settings.store.document(self.keeper.record.id, DOCUMENT).await?;
         let kept: Kept = stored.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        self.spent.counted = by_stage(&kept.bill);
         (self.spent.accounts, self.spent.last) = (kept.accounts, kept.bill);
         Ok(())
     }
@@ -57,7 +65,13 @@ impl Job {
     pub(super) fn spending(&self, index: usize, placed: &Plan) -> Spending {
         let made = Made::of(placed, self.parts[index].part == Part::Audio);
         let audience = self.audience(index, &made);
-        Spending { attempt: Attempt::new(self.device_names(index)), made, audience }
+        Spending {
+            attempt: Attempt::new(self.device_names(index)),
+            made,
+            audience,
+            told_of_device: false,
+            taken: Taken::default(),
+        }
     }
 
     /// A worker has begun: from now on its outputs are worked for.
@@ -73,6 +87,7 @@ impl Job {
         self.who_wants(index);
         let span = SpanId(index as u32);
         let Some(Running { spending, .. }) = self.running.get_mut(&span) else { return };
+        spending.told_of_device |= !usage.device.is_empty();
         let read = spending.attempt.heard(&mut self.spent.accounts, &spending.audience, usage);
         let work = &self.plan.works[self.parts[index].work];
         let alone = [work.source];
@@ -80,6 +95,7 @@ impl Job {
         for (input, bytes) in inputs.iter().zip(read) {
             *self.spent.read.entry(*input).or_default() += bytes;
         }
+        self.bill_device(index);
     }
 
     /// A segment that a worker made is kept.
@@ -130,6 +146,7 @@ impl Job {
             return Ok(());
         }
         let bill = self.bill();
+        self.count_usage(&bill);
         self.spent.kept = Some(Instant::now());
         self.spent.last = bill.clone();
         let kept = Kept { accounts: self.spent.accounts.clone(), bill };
