@@ -70,6 +70,15 @@ pub enum Event {
         /// What of its device is to blame; `None` where the device is not.
         blame: Option<Ability>,
     },
+    /// A device failed at something for a span that goes on without what that was for.
+    AbilityFailed {
+        /// Which job.
+        job: JobId,
+        /// Which span.
+        span: SpanId,
+        /// What failed.
+        ability: Ability,
+    },
     /// A span is no longer wanted: what it was to make is not, or it has failed for good.
     SpanDropped {
         /// Which job.

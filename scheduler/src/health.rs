@@ -88,6 +88,7 @@ impl Scheduler {
     pub(crate) fn blame(&mut self, lease: LeaseId, ability: &Ability, now: u64, actions: &mut Vec<Action>) {
         let Some(slot) = self.pool.lease(lease).and_then(|lease| lease.slot) else { return };
         let id = self.pool.fleet.abilities.id(ability);
+        self.pool.failed(lease, id);
         let Some(device) = self.pool.fleet.slot_mut(slot) else { return };
         let breaker = device.breakers.entry(id).or_insert_with(Breaker::new);
         let was_closed = breaker.is_closed();
@@ -99,16 +100,16 @@ impl Scheduler {
         }
     }
 
-    /// A span is done; its device has proved itself in what it was relied on for.
+    /// A span is done; its device has proved itself in what it was relied on for, but for what failed meanwhile.
     pub(crate) fn went_well(&mut self, lease: LeaseId) {
         let Some(lease) = self.pool.lease(lease) else { return };
         let Some(Some(device)) = lease.slot.and_then(|slot| self.pool.fleet.slots.get(slot as usize)) else { return };
         if device.breakers.is_empty() {
             return;
         }
-        let (slot, way) = (lease.slot, std::sync::Arc::clone(&lease.way));
+        let (slot, way, failed) = (lease.slot, std::sync::Arc::clone(&lease.way), lease.failed.clone());
         let Some(device) = slot.and_then(|slot| self.pool.fleet.slot_mut(slot)) else { return };
-        for ability in &way.abilities {
+        for ability in way.abilities.iter().filter(|ability| !failed.contains(ability)) {
             if let Some(breaker) = device.breakers.get_mut(ability) {
                 breaker.went_well(&self.policy);
             }

@@ -18,6 +18,8 @@ pub struct LeaseId(pub u64);
 pub(crate) struct Lease {
     pub(crate) way: Arc<Way>,
     pub(crate) slot: Option<u32>,
+    /// Abilities that failed while it was held, by their numbers.
+    pub(crate) failed: Vec<u32>,
 }
 
 /// The host, its devices, and the leases on them.
@@ -81,7 +83,7 @@ impl Pool {
         if let Some(slot) = slot {
             self.fleet.take(slot, way);
         }
-        self.leases.insert(lease, Lease { way: Arc::clone(way), slot });
+        self.leases.insert(lease, Lease { way: Arc::clone(way), slot, failed: Vec::new() });
         Some(lease)
     }
 
@@ -97,6 +99,13 @@ impl Pool {
 
     pub(crate) fn lease(&self, lease: LeaseId) -> Option<&Lease> {
         self.leases.get(&lease)
+    }
+
+    /// Notes that an ability failed while a lease was held.
+    pub(crate) fn failed(&mut self, lease: LeaseId, ability: u32) {
+        if let Some(lease) = self.leases.get_mut(&lease).filter(|lease| !lease.failed.contains(&ability)) {
+            lease.failed.push(ability);
+        }
     }
 
     /// What there is has changed. Leases are kept: less capacity only delays what comes next.

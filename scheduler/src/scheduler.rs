@@ -84,6 +84,11 @@ impl Scheduler {
                 }
                 self.span_ended(job, span, State::Pending(again_ms), now, &mut actions);
             }
+            Event::AbilityFailed { job, span, ability } => {
+                if let Some(lease) = self.lease_of(job, span) {
+                    self.blame(lease, &ability, now, &mut actions);
+                }
+            }
             Event::SpanDropped { job, span } => self.drop_span(job, span, now, &mut actions),
             Event::JobCancelled { job } => self.cancel(job, now, &mut actions),
             Event::JobLost { job } => self.forget(job),

@@ -142,6 +142,23 @@ fn an_ability_that_failed_three_times_is_set_aside_until_it_has_proved_itself() 
 }
 
 #[test]
+fn what_failed_for_spans_that_go_on_is_set_aside_too() {
+    let mut scheduler = box_with(1);
+    let only = group([choice(1, 100, Some(h264()))]);
+    for number in 1..=3 {
+        scheduler.step(submit(number, Priority::Normal, "a", vec![only.clone()], 1), 0);
+        let failed = Event::AbilityFailed { job: JobId(number), span: SpanId(0), ability: h264() };
+        assert!(scheduler.step(failed, number).is_empty());
+        // That the rest of it was done well says nothing of what failed.
+        assert_eq!(answers(&scheduler.step(done(number, 0), number)), [format!("done {number}")]);
+    }
+    let shown = scheduler.devices(3).next().map(|view| view.breakers);
+    assert_eq!(shown, Some(vec![(h264(), BreakerState::Open { until_ms: 3 + MINUTE })]));
+    let late = Event::AbilityFailed { job: JobId(3), span: SpanId(0), ability: h264() };
+    assert!(scheduler.step(late, 4).is_empty(), "nothing of it runs any more");
+}
+
+#[test]
 fn a_device_that_fails_fast_draws_no_more_work() {
     let mut scheduler = box_with(2);
     let only = group([choice(1, 1000, Some(h264()))]);

@@ -37,6 +37,9 @@ pub fn event(event: &Event) -> String {
             let blame = blame.as_ref().map_or_else(nothing, |ability| escape(&ability.0));
             format!("failed {} {} {again_ms} {blame}", job.0, span.0)
         }
+        Event::AbilityFailed { job, span, ability } => {
+            format!("blamed {} {} {}", job.0, span.0, escape(&ability.0))
+        }
         Event::SpanDropped { job, span } => format!("dropped {} {}", job.0, span.0),
         Event::JobCancelled { job } => format!("cancelled {}", job.0),
         Event::JobLost { job } => format!("lost {}", job.0),
@@ -89,6 +92,11 @@ pub fn parse_event(text: &str) -> Result<Event, String> {
                 "-" => None,
                 ability => Some(parse_ability(ability)?),
             },
+        },
+        "blamed" => Event::AbilityFailed {
+            job: JobId(number(next()?)?),
+            span: SpanId(number(next()?)?),
+            ability: parse_ability(next()?)?,
         },
         "dropped" => Event::SpanDropped { job: JobId(number(next()?)?), span: SpanId(number(next()?)?) },
         "cancelled" => Event::JobCancelled { job: JobId(number(next()?)?) },
@@ -284,6 +292,7 @@ mod tests {
             Event::SpanFinished { job, span },
             Event::SpanFailed { job, span, again_ms: 11, blame: Some(ability.clone()) },
             Event::SpanFailed { job, span, again_ms: 11, blame: None },
+            Event::AbilityFailed { job, span, ability: ability.clone() },
             Event::SpanDropped { job, span },
             Event::JobCancelled { job },
             Event::JobLost { job },

@@ -79,8 +79,8 @@ fn shared_work_is_shared_by_pixels_and_a_rendition_of_two_outputs_in_halves() {
     attempt.ended(&mut accounts, &both, false);
     assert_eq!(
         text(&accounts.bill(&outputs(), None)),
-        "first: decode 850 filter 110 encode 2251 | read 850 made 6 wasted 0\n\
-         second: decode 150 filter 30 encode 250 package 7 publish 20 | read 149 made 5 wasted 0\n\
+        "first: decode 850 filter 110 encode 2251 | read 849 made 6 wasted 0\n\
+         second: decode 150 filter 30 encode 250 package 7 publish 20 | read 150 made 5 wasted 0\n\
          decode of source-1 1000: first 850000, second 150000\n\
          filter of 1080p 100: first 850000, second 150000\n\
          filter of 720p 40: first 625000, second 375000\n\

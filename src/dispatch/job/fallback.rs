@@ -61,6 +61,11 @@ impl Job {
             self.parts[part].emptied = self.parts[part].attempts;
         }
         self.elsewhere(part, &ran, &failure, moved, true).await?;
+        // The part goes on, so that the scheduler hears of it by this alone.
+        if policy(failure.fault).blame && !failure.ability.is_empty() {
+            let ability = Ability(failure.ability.as_str().into());
+            self.happened(Event::AbilityFailed { job: self.number, span: SpanId(part as u32), ability });
+        }
         self.device_failed(&ran, failure.fault);
         Ok(())
     }
