@@ -7,7 +7,7 @@
 /// | `m3u8` | `application/vnd.apple.mpegurl` | RFC 8216 §10 |
 /// | `mpd` | `application/dash+xml` | ISO/IEC 23009-1 Annex C |
 /// | `m4s` | `video/iso.segment` | IANA, for ISO base media file format segments (ISO/IEC 23009-1 §6.3.4) |
-/// | `mp4` | `video/mp4` | RFC 4337 |
+/// | `mp4` | `video/mp4`; in the directory of a track of sound `audio/mp4` | RFC 4337 |
 /// | `ts` | `video/mp2t` | RFC 3555 §4.2.8 |
 /// | `json` | `application/json` | RFC 8259 §11 |
 /// | anything else | `application/octet-stream` | RFC 2046 §4.5.1 |
@@ -18,11 +18,18 @@ pub fn content_type(path: &str) -> &'static str {
         "m3u8" => "application/vnd.apple.mpegurl",
         "mpd" => "application/dash+xml",
         "m4s" => "video/iso.segment",
+        // Directories of sound are called so by the planner; rungs are called by their size.
+        "mp4" if is_sound(path) => "audio/mp4",
         "mp4" => "video/mp4",
         "ts" => "video/mp2t",
         "json" => "application/json",
         _ => "application/octet-stream",
     }
+}
+
+/// Whether a path lies in the directory of a track of sound.
+fn is_sound(path: &str) -> bool {
+    path.rsplit('/').nth(1).is_some_and(|directory| directory.starts_with("audio-"))
 }
 
 #[cfg(test)]
@@ -35,6 +42,8 @@ mod tests {
         assert_eq!(content_type("cmaf/manifest.mpd"), "application/dash+xml");
         assert_eq!(content_type("cmaf/1080p/360000.m4s"), "video/iso.segment");
         assert_eq!(content_type("cmaf/1080p/init.mp4"), "video/mp4");
+        assert_eq!(content_type("cmaf/audio-1/init.mp4"), "audio/mp4");
+        assert_eq!(content_type("audio-1.mp4"), "video/mp4");
         assert_eq!(content_type("ts/1080p/00000.ts"), "video/mp2t");
         assert_eq!(content_type("reelmill.json"), "application/json");
         assert_eq!(content_type("a.ts/readme"), "application/octet-stream");

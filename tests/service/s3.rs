@@ -101,6 +101,7 @@ fn content_type(path: &str) -> &'static str {
         Some("m3u8") => "application/vnd.apple.mpegurl",
         Some("mpd") => "application/dash+xml",
         Some("m4s") => "video/iso.segment",
+        Some("mp4") if path.contains("/audio-") => "audio/mp4",
         Some("mp4") => "video/mp4",
         Some("ts") => "video/mp2t",
         _ => "application/json",
