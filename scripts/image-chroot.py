@@ -26,6 +26,7 @@ SIZE_MAX_MB = 450
 PORTS = {"REELMILL_GRPC__LISTEN": "127.0.0.1:27443", "REELMILL_HTTP__LISTEN": "127.0.0.1:27480"}
 CLIENT = "http://127.0.0.1:27443"
 CLOSED_AFTER_S = 60
+AUTHORITIES = "/etc/ssl/certs"
 
 
 def say(text):
@@ -107,7 +108,7 @@ class Stage:
 
     def command(self, line):
         """Runs a line inside, with what an engine shows there: devices, processes, names of hosts."""
-        shown = {"/proc": "/proc", "/dev": "/dev", "/etc/ssl/certs": "/etc/ssl/certs"}
+        shown = {"/proc": "/proc", "/dev": "/dev"}
         shown |= {str(key): value for key, value in self.tools.items()}
         mounts = ""
         for outside, inside in shown.items():
@@ -115,11 +116,18 @@ class Stage:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.mkdir(exist_ok=True) if Path(outside).is_dir() else place.touch()
             mounts += f"mount --rbind {shlex.quote(outside)} {shlex.quote(str(self.root) + inside)}\n"
-        # The name service and the authorities of this machine are no part of the image, so they are shown, not copied.
+        # The authorities of this machine are shown beside the image's own, and cannot be written: the package of the
+        # image's own would replace them.
+        authorities = self.root / "run/authorities"
+        authorities.mkdir(parents=True, exist_ok=True)
+        there = shlex.quote(str(authorities))
+        mounts += f"mount --bind {AUTHORITIES} {there}\nmount -o remount,bind,ro {there}\n"
+        # Nor is the name service a part of the image.
         resolv = self.root / "etc/resolv.conf"
         resolv.touch()
         mounts += f"mount --bind /etc/resolv.conf {shlex.quote(str(resolv))}\n"
         passed = {key: value for key, value in os.environ.items() if re.search(r"(?i)_(proxy|ca_certs)$", key)}
+        passed = {key: value.replace(AUTHORITIES, "/run/authorities") for key, value in passed.items()}
         pairs = [f"{key}={value}" for key, value in (passed | self.args | self.env).items()]
         inner = f"cd {shlex.quote(self.cwd)} && exec \"$@\""
         chroot = ["chroot", f"--userspec={self.user}", str(self.root), "env", "-i", *pairs]
