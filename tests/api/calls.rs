@@ -260,6 +260,8 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         id: id.into(),
         title: String::new(),
         default: true,
+        language: None,
+        descriptive: None,
     };
     let output_of = |id: &str, packagings: Vec<Wrapping>| OutputPlan {
         packagings,

@@ -11,6 +11,7 @@ mod manifests;
 mod plan;
 mod profile;
 mod shown;
+pub(super) mod sound;
 mod spec;
 mod time;
 

@@ -1,0 +1,64 @@
+//! Chosen tracks of sound, and what players are told of them: read back from manifests and heard in the samples.
+
+use crate::tools::{ffmpeg, joined, reelmill, transcode};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Pictures and three tones: English at 300 Hz, German at 1000 Hz, and one of no language at 3000 Hz.
+fn tones(dir: &Path) -> PathBuf {
+    let path = dir.join("tones.mkv");
+    let tone = |frequency: u32| format!("sine=frequency={frequency}:sample_rate=48000:duration=3");
+    let (a, b, c) = (tone(300), tone(1000), tone(3000));
+    let inputs = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=3", "-f", "lavfi", "-i", &a];
+    let more = ["-f", "lavfi", "-i", &b, "-f", "lavfi", "-i", &c];
+    let maps = ["-map", "0", "-map", "1", "-map", "2", "-map", "3", "-c:v", "libx264", "-c:a", "flac"];
+    let said = ["-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu", "-disposition:a:0", "default"];
+    ffmpeg(&[&inputs[..], &more, &maps, &said, &[path.to_str().unwrap()]].concat());
+    path
+}
+
+/// The frequency of a track's tone, by the times that its samples cross zero upwards in the second second.
+fn frequency(track: &Path, scratch: &Path) -> i64 {
+    let (whole, raw) = (scratch.join("whole.mp4"), scratch.join("raw.s16"));
+    joined(track, &whole);
+    let cut = ["-ss", "1", "-t", "1", "-ac", "1", "-ar", "48000", "-f", "s16le"];
+    ffmpeg(&[&["-i", whole.to_str().unwrap()][..], &cut, &[raw.to_str().unwrap()]].concat());
+    let bytes = fs::read(raw).unwrap();
+    let samples: Vec<i16> = bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+    assert_eq!(samples.len(), 48_000);
+    samples.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count() as i64
+}
+
+#[test]
+fn chosen_tracks_are_there_in_order_with_what_is_said_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, out) = (tones(dir.path()), dir.path().join("out"));
+    let choices = ["--audio-track", "3:lang=fra:title=Français:descriptive=yes", "--audio-track", "deu:default"];
+    transcode(&source, &out, &[&["--renditions", "180p"][..], &choices].concat());
+    let master = fs::read_to_string(out.join("cmaf/master.m3u8")).unwrap();
+    let sound: Vec<&str> = master.lines().filter(|line| line.starts_with("#EXT-X-MEDIA:TYPE=AUDIO")).collect();
+    assert_eq!(sound.len(), 2, "{master}");
+    for words in ["LANGUAGE=\"fr\"", "NAME=\"Français\"", "DEFAULT=NO", "public.accessibility.describes-video"] {
+        assert!(sound[0].contains(words), "{master}");
+    }
+    for words in ["LANGUAGE=\"de\"", "DEFAULT=YES"] {
+        assert!(sound[1].contains(words), "{master}");
+    }
+    let mpd = fs::read_to_string(out.join("cmaf/manifest.mpd")).unwrap();
+    let at = |words: &str| mpd.find(words).unwrap_or_else(|| panic!("{words}: {mpd}"));
+    assert!(at("lang=\"fr\"") < at("lang=\"de\""), "{mpd}");
+    assert!(mpd.contains("<Label>Français</Label>") && !mpd.contains("lang=\"en\""), "{mpd}");
+    for (id, expected) in [("audio-1", 3000), ("audio-2", 1000)] {
+        let heard = frequency(&out.join("cmaf").join(id), dir.path());
+        assert!((heard - expected).abs() <= 5, "{id}: {heard} Hz");
+    }
+}
+
+#[test]
+fn a_track_that_is_not_there_is_refused_with_those_that_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, out) = (tones(dir.path()), dir.path().join("out"));
+    let ran = reelmill().arg("transcode").arg(&source).arg(&out).args(["--audio-track", "ita"]).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert!(!ran.status.success() && said.contains("1 (eng), 2 (deu), 3"), "{said}");
+}
