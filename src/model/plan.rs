@@ -348,6 +348,9 @@ pub struct AudioRendition {
     pub layout: String,
     /// Filter graph from decoded to encoded samples.
     pub graph: String,
+    /// Filter graph over all encoded-to-be samples, behind the graph of the source or of each part; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub whole: String,
     /// The parts of a joined source, in order: each has a graph of its own then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<AudioPart>,

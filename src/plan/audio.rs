@@ -6,7 +6,7 @@ use super::notes::Notes;
 use super::source::Source;
 use crate::model::facts::{AudioFacts, StreamFacts};
 use crate::model::limits::AUDIO_RENDITIONS_MAX;
-use crate::model::request::{Channels, Request, TITLE_CHARS_MAX};
+use crate::model::request::{Channels, Loudness, Request, TITLE_CHARS_MAX};
 use crate::model::{AudioCodec, AudioRendition, Problem, Ratio};
 
 /// Timestamps against samples: gaps of a tenth of a second and more become silence, overlaps are cut, and anything
@@ -143,7 +143,10 @@ fn one(
     notes: &mut Notes,
 ) -> AudioRendition {
     let traits = codec.traits();
-    let copy = request.copy && can_copy(stream, audio, codec);
+    let copy = request.copy && can_copy(stream, audio, codec) && request.sound.loudness.is_none();
+    if request.copy && request.sound.loudness.is_some() {
+        notes.add("copy.not_possible", "sound is encoded anew, not copied, because its loudness changes");
+    }
     let (channels, layout) = layout(audio, request.channels);
     let sample_rate = if copy { audio.sample_rate } else { sample_rate(audio.sample_rate, traits.rates) };
     let bit_rate = traits.rate_per_channel * u64::from(channels);
@@ -166,6 +169,10 @@ fn one(
         channels,
         layout: layout.to_owned(),
         graph: if copy { String::new() } else { graph(audio, sample_rate, traits.sample_format, layout) },
+        whole: request
+            .sound
+            .loudness
+            .map_or_else(String::new, |asked| loudness(asked, sample_rate, traits.sample_format, layout)),
         parts: Vec::new(),
         bit_rate: if copy { stream.bit_rate.unwrap_or(bit_rate) } else { bit_rate },
         language: language(stream),
@@ -205,6 +212,20 @@ fn sample_rate(source: u32, rates: &[u32]) -> u32 {
 fn graph(audio: &AudioFacts, sample_rate: u32, sample_format: &str, layout: &str) -> String {
     let pick = if audio.channels > 2 && !is_known(audio) { "pan=stereo|c0=c0|c1=c1," } else { "" };
     format!("{pick}aresample={sample_rate}:{COMPENSATION},aformat=sample_fmts={sample_format}:channel_layouts={layout}")
+}
+
+/// Makes samples as loud as asked, in one pass. FFmpeg's filter finds true peaks at 192 kHz and leaves them there, so the
+/// rate is brought back behind it.
+fn loudness(asked: Loudness, sample_rate: u32, sample_format: &str, layout: &str) -> String {
+    let text = |hundredths: i32| {
+        let sign = if hundredths < 0 { "-" } else { "" };
+        format!("{sign}{}.{:02}", hundredths.abs() / 100, hundredths.abs() % 100)
+    };
+    let (target, peak, range) = (text(asked.target), text(asked.true_peak), text(asked.range));
+    format!(
+        "aresample=192000,loudnorm=I={target}:TP={peak}:LRA={range},aresample={sample_rate},\
+         aformat=sample_fmts={sample_format}:channel_layouts={layout}"
+    )
 }
 
 /// The graph of one part of a joined track.

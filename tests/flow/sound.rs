@@ -1,8 +1,9 @@
 //! Chosen tracks of sound, and what players are told of them: read back from manifests and heard in the samples.
 
-use crate::tools::{ffmpeg, joined, reelmill, transcode};
+use crate::tools::{ffmpeg, ffprobe, joined, reelmill, transcode};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Pictures and three tones: English at 300 Hz, German at 1000 Hz, and one of no language at 3000 Hz.
 fn tones(dir: &Path) -> PathBuf {
@@ -61,4 +62,35 @@ fn a_track_that_is_not_there_is_refused_with_those_that_are() {
     let ran = reelmill().arg("transcode").arg(&source).arg(&out).args(["--audio-track", "ita"]).output().unwrap();
     let said = String::from_utf8_lossy(&ran.stderr).into_owned();
     assert!(!ran.status.success() && said.contains("1 (eng), 2 (deu), 3"), "{said}");
+}
+
+/// Integrated loudness as FFmpeg measures it, LUFS.
+fn loudness(file: &Path) -> f64 {
+    let measure = ["-af", "ebur128", "-f", "null", "-"];
+    let ran = Command::new("ffmpeg").args(["-nostdin", "-hide_banner", "-i"]).arg(file).args(measure).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    let summary = said.rsplit_once("Integrated loudness:").unwrap_or_else(|| panic!("{said}")).1;
+    summary.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn sound_is_as_loud_as_asked_and_as_long_as_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("quiet.mkv");
+    let quiet = "sine=frequency=440:sample_rate=44100:duration=12,volume=-12dB,aformat=channel_layouts=stereo";
+    ffmpeg(&["-f", "lavfi", "-i", quiet, "-c:a", "flac", source.to_str().unwrap()]);
+    let made = |name: &str, options: &[&str]| {
+        let out = dir.path().join(name);
+        transcode(&source, &out, options);
+        joined(&out.join("cmaf/audio-1"), &dir.path().join(format!("{name}.mp4")))
+    };
+    let (plain, loud) = (made("plain", &[]), made("loud", &["--loudness", "-16"]));
+    let (before, after) = (loudness(&plain), loudness(&loud));
+    assert!((before + 16.0).abs() > 5.0, "{before}");
+    assert!((after + 16.0).abs() < 1.0, "{after}");
+    assert!(
+        (loudness(&made("broadcast", &["--loudness", "-23", "--append", source.to_str().unwrap()])) + 23.0).abs() < 1.0
+    );
+    let samples = |file: &Path| ffprobe(file, "stream=sample_rate,duration_ts");
+    assert_eq!(samples(&plain), samples(&loud));
 }

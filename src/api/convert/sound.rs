@@ -14,5 +14,10 @@ pub(crate) fn sound(asked: &SoundOptions) -> v1::SoundSpec {
         default: track.default.then_some(true),
         descriptive: track.descriptive,
     };
-    v1::SoundSpec { tracks: asked.tracks.iter().map(one).collect() }
+    let loudness = asked.loudness.map(|loudness| v1::LoudnessSpec {
+        target: loudness.target,
+        true_peak: Some(loudness.true_peak),
+        range: Some(loudness.range),
+    });
+    v1::SoundSpec { loudness, tracks: asked.tracks.iter().map(one).collect() }
 }

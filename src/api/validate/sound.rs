@@ -3,7 +3,7 @@
 use super::found::Found;
 use crate::api::v1;
 use crate::model::limits::AUDIO_RENDITIONS_MAX;
-use crate::model::request::{SoundOptions, TrackChoice};
+use crate::model::request::{Loudness, SoundOptions, TrackChoice};
 
 /// What is asked. What cannot be is refused by `plan::check`.
 pub(super) fn sound(field: &str, asked: Option<&v1::SoundSpec>, found: &mut Found) -> SoundOptions {
@@ -19,5 +19,13 @@ pub(super) fn sound(field: &str, asked: Option<&v1::SoundSpec>, found: &mut Foun
         default: track.default.unwrap_or(false),
         descriptive: track.descriptive,
     };
-    SoundOptions { tracks: asked.tracks.iter().take(AUDIO_RENDITIONS_MAX).map(one).collect() }
+    let loudness = asked.loudness.as_ref().map(|asked| {
+        let usual = Loudness::to(asked.target);
+        Loudness {
+            true_peak: asked.true_peak.unwrap_or(usual.true_peak),
+            range: asked.range.unwrap_or(usual.range),
+            ..usual
+        }
+    });
+    SoundOptions { loudness, tracks: asked.tracks.iter().take(AUDIO_RENDITIONS_MAX).map(one).collect() }
 }

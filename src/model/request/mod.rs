@@ -4,7 +4,7 @@ mod manifests;
 mod sound;
 
 pub use manifests::ManifestOptions;
-pub use sound::{SoundOptions, TITLE_CHARS_MAX, TrackChoice};
+pub use sound::{Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
 
 use super::limits::{SEGMENT_MS_MAX, SEGMENT_MS_MIN};
 use super::{AudioCodec, Packaging, Problem, Speed, VideoCodec};

@@ -13,6 +13,40 @@ pub const TITLE_CHARS_MAX: usize = 80;
 pub struct SoundOptions {
     /// The tracks that are made, in the order of the manifests; empty for all of the source's.
     pub tracks: Vec<TrackChoice>,
+    /// How loud every track is made; as it is where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loudness: Option<Loudness>,
+}
+
+/// Loudness by EBU R 128 (measured by ITU-R BS.1770), in hundredths.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loudness {
+    /// Integrated loudness, hundredths of a LUFS.
+    pub target: i32,
+    /// Highest true peak, hundredths of a dBTP.
+    #[serde(default = "true_peak")]
+    pub true_peak: i32,
+    /// Loudness range, hundredths of a LU.
+    #[serde(default = "range")]
+    pub range: i32,
+}
+
+impl Loudness {
+    /// With the true peak and the range that are usual.
+    pub fn to(target: i32) -> Self {
+        Self { target, true_peak: true_peak(), range: range() }
+    }
+}
+
+/// What EBU R 128 allows at most: -1 dBTP.
+const fn true_peak() -> i32 {
+    -100
+}
+
+/// What suits speech and music on most devices: 7 LU.
+const fn range() -> i32 {
+    700
 }
 
 /// Tracks of sound that are taken from a source, and what is said of them instead of what the source says.
@@ -49,6 +83,20 @@ impl SoundOptions {
         };
         if self.tracks.len() > AUDIO_RENDITIONS_MAX {
             refuse("tracks".to_owned(), "more tracks are chosen than an output can have: choose fewer");
+        }
+        if let Some(Loudness { target, true_peak, range }) = self.loudness {
+            if !(-7000..=-500).contains(&target) {
+                refuse(
+                    "loudness.target".to_owned(),
+                    "loudness lies between -70 and -5 LUFS: ask for -23, or -16 for the web",
+                );
+            }
+            if !(-900..=0).contains(&true_peak) {
+                refuse("loudness.true_peak".to_owned(), "the highest true peak lies between -9 and 0 dBTP");
+            }
+            if !(100..=5000).contains(&range) {
+                refuse("loudness.range".to_owned(), "the loudness range lies between 1 and 50 LU");
+            }
         }
         for (nth, track) in self.tracks.iter().enumerate() {
             let at = |name: &str| format!("tracks[{nth}]{name}");
@@ -98,7 +146,7 @@ mod tests {
     fn what_chooses_nothing_or_too_much_is_refused() {
         let one = TrackChoice { stream: Some(1), ..TrackChoice::default() };
         let of = |tracks: Vec<TrackChoice>| -> Vec<String> {
-            SoundOptions { tracks }.check().into_iter().map(|problem| problem.field).collect()
+            SoundOptions { tracks, loudness: None }.check().into_iter().map(|problem| problem.field).collect()
         };
         let german = TrackChoice { in_language: Some("deu".to_owned()), ..TrackChoice::default() };
         assert!(of(vec![one.clone(), german.clone()]).is_empty());
@@ -112,5 +160,16 @@ mod tests {
         let first = TrackChoice { default: true, ..one.clone() };
         assert_eq!(of(vec![first, TrackChoice { default: true, ..german }]), ["sound.tracks[1].default"]);
         assert_eq!(of(vec![one; 17])[0], "sound.tracks");
+    }
+
+    #[test]
+    fn loudness_that_nobody_can_make_is_refused() {
+        let of = |loudness| -> Vec<String> {
+            let asked = SoundOptions { tracks: Vec::new(), loudness: Some(loudness) };
+            asked.check().into_iter().map(|problem| problem.field).collect()
+        };
+        assert!(of(Loudness::to(-2300)).is_empty());
+        let wrong = Loudness { target: 0, true_peak: 1, range: 99 };
+        assert_eq!(of(wrong), ["sound.loudness.target", "sound.loudness.true_peak", "sound.loudness.range"]);
     }
 }

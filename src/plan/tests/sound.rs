@@ -3,7 +3,7 @@
 use super::cases::asking;
 use super::jobs::job;
 use crate::model::facts::{MediaFacts, StreamFacts};
-use crate::model::request::{SoundOptions, TrackChoice};
+use crate::model::request::{Loudness, SoundOptions, TrackChoice};
 use crate::plan::testing::{file, picture_stream, sound_stream, video};
 use crate::plan::{JobPlanning, Request};
 
@@ -28,7 +28,7 @@ fn spoken(code: &str) -> TrackChoice {
 }
 
 fn choosing(tracks: Vec<TrackChoice>) -> Request {
-    Request { sound: SoundOptions { tracks }, ..asking("360p") }
+    Request { sound: SoundOptions { tracks, loudness: None }, ..asking("360p") }
 }
 
 /// For each track of sound of an output: stream, id, title, language that is told instead, default.
@@ -87,4 +87,34 @@ fn a_choice_that_finds_nothing_fails_its_output_alone() {
     }
     let twice = job(vec![source()], vec![choosing(vec![spoken("deu"), stream(2)])]).planned();
     assert_eq!(twice.problems[0].1[0].code, "sound.track");
+}
+
+#[test]
+fn loudness_is_a_graph_behind_the_others_and_another_encode() {
+    let loud = |target| Request {
+        copy: true,
+        sound: SoundOptions { tracks: vec![stream(1)], loudness: Some(Loudness::to(target)) },
+        ..asking("360p")
+    };
+    let plain = Request { copy: true, ..choosing(vec![stream(1)]) };
+    let planned = job(vec![source()], vec![loud(-2300), plain, loud(-1605), loud(-2300)]).planned();
+    let audio = &planned.plan.works[0].plan.audio;
+    let mut made: Vec<(bool, &str)> = audio.iter().map(|a| (a.copy, a.whole.as_str())).collect();
+    made.sort_unstable();
+    let graph = |target: &str| {
+        format!(
+            "aresample=192000,loudnorm=I={target}:TP=-1.00:LRA=7.00,aresample=48000,\
+             aformat=sample_fmts=fltp:channel_layouts=stereo"
+        )
+    };
+    assert_eq!(made, [(false, graph("-16.05").as_str()), (false, graph("-23.00").as_str()), (true, "")]);
+    let note = |output: usize| {
+        planned.plan.outputs[output]
+            .as_ref()
+            .unwrap()
+            .notes
+            .iter()
+            .any(|note| note.code == "copy.not_possible" && note.message.contains("loudness"))
+    };
+    assert!(note(0) && !note(1));
 }
