@@ -94,3 +94,41 @@ fn sound_is_as_loud_as_asked_and_as_long_as_before() {
     let samples = |file: &Path| ffprobe(file, "stream=sample_rate,duration_ts");
     assert_eq!(samples(&plain), samples(&loud));
 }
+
+/// The loudness of left and right in the middle of each second of a track, over that of the tone in its source.
+fn gains(track: &Path, scratch: &Path, seconds: usize) -> Vec<[f64; 2]> {
+    let (whole, raw) = (scratch.join("mixed.mp4"), scratch.join("mixed.f32"));
+    joined(track, &whole);
+    ffmpeg(&["-i", whole.to_str().unwrap(), "-ar", "48000", "-f", "f32le", raw.to_str().unwrap()]);
+    let bytes = fs::read(raw).unwrap();
+    let number = |bytes: &[u8]| f64::from(f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+    let samples: Vec<[f64; 2]> = bytes.chunks_exact(8).map(|pair| [number(&pair[..4]), number(&pair[4..])]).collect();
+    let middle = |second: usize| &samples[second * 48_000 + 12_000..second * 48_000 + 36_000];
+    let gain = |second: usize, side: usize| {
+        let power: f64 = middle(second).iter().map(|pair| pair[side] * pair[side]).sum::<f64>() / 24_000.0;
+        (power * 2.0).sqrt() / 0.25
+    };
+    (0..seconds).map(|second| [gain(second, 0), gain(second, 1)]).collect()
+}
+
+#[test]
+fn surround_is_mixed_down_by_the_matrix_that_is_written_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let half = std::f64::consts::FRAC_1_SQRT_2;
+    // Front left and right, centre, low frequencies, back left and right, side left and right.
+    let all = [[1.0, 0.0], [0.0, 1.0], [half, half], [0.0, 0.0], [half, 0.0], [0.0, half], [half, 0.0], [0.0, half]];
+    for (layout, channels) in [("5.1", 6), ("7.1", 8)] {
+        let tone = |c: usize| format!("0.25*sin(2*PI*500*t)*gte(t\\,{c})*lt(t\\,{})", c + 1);
+        let tones: Vec<String> = (0..channels).map(tone).collect();
+        let source = dir.path().join(format!("{layout}.wav"));
+        let sound = format!("aevalsrc={}:c={layout}:s=48000:d={channels}", tones.join("|"));
+        ffmpeg(&["-f", "lavfi", "-i", &sound, "-c:a", "pcm_s24le", source.to_str().unwrap()]);
+        let out = dir.path().join(format!("out-{layout}"));
+        transcode(&source, &out, &[]);
+        let heard = gains(&out.join("cmaf/audio-1"), dir.path(), channels);
+        for (c, (heard, expected)) in heard.iter().zip(all).enumerate() {
+            let near = heard.iter().zip(expected).all(|(heard, expected)| (heard - expected).abs() < 0.02);
+            assert!(near, "{layout} channel {c}: {heard:?}, not {expected:?}");
+        }
+    }
+}
