@@ -99,6 +99,12 @@ pub struct TrackUse {
     pub title: String,
     /// For sound: played unless the viewer chooses otherwise. Exactly one track of sound of an output is.
     pub default: bool,
+    /// For sound: the language that is told instead of the rendition's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// For sound: whether it is told to be described sound, instead of what the rendition says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptive: Option<bool>,
 }
 
 /// Everything that will be made from one source. A pure function of request, facts and capabilities.
@@ -342,6 +348,9 @@ pub struct AudioRendition {
     pub layout: String,
     /// Filter graph from decoded to encoded samples.
     pub graph: String,
+    /// Filter graph over all encoded-to-be samples, behind the graph of the source or of each part; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub whole: String,
     /// The parts of a joined source, in order: each has a graph of its own then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<AudioPart>,

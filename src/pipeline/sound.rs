@@ -141,7 +141,9 @@ impl Resampler<'_> {
 /// lets pass what is less than a millisecond off; an in point is cut before it, to the sample.
 fn graph_text(rendition: &AudioRendition, samples: i64) -> String {
     let text = rendition.graph.replace("first_pts=0", &format!("first_pts={samples}"));
-    if rendition.in_point { format!("atrim=start_pts=0,{text}") } else { text }
+    let cut = if rendition.in_point { "atrim=start_pts=0," } else { "" };
+    let whole = if rendition.whole.is_empty() { String::new() } else { format!(",{}", rendition.whole) };
+    format!("{cut}{text}{whole}")
 }
 
 /// The encoder of a rendition with all that follows it.
@@ -353,6 +355,7 @@ mod tests {
             channels: 2,
             layout: "stereo".to_owned(),
             graph: "aresample=48000:first_pts=0,aformat=x".to_owned(),
+            whole: String::new(),
             parts: Vec::new(),
             bit_rate: 128_000,
             language: None,

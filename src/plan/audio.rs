@@ -1,12 +1,13 @@
 //! Sound: one rendition for each track and codec, each encoded once and in one pass (FEATURES R4, K11).
 
 use super::checks::Outputs;
+use super::chosen::{Chosen, chosen};
 use super::notes::Notes;
 use super::source::Source;
 use crate::model::facts::{AudioFacts, StreamFacts};
 use crate::model::limits::AUDIO_RENDITIONS_MAX;
-use crate::model::request::{Channels, Request};
-use crate::model::{AudioCodec, AudioRendition, Ratio};
+use crate::model::request::{Channels, Loudness, Request, TITLE_CHARS_MAX};
+use crate::model::{AudioCodec, AudioRendition, Problem, Ratio};
 
 /// Timestamps against samples: gaps of a tenth of a second and more become silence, overlaps are cut, and anything
 /// less is jitter and passes bit for bit. `async=1` fills and trims; any larger number would also stretch, which
@@ -40,8 +41,6 @@ const KNOWN_LAYOUTS: [&str; 24] = [
     "7.1(wide)",
     "octagonal",
 ];
-/// Longest track title that players are given, characters.
-const TITLE_CHARS_MAX: usize = 80;
 
 /// A track of an output, in one codec.
 #[derive(Clone, Debug)]
@@ -56,30 +55,39 @@ pub(super) struct Track {
     pub title: String,
     /// Played unless the viewer chooses otherwise.
     pub default: bool,
+    /// The language that is asked to be told.
+    pub language: Option<String>,
+    /// Whether it is asked to be told as described sound.
+    pub descriptive: Option<bool>,
     /// What is made. Id, title and default are those of the source's own tracks, for the plan of the source to say.
     pub rendition: AudioRendition,
 }
 
-/// The sound of an output: the tracks of these sources in order, codecs within. Exactly one is the default: the one that
-/// the source marks when sound is taken `as_marked`, otherwise the first.
+/// The sound of an output: the tracks that are chosen of these sources in order, codecs within. Exactly one is the
+/// default: the one that is asked for, or else the one that the source marks when sound is taken `as_marked`, otherwise
+/// the first.
+///
+/// # Errors
+/// `sound.track`, about `sound.tracks[n]`.
 pub(super) fn tracks(
     sources: &[&Source<'_>],
     as_marked: bool,
     outputs: &Outputs,
     request: &Request,
     notes: &mut Notes,
-) -> Vec<Track> {
+) -> Result<Vec<Track>, Vec<Problem>> {
     let codecs = &outputs.audio;
-    let all: Vec<_> = sources.iter().flat_map(|source| (0..source.sound.len()).map(move |n| (*source, n))).collect();
+    let all = chosen(sources, &request.sound)?;
     let most = AUDIO_RENDITIONS_MAX / codecs.len().max(1);
     if all.len() > most {
         notes.add("audio.limit", format!("the source has {} audio tracks; the first {most} are made", all.len()));
     }
     let all = &all[..all.len().min(most)];
-    let default = if as_marked { sources.first().map_or(0, |source| source.default_track(all.len())) } else { 0 };
-    let titles = titles(all.iter().map(|(source, place)| source.sound[*place].0));
+    let default = default(all, as_marked);
+    let titles =
+        unique(all.iter().map(|one| one.stream()), |place| all[place].told.and_then(|told| told.title.as_deref()));
     let mut made = Vec::new();
-    for (i, (source, place)) in all.iter().enumerate() {
+    for (i, Chosen { source, place, told }) in all.iter().enumerate() {
         let (stream, audio) = source.sound[*place];
         let (origin, common) = source.range.for_audio(stream, audio, source.longest_us);
         if !common {
@@ -104,11 +112,20 @@ pub(super) fn tracks(
                 id: id(i, *codec, codecs.len() > 1),
                 title: titles[i].clone(),
                 default: i == default && nth == 0,
+                language: told.and_then(|told| told.language.clone()),
+                descriptive: told.and_then(|told| told.descriptive),
                 rendition,
             });
         }
     }
-    made
+    Ok(made)
+}
+
+/// The place of the default among what is chosen.
+fn default(all: &[Chosen<'_, '_>], as_marked: bool) -> usize {
+    let asked = all.iter().position(|one| one.told.is_some_and(|told| told.default));
+    let marked = || all.iter().position(|one| as_marked && one.stream().default);
+    asked.or_else(marked).unwrap_or(0)
 }
 
 /// The id of track `place`, counted from 0, with the codec behind it where there are several.
@@ -126,7 +143,10 @@ fn one(
     notes: &mut Notes,
 ) -> AudioRendition {
     let traits = codec.traits();
-    let copy = request.copy && can_copy(stream, audio, codec);
+    let copy = request.copy && can_copy(stream, audio, codec) && request.sound.loudness.is_none();
+    if request.copy && request.sound.loudness.is_some() {
+        notes.add("copy.not_possible", "sound is encoded anew, not copied, because its loudness changes");
+    }
     let (channels, layout) = layout(audio, request.channels);
     let sample_rate = if copy { audio.sample_rate } else { sample_rate(audio.sample_rate, traits.rates) };
     let bit_rate = traits.rate_per_channel * u64::from(channels);
@@ -149,6 +169,10 @@ fn one(
         channels,
         layout: layout.to_owned(),
         graph: if copy { String::new() } else { graph(audio, sample_rate, traits.sample_format, layout) },
+        whole: request
+            .sound
+            .loudness
+            .map_or_else(String::new, |asked| loudness(asked, sample_rate, traits.sample_format, layout)),
         parts: Vec::new(),
         bit_rate: if copy { stream.bit_rate.unwrap_or(bit_rate) } else { bit_rate },
         language: language(stream),
@@ -190,6 +214,20 @@ fn graph(audio: &AudioFacts, sample_rate: u32, sample_format: &str, layout: &str
     format!("{pick}aresample={sample_rate}:{COMPENSATION},aformat=sample_fmts={sample_format}:channel_layouts={layout}")
 }
 
+/// Makes samples as loud as asked, in one pass. FFmpeg's filter finds true peaks at 192 kHz and leaves them there, so the
+/// rate is brought back behind it.
+fn loudness(asked: Loudness, sample_rate: u32, sample_format: &str, layout: &str) -> String {
+    let text = |hundredths: i32| {
+        let sign = if hundredths < 0 { "-" } else { "" };
+        format!("{sign}{}.{:02}", hundredths.abs() / 100, hundredths.abs() % 100)
+    };
+    let (target, peak, range) = (text(asked.target), text(asked.true_peak), text(asked.range));
+    format!(
+        "aresample=192000,loudnorm=I={target}:TP={peak}:LRA={range},aresample={sample_rate},\
+         aformat=sample_fmts={sample_format}:channel_layouts={layout}"
+    )
+}
+
 /// The graph of one part of a joined track.
 pub(super) fn graph_of(audio: &AudioFacts, rendition: &AudioRendition) -> String {
     graph(audio, rendition.sample_rate, rendition.codec.traits().sample_format, &rendition.layout)
@@ -218,6 +256,11 @@ fn language(stream: &StreamFacts) -> Option<String> {
 /// What players show: the track's title, otherwise its language, otherwise its number. Unique, because RFC 8216
 /// §4.3.4.1.1 wants that of NAMEs in a group, and free of what a quoted string cannot hold (§4.2).
 pub(super) fn titles<'a>(tracks: impl Iterator<Item = &'a StreamFacts>) -> Vec<String> {
+    unique(tracks, |_| None)
+}
+
+/// As [`titles`], with those in front that are asked for, by the place of the track.
+fn unique<'a>(tracks: impl Iterator<Item = &'a StreamFacts>, asked: impl Fn(usize) -> Option<&'a str>) -> Vec<String> {
     let mut titles: Vec<String> = Vec::new();
     for (i, stream) in tracks.enumerate() {
         let clean = |text: &str| {
@@ -235,7 +278,7 @@ pub(super) fn titles<'a>(tracks: impl Iterator<Item = &'a StreamFacts>) -> Vec<S
                 .collect();
             text.trim().chars().take(TITLE_CHARS_MAX).collect::<String>()
         };
-        let own = stream.title.as_deref().map(clean).filter(|title| !title.is_empty());
+        let own = asked(i).or(stream.title.as_deref()).map(clean).filter(|title| !title.is_empty());
         let plain = own.or_else(|| language(stream)).unwrap_or_else(|| format!("Audio {}", i + 1));
         let taken = |title: &String| titles.contains(title);
         let numbered = (2..).map(|n| format!("{plain} {n}"));

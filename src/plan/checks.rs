@@ -54,6 +54,7 @@ pub(super) fn request(request: &Request) -> Vec<Problem> {
         }
     }
     problems.extend(request.manifests.check());
+    problems.extend(request.sound.check());
     problems
 }
 

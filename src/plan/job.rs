@@ -76,11 +76,14 @@ fn one(draft: Draft<'_>, uses: Uses, sources: &Sources<'_>) -> OutputPlan {
     let source = first.and_then(|source| sources.known[source].as_ref());
     let track = |place: Option<Use>, id: String, title: String, default: bool| {
         let Use { work, rendition } = place?;
-        Some(TrackUse { work, rendition, id, title, default })
+        Some(TrackUse { work, rendition, id, title, default, language: None, descriptive: None })
     };
     let progressive = draft.request.progressive && !draft.rungs.is_empty();
     let rungs = draft.rungs.into_iter().zip(uses.rungs).map(|(made, at)| track(at, made.id, String::new(), false));
-    let sound = draft.tracks.into_iter().zip(uses.tracks).map(|(t, at)| track(at, t.id, t.title, t.default));
+    let sound = draft.tracks.into_iter().zip(uses.tracks).map(|(t, at)| {
+        let used = track(at, t.id, t.title, t.default)?;
+        Some(TrackUse { language: t.language, descriptive: t.descriptive, ..used })
+    });
     let tracks = rungs.chain(sound).flatten().collect();
     let mut notes = draft.general;
     notes.extend(&draft.pictures);

@@ -5,6 +5,7 @@
 
 mod audio;
 mod checks;
+mod chosen;
 mod color;
 mod copy;
 mod encoder;

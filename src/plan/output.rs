@@ -83,7 +83,8 @@ pub(super) fn draft<'a>(ask: &Ask<'a>, sources: &'a Sources<'_>) -> Result<Optio
     };
     tell(ask, &from, &sound, sources, &mut general);
     let rungs = rungs_of(ask, &from, &outputs, &mut of_pictures)?;
-    let tracks = audio::tracks(&sound, ask.audio_sources.is_empty(), &outputs, ask.request, &mut of_sound);
+    let tracks = audio::tracks(&sound, ask.audio_sources.is_empty(), &outputs, ask.request, &mut of_sound)
+        .map_err(|problems| problems.into_iter().map(|problem| ask.here(problem)).collect::<Vec<_>>())?;
     let packagings = outputs.packagings;
     Ok(Some(Draft { request: ask.request, packagings, rungs, tracks, general, pictures: of_pictures, sound: of_sound }))
 }

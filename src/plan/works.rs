@@ -238,13 +238,23 @@ struct Sound {
     sample_rate: u32,
     bit_rate: u64,
     copy: bool,
+    whole: String,
 }
 
 impl Sound {
     fn of(track: &Track) -> Self {
-        let AudioRendition { stream, codec, channels, layout, sample_rate, bit_rate, copy, .. } = &track.rendition;
+        let AudioRendition { stream, codec, channels, layout, sample_rate, bit_rate, copy, whole, .. } =
+            &track.rendition;
         let layout = (*channels, layout.clone());
-        Self { stream: *stream, codec: *codec, layout, sample_rate: *sample_rate, bit_rate: *bit_rate, copy: *copy }
+        Self {
+            stream: *stream,
+            codec: *codec,
+            layout,
+            sample_rate: *sample_rate,
+            bit_rate: *bit_rate,
+            copy: *copy,
+            whole: whole.clone(),
+        }
     }
 }
 
@@ -323,7 +333,9 @@ fn tracks(
         }
     }
     if group.outputs.iter().filter(|output| of_group(output).next().is_some()).count() > 1 {
-        made.sort_by_key(|t| (t.place, t.rendition.codec, t.rendition.channels, t.rendition.copy));
+        made.sort_by_key(|t| {
+            (t.place, t.rendition.codec, t.rendition.channels, t.rendition.copy, t.rendition.whole.clone())
+        });
     }
     names::tracks(&mut made);
     for output in &group.outputs {

@@ -1,6 +1,6 @@
 //! What a profile says of an output: the fields of `reelmill.v1.OutputSpec`, each of which may be left out.
 
-use crate::model::request::{Channels, ManifestOptions, RateMode, RenditionSpec, Request};
+use crate::model::request::{Channels, ManifestOptions, RateMode, RenditionSpec, Request, SoundOptions};
 use crate::model::spec::IfExists;
 use crate::model::{AudioCodec, Packaging, Speed, VideoCodec};
 use std::collections::BTreeMap;
@@ -40,6 +40,8 @@ pub struct OutputTemplate {
     pub omit_video: Option<bool>,
     /// How manifests are written.
     pub manifests: Option<ManifestOptions>,
+    /// Which sound is made.
+    pub sound: Option<SoundOptions>,
     /// How objects are stored.
     pub upload: UploadTemplate,
 }
@@ -78,6 +80,7 @@ impl OutputTemplate {
             progressive: self.progressive_mp4.unwrap_or(usual.progressive),
             omit_video: self.omit_video.unwrap_or(usual.omit_video),
             manifests: self.manifests.clone().unwrap_or(usual.manifests),
+            sound: self.sound.clone().unwrap_or(usual.sound),
         }
     }
 }

@@ -237,6 +237,7 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         channels: 2,
         layout: "stereo".into(),
         graph: String::new(),
+        whole: String::new(),
         parts: Vec::new(),
         bit_rate: 128_000,
         language: Some("de".into()),
@@ -260,6 +261,8 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         id: id.into(),
         title: String::new(),
         default: true,
+        language: None,
+        descriptive: None,
     };
     let output_of = |id: &str, packagings: Vec<Wrapping>| OutputPlan {
         packagings,

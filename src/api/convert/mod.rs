@@ -12,6 +12,7 @@ mod manifests;
 mod plan;
 mod profile;
 mod shown;
+pub(super) mod sound;
 mod spec;
 mod time;
 mod usage;

@@ -83,6 +83,9 @@ fn track_of(planned: &Planned, spec: &JobSpec, index: usize, used: &TrackUse) ->
     let others = outputs(planned).filter(|(i, other)| *i != index && shares(other));
     let mut track = rendition(&work.plan, &used.rendition)?;
     track.id.clone_from(&used.id);
+    if let Some(language) = &used.language {
+        track.language.clone_from(language);
+    }
     track.source_id = spec.sources.get(work.source).map(|source| source.id.clone()).unwrap_or_default();
     track.shared_with = others.map(|(i, _)| id_of(spec, i)).collect();
     Some(track)

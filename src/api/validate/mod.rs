@@ -7,6 +7,7 @@ mod manifests;
 mod options;
 mod output;
 mod place;
+mod sound;
 mod source;
 mod template;
 mod webhook;

@@ -1,9 +1,9 @@
 //! From the options of `reelmill submit` and `plan` to the job that they mean. What is not written is left out, so that
 //! a profile or the daemon fills it in.
 
-use crate::api::v1;
+use crate::api::{sound, v1};
 use crate::cli::options::PlanOptions;
-use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec};
+use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec, SoundOptions};
 use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, Locator, Packaging, Problem, Speed, VideoCodec};
 use std::collections::BTreeMap;
@@ -50,6 +50,7 @@ pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
         channels: options.channels.as_ref().map_or(0, |_| channels as i32),
         progressive_mp4: request.progressive.then_some(true),
         manifests: manifests(&request.manifests),
+        sound: (request.sound != SoundOptions::default()).then(|| sound(&request.sound)),
         ..v1::OutputSpec::default()
     })
 }

@@ -148,7 +148,8 @@ impl<'a> Samples<'a> {
         let id = &self.rendition.id;
         let refuse = |error| Stopped::Failed(faults::filter(id, error));
         if self.frames.is_none() {
-            self.frames = Some(Graph::audio("anull", &format_of(self.rendition)).map_err(refuse)?);
+            let whole = if self.rendition.whole.is_empty() { "anull" } else { self.rendition.whole.as_str() };
+            self.frames = Some(Graph::audio(whole, &format_of(self.rendition)).map_err(refuse)?);
         }
         let Some(graph) = &mut self.frames else { return Ok(()) };
         graph.send(frame).map_err(refuse)?;

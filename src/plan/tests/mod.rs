@@ -9,6 +9,7 @@ mod properties;
 mod refusals;
 mod rules;
 mod sharing;
+mod sound;
 mod trims;
 
 pub(super) use goldens::check;

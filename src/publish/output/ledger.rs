@@ -46,10 +46,10 @@ fn track(plan: &JobPlan, used: &TrackUse) -> Option<TrackRecord> {
         codec: audio.codec,
         sample_rate: audio.sample_rate,
         channels: audio.channels,
-        language: audio.language.clone(),
+        language: used.language.clone().or_else(|| audio.language.clone()),
         title: used.title.clone(),
         default: used.default,
-        descriptive: audio.descriptive,
+        descriptive: used.descriptive.unwrap_or(audio.descriptive),
     };
     Some(empty(&used.id, kind, audio.sample_rate, audio.bit_rate))
 }

@@ -113,6 +113,8 @@ impl Lane {
             id: String::new(),
             title: String::new(),
             default: false,
+            language: None,
+            descriptive: None,
         };
         Self::new(&used, self.is_video, self.packagings.clone(), generation)
     }

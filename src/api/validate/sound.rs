@@ -1,0 +1,31 @@
+//! Which sound an output has, as asked over the API.
+
+use super::found::Found;
+use crate::api::v1;
+use crate::model::limits::AUDIO_RENDITIONS_MAX;
+use crate::model::request::{Loudness, SoundOptions, TrackChoice};
+
+/// What is asked. What cannot be is refused by `plan::check`.
+pub(super) fn sound(field: &str, asked: Option<&v1::SoundSpec>, found: &mut Found) -> SoundOptions {
+    let Some(asked) = asked else { return SoundOptions::default() };
+    found.count(&format!("{field}.tracks"), "tracks of sound", asked.tracks.len(), 0, AUDIO_RENDITIONS_MAX);
+    let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let one = |track: &v1::SoundTrack| TrackChoice {
+        source: track.source,
+        stream: track.stream,
+        in_language: given(&track.in_language),
+        language: given(&track.language),
+        title: given(&track.title),
+        default: track.default.unwrap_or(false),
+        descriptive: track.descriptive,
+    };
+    let loudness = asked.loudness.as_ref().map(|asked| {
+        let usual = Loudness::to(asked.target);
+        Loudness {
+            true_peak: asked.true_peak.unwrap_or(usual.true_peak),
+            range: asked.range.unwrap_or(usual.range),
+            ..usual
+        }
+    });
+    SoundOptions { loudness, tracks: asked.tracks.iter().take(AUDIO_RENDITIONS_MAX).map(one).collect() }
+}

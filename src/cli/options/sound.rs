@@ -1,0 +1,99 @@
+//! Which sound an output has, as it is said on a command line.
+
+use super::{one, refused};
+use crate::model::Problem;
+use crate::model::request::decimal;
+use crate::model::request::{Loudness, SoundOptions, TrackChoice};
+
+/// Options about sound.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Sound")]
+pub(crate) struct SoundFlags {
+    /// Make these tracks only, by stream index or language, in this order: 2:lang=deu:title=Deutsch:default, or eng;
+    /// also :descriptive=yes or no; again for each
+    #[arg(long = "audio-track", value_name = "TRACK")]
+    pub(crate) audio_tracks: Vec<String>,
+    /// Make all sound this loud, LUFS by EBU R 128, such as -23
+    #[arg(long, value_name = "LUFS", allow_hyphen_values = true)]
+    pub(crate) loudness: Option<String>,
+    /// Highest true peak, dBTP [default: -1]
+    #[arg(long, value_name = "DBTP", allow_hyphen_values = true, requires = "loudness")]
+    pub(crate) true_peak: Option<String>,
+}
+
+impl SoundFlags {
+    /// What is meant.
+    ///
+    /// # Errors
+    /// `request.audio_track`, `request.loudness`, `request.true_peak`.
+    pub(crate) fn options(&self) -> Result<SoundOptions, Problem> {
+        let help = "a stream index or a language, then what players are told, as in 2:lang=deu:title=Deutsch:default";
+        let chosen = |text: &String| track(text).ok_or_else(|| refused("audio_track", text, help));
+        let target = one(self.loudness.as_deref(), "loudness", "a number such as -23 or -16.5", hundredths)?;
+        let true_peak = one(self.true_peak.as_deref(), "true_peak", "a number such as -1", hundredths)?;
+        let loudness = target.map(Loudness::to);
+        Ok(SoundOptions {
+            tracks: self.audio_tracks.iter().map(chosen).collect::<Result<_, _>>()?,
+            loudness: loudness.map(|usual| Loudness { true_peak: true_peak.unwrap_or(usual.true_peak), ..usual }),
+        })
+    }
+}
+
+/// A decimal number in hundredths, below zero too.
+fn hundredths(text: &str) -> Option<i32> {
+    let (sign, text) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    i32::try_from(decimal(text, 100)?).ok().map(|number| sign * number)
+}
+
+/// A track and what is told of it. Titles hold no colon here.
+fn track(text: &str) -> Option<TrackChoice> {
+    let mut words = text.trim().split(':');
+    let which = words.next().filter(|which| !which.is_empty())?;
+    let mut track = TrackChoice::default();
+    if which.bytes().all(|b| b.is_ascii_digit()) {
+        track.stream = Some(which.parse().ok()?);
+    } else {
+        track.in_language = Some(which.to_owned());
+    }
+    for word in words {
+        match word.split_once('=') {
+            Some(("lang", code)) => track.language = Some(code.to_owned()),
+            Some(("title", title)) => track.title = Some(title.to_owned()),
+            Some(("source", place)) => track.source = place.parse().ok()?,
+            Some(("descriptive", "yes")) => track.descriptive = Some(true),
+            Some(("descriptive", "no")) => track.descriptive = Some(false),
+            None if word == "default" => track.default = true,
+            _ => return None,
+        }
+    }
+    Some(track)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_is_meant() {
+        let flags = SoundFlags {
+            audio_tracks: vec!["2:lang=deu:title=Deutsch:default".to_owned(), "eng:descriptive=yes".to_owned()],
+            loudness: Some("-16.5".to_owned()),
+            ..SoundFlags::default()
+        };
+        let german = TrackChoice {
+            stream: Some(2),
+            language: Some("deu".to_owned()),
+            title: Some("Deutsch".to_owned()),
+            default: true,
+            ..TrackChoice::default()
+        };
+        let english =
+            TrackChoice { in_language: Some("eng".to_owned()), descriptive: Some(true), ..TrackChoice::default() };
+        assert_eq!(flags.options().unwrap().tracks, [german, english]);
+        assert_eq!(flags.options().unwrap().loudness, Some(Loudness::to(-1650)));
+        for wrong in ["", ":default", "2:loud", "2:descriptive=maybe", "99999999999"] {
+            let flags = SoundFlags { audio_tracks: vec![wrong.to_owned()], ..SoundFlags::default() };
+            assert_eq!(flags.options().unwrap_err().code, "request.audio_track", "{wrong}");
+        }
+    }
+}

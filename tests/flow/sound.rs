@@ -1,0 +1,134 @@
+//! Chosen tracks of sound, and what players are told of them: read back from manifests and heard in the samples.
+
+use crate::tools::{ffmpeg, ffprobe, joined, reelmill, transcode};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Pictures and three tones: English at 300 Hz, German at 1000 Hz, and one of no language at 3000 Hz.
+fn tones(dir: &Path) -> PathBuf {
+    let path = dir.join("tones.mkv");
+    let tone = |frequency: u32| format!("sine=frequency={frequency}:sample_rate=48000:duration=3");
+    let (a, b, c) = (tone(300), tone(1000), tone(3000));
+    let inputs = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=3", "-f", "lavfi", "-i", &a];
+    let more = ["-f", "lavfi", "-i", &b, "-f", "lavfi", "-i", &c];
+    let maps = ["-map", "0", "-map", "1", "-map", "2", "-map", "3", "-c:v", "libx264", "-c:a", "flac"];
+    let said = ["-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu", "-disposition:a:0", "default"];
+    ffmpeg(&[&inputs[..], &more, &maps, &said, &[path.to_str().unwrap()]].concat());
+    path
+}
+
+/// The frequency of a track's tone, by the times that its samples cross zero upwards in the second second.
+fn frequency(track: &Path, scratch: &Path) -> i64 {
+    let (whole, raw) = (scratch.join("whole.mp4"), scratch.join("raw.s16"));
+    joined(track, &whole);
+    let cut = ["-ss", "1", "-t", "1", "-ac", "1", "-ar", "48000", "-f", "s16le"];
+    ffmpeg(&[&["-i", whole.to_str().unwrap()][..], &cut, &[raw.to_str().unwrap()]].concat());
+    let bytes = fs::read(raw).unwrap();
+    let samples: Vec<i16> = bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+    assert_eq!(samples.len(), 48_000);
+    samples.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count() as i64
+}
+
+#[test]
+fn chosen_tracks_are_there_in_order_with_what_is_said_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, out) = (tones(dir.path()), dir.path().join("out"));
+    let choices = ["--audio-track", "3:lang=fra:title=Français:descriptive=yes", "--audio-track", "deu:default"];
+    transcode(&source, &out, &[&["--renditions", "180p"][..], &choices].concat());
+    let master = fs::read_to_string(out.join("cmaf/master.m3u8")).unwrap();
+    let sound: Vec<&str> = master.lines().filter(|line| line.starts_with("#EXT-X-MEDIA:TYPE=AUDIO")).collect();
+    assert_eq!(sound.len(), 2, "{master}");
+    for words in ["LANGUAGE=\"fr\"", "NAME=\"Français\"", "DEFAULT=NO", "public.accessibility.describes-video"] {
+        assert!(sound[0].contains(words), "{master}");
+    }
+    for words in ["LANGUAGE=\"de\"", "DEFAULT=YES"] {
+        assert!(sound[1].contains(words), "{master}");
+    }
+    let mpd = fs::read_to_string(out.join("cmaf/manifest.mpd")).unwrap();
+    let at = |words: &str| mpd.find(words).unwrap_or_else(|| panic!("{words}: {mpd}"));
+    assert!(at("lang=\"fr\"") < at("lang=\"de\""), "{mpd}");
+    assert!(mpd.contains("<Label>Français</Label>") && !mpd.contains("lang=\"en\""), "{mpd}");
+    for (id, expected) in [("audio-1", 3000), ("audio-2", 1000)] {
+        let heard = frequency(&out.join("cmaf").join(id), dir.path());
+        assert!((heard - expected).abs() <= 5, "{id}: {heard} Hz");
+    }
+}
+
+#[test]
+fn a_track_that_is_not_there_is_refused_with_those_that_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, out) = (tones(dir.path()), dir.path().join("out"));
+    let ran = reelmill().arg("transcode").arg(&source).arg(&out).args(["--audio-track", "ita"]).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert!(!ran.status.success() && said.contains("1 (eng), 2 (deu), 3"), "{said}");
+}
+
+/// Integrated loudness as FFmpeg measures it, LUFS.
+fn loudness(file: &Path) -> f64 {
+    let measure = ["-af", "ebur128", "-f", "null", "-"];
+    let ran = Command::new("ffmpeg").args(["-nostdin", "-hide_banner", "-i"]).arg(file).args(measure).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    let summary = said.rsplit_once("Integrated loudness:").unwrap_or_else(|| panic!("{said}")).1;
+    summary.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn sound_is_as_loud_as_asked_and_as_long_as_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("quiet.mkv");
+    let quiet = "sine=frequency=440:sample_rate=44100:duration=12,volume=-12dB,aformat=channel_layouts=stereo";
+    ffmpeg(&["-f", "lavfi", "-i", quiet, "-c:a", "flac", source.to_str().unwrap()]);
+    let made = |name: &str, options: &[&str]| {
+        let out = dir.path().join(name);
+        transcode(&source, &out, options);
+        joined(&out.join("cmaf/audio-1"), &dir.path().join(format!("{name}.mp4")))
+    };
+    let (plain, loud) = (made("plain", &[]), made("loud", &["--loudness", "-16"]));
+    let (before, after) = (loudness(&plain), loudness(&loud));
+    assert!((before + 16.0).abs() > 5.0, "{before}");
+    assert!((after + 16.0).abs() < 1.0, "{after}");
+    assert!(
+        (loudness(&made("broadcast", &["--loudness", "-23", "--append", source.to_str().unwrap()])) + 23.0).abs() < 1.0
+    );
+    let samples = |file: &Path| ffprobe(file, "stream=sample_rate,duration_ts");
+    assert_eq!(samples(&plain), samples(&loud));
+}
+
+/// The loudness of left and right in the middle of each second of a track, over that of the tone in its source.
+fn gains(track: &Path, scratch: &Path, seconds: usize) -> Vec<[f64; 2]> {
+    let (whole, raw) = (scratch.join("mixed.mp4"), scratch.join("mixed.f32"));
+    joined(track, &whole);
+    ffmpeg(&["-i", whole.to_str().unwrap(), "-ar", "48000", "-f", "f32le", raw.to_str().unwrap()]);
+    let bytes = fs::read(raw).unwrap();
+    let number = |bytes: &[u8]| f64::from(f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+    let samples: Vec<[f64; 2]> = bytes.chunks_exact(8).map(|pair| [number(&pair[..4]), number(&pair[4..])]).collect();
+    let middle = |second: usize| &samples[second * 48_000 + 12_000..second * 48_000 + 36_000];
+    let gain = |second: usize, side: usize| {
+        let power: f64 = middle(second).iter().map(|pair| pair[side] * pair[side]).sum::<f64>() / 24_000.0;
+        (power * 2.0).sqrt() / 0.25
+    };
+    (0..seconds).map(|second| [gain(second, 0), gain(second, 1)]).collect()
+}
+
+#[test]
+fn surround_is_mixed_down_by_the_matrix_that_is_written_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let half = std::f64::consts::FRAC_1_SQRT_2;
+    // Front left and right, centre, low frequencies, back left and right, side left and right.
+    let all = [[1.0, 0.0], [0.0, 1.0], [half, half], [0.0, 0.0], [half, 0.0], [0.0, half], [half, 0.0], [0.0, half]];
+    for (layout, channels) in [("5.1", 6), ("7.1", 8)] {
+        let tone = |c: usize| format!("0.25*sin(2*PI*500*t)*gte(t\\,{c})*lt(t\\,{})", c + 1);
+        let tones: Vec<String> = (0..channels).map(tone).collect();
+        let source = dir.path().join(format!("{layout}.wav"));
+        let sound = format!("aevalsrc={}:c={layout}:s=48000:d={channels}", tones.join("|"));
+        ffmpeg(&["-f", "lavfi", "-i", &sound, "-c:a", "pcm_s24le", source.to_str().unwrap()]);
+        let out = dir.path().join(format!("out-{layout}"));
+        transcode(&source, &out, &[]);
+        let heard = gains(&out.join("cmaf/audio-1"), dir.path(), channels);
+        for (c, (heard, expected)) in heard.iter().zip(all).enumerate() {
+            let near = heard.iter().zip(expected).all(|(heard, expected)| (heard - expected).abs() < 0.02);
+            assert!(near, "{layout} channel {c}: {heard:?}, not {expected:?}");
+        }
+    }
+}
