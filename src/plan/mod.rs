@@ -15,6 +15,7 @@ mod ladder;
 mod names;
 mod notes;
 mod output;
+mod picture;
 pub mod place;
 mod rate;
 mod rungs;

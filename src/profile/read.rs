@@ -9,7 +9,7 @@ use crate::model::{Problem, spec};
 use crate::plan;
 
 const PROFILE: [&str; 4] = ["name", "version", "description", "outputs"];
-const OUTPUT: [&str; 17] = [
+const OUTPUT: [&str; 18] = [
     "id",
     "if_exists",
     "renditions",
@@ -26,6 +26,7 @@ const OUTPUT: [&str; 17] = [
     "progressive_mp4",
     "omit_video",
     "manifests",
+    "picture",
     "upload",
 ];
 /// Fields of an output that only a job can say.
@@ -96,6 +97,7 @@ fn output(notes: &mut Notes<'_>, node: &Node) -> OutputTemplate {
         progressive_mp4: notes.truth(&fields, "progressive_mp4"),
         omit_video: notes.truth(&fields, "omit_video"),
         manifests: notes.typed(&fields, "manifests"),
+        picture: notes.typed(&fields, "picture"),
         upload: fields.get("upload").map(|node| upload(notes, node)).unwrap_or_default(),
     };
     // What could not be read would be complained about again as what it is not.

@@ -1,6 +1,6 @@
 //! What a profile says of an output: the fields of `reelmill.v1.OutputSpec`, each of which may be left out.
 
-use crate::model::request::{Channels, ManifestOptions, RateMode, RenditionSpec, Request};
+use crate::model::request::{Channels, ManifestOptions, PictureOptions, RateMode, RenditionSpec, Request};
 use crate::model::spec::IfExists;
 use crate::model::{AudioCodec, Packaging, Speed, VideoCodec};
 use std::collections::BTreeMap;
@@ -40,6 +40,8 @@ pub struct OutputTemplate {
     pub omit_video: Option<bool>,
     /// How manifests are written.
     pub manifests: Option<ManifestOptions>,
+    /// What is done to pictures beside scaling.
+    pub picture: Option<PictureOptions>,
     /// How objects are stored.
     pub upload: UploadTemplate,
 }
@@ -78,6 +80,7 @@ impl OutputTemplate {
             progressive: self.progressive_mp4.unwrap_or(usual.progressive),
             omit_video: self.omit_video.unwrap_or(usual.omit_video),
             manifests: self.manifests.clone().unwrap_or(usual.manifests),
+            picture: self.picture.unwrap_or(usual.picture),
         }
     }
 }

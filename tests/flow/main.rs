@@ -8,5 +8,6 @@ mod drops;
 mod joined;
 mod looks;
 mod manifests;
+mod pictures;
 mod spans;
 mod tools;

@@ -8,6 +8,7 @@ mod enums;
 mod facts;
 mod job;
 mod manifests;
+mod picture;
 mod plan;
 mod profile;
 mod shown;

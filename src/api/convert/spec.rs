@@ -1,6 +1,7 @@
 //! What was asked, with defaults filled in, as the API tells it.
 
 use super::manifests::manifests;
+use super::picture::picture;
 use super::time::{micros, millis, seconds, timestamp};
 use super::{Wire, shown};
 use crate::api::v1;
@@ -90,6 +91,7 @@ fn output(output: &OutputSpec, sources: &[SourceSpec]) -> v1::OutputSpec {
         upload: Some(upload(&output.upload)),
         omit_video: Some(request.omit_video),
         manifests: Some(manifests(&request.manifests)),
+        picture: Some(picture(&request.picture)),
     }
 }
 

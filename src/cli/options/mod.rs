@@ -1,6 +1,7 @@
 //! What to make, as it is written on a command line.
 
 mod manifests;
+mod picture;
 
 use crate::input::Transport;
 use crate::model::request::decimal;
@@ -8,6 +9,7 @@ use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, DeviceChoice, Packaging, Problem, Speed, VideoCodec};
 use crate::plan::{Channels, RateMode, Request, parse_segment};
 use manifests::ManifestFlags;
+use picture::PictureFlags;
 
 /// Options that `transcode` and `plan` share.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -59,6 +61,8 @@ pub(super) struct PlanOptions {
     pub(super) transport: Option<String>,
     #[command(flatten)]
     pub(super) manifests: ManifestFlags,
+    #[command(flatten)]
+    pub(super) picture: PictureFlags,
 }
 
 impl PlanOptions {
@@ -81,6 +85,7 @@ impl PlanOptions {
             channels: one(self.channels.as_deref(), "channels", "stereo or keep", channels)?.unwrap_or(usual.channels),
             progressive: self.mp4,
             manifests: self.manifests.options()?,
+            picture: self.picture.options()?,
             ..usual
         })
     }

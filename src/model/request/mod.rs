@@ -1,8 +1,10 @@
 //! What a client asks for, and how it is written in text.
 
 mod manifests;
+mod picture;
 
 pub use manifests::ManifestOptions;
+pub use picture::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strength, ToneMap};
 
 use super::limits::{SEGMENT_MS_MAX, SEGMENT_MS_MIN};
 use super::{AudioCodec, Packaging, Problem, Speed, VideoCodec};
@@ -52,6 +54,8 @@ pub struct Request {
     pub omit_video: bool,
     /// How manifests are written.
     pub manifests: ManifestOptions,
+    /// What is done to pictures beside scaling.
+    pub picture: PictureOptions,
 }
 
 impl Default for Request {
@@ -71,6 +75,7 @@ impl Default for Request {
             progressive: false,
             omit_video: false,
             manifests: ManifestOptions::default(),
+            picture: PictureOptions::default(),
         }
     }
 }

@@ -3,8 +3,10 @@
 use super::made::{arc, deep, encoded, ffmpeg, full_range, h200, hevc, l4, on, planned, radeon, turned, works};
 use crate::model::device::{DeviceId, DeviceInfo, Operation, Verdict};
 use crate::model::facts::{HdrKind, MediaFacts, VideoFacts};
+use crate::model::request::{PictureOptions, Strength};
 use crate::model::{Plan, VideoCodec};
 use crate::plan::place::{FilterSet, place};
+use crate::plan::place::{candidates, reasons};
 use crate::plan::testing::{hdr_video, movie, video};
 use crate::plan::tests::cases::asking;
 use crate::plan::{RateMode, Request};
@@ -106,4 +108,20 @@ fn plans_that_do_not_say_their_source_and_foreign_devices_are_refused() {
     assert!(place(&plan, &placement, Some(&other), ffmpeg((7, 1))).is_err());
     plan.video.as_mut().unwrap().source = None;
     assert!(unmet(&plan, &l4(), ffmpeg((7, 1)))[0].contains("submit the job again"));
+}
+
+#[test]
+fn pictures_that_are_filtered_are_the_cpus_and_it_is_said_why() {
+    let picture = PictureOptions { denoise: Some(Strength::Light), ..PictureOptions::default() };
+    let plan = planned(&movie(video(1920, 1080, 25, 1)), &Request { picture, ..asking("720p") });
+    assert_eq!(
+        unmet(&plan, &l4(), ffmpeg((7, 1))),
+        [
+            "decode: needs pictures in the host's memory; only the CPU makes them as asked",
+            "720p: needs pictures cropped, padded, filtered or tone-mapped as asked; only the CPU does that",
+        ]
+    );
+    assert!(candidates(&plan, &l4(), ffmpeg((7, 1))).is_empty());
+    let told = reasons(&plan, &on(&l4(), false, &[]), Some(&l4()), ffmpeg((7, 1)));
+    assert!(told.iter().any(|one| one.reason.contains("only the CPU does that")), "{told:?}");
 }
