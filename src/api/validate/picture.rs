@@ -31,7 +31,7 @@ fn read<T: FromStr<Err = Problem>>(field: &str, text: &str, found: &mut Found) -
     match text.parse() {
         Ok(value) => Some(value),
         Err(problem) => {
-            found.problems.push(problem.at(super::path(field)));
+            found.problems.push(problem.at(field));
             None
         }
     }
