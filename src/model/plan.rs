@@ -4,7 +4,7 @@ use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 use super::device::{Accelerator, Memory};
 use super::facts::{Chapter, ColorTags, Hdr, VideoFacts};
 use super::joined::{AudioPart, VideoPart};
-use super::request::ManifestOptions;
+use super::request::{ManifestOptions, PictureOptions};
 use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -296,6 +296,9 @@ pub struct VideoRendition {
     pub color: ColorTags,
     /// High dynamic range that is kept.
     pub hdr: Option<Hdr>,
+    /// What is done to its pictures beside scaling, which `graph` does; for graphs that are made anew.
+    #[serde(default, skip_serializing_if = "PictureOptions::is_plain")]
+    pub picture: PictureOptions,
     /// Rate that growing manifests declare, bits a second.
     pub declared_peak: u64,
 }

@@ -9,7 +9,7 @@ use crate::model::request::{Request, segment_problem};
 use crate::model::{AudioCodec, Packaging, Problem, VideoCodec};
 
 /// Largest side of a source, pixels: what 8K cameras and stitched panoramas reach; one frame is then half a gigabyte.
-const SOURCE_SIDE_MAX: u32 = 16_384;
+pub(super) const SOURCE_SIDE_MAX: u32 = 16_384;
 /// Packagings when none are asked.
 const PACKAGINGS_DEFAULT: [Packaging; 2] = [Packaging::Cmaf, Packaging::Ts];
 
@@ -54,6 +54,7 @@ pub(super) fn request(request: &Request) -> Vec<Problem> {
         }
     }
     problems.extend(request.manifests.check());
+    problems.extend(request.picture.check());
     problems.extend(request.sound.check());
     problems
 }

@@ -1,7 +1,9 @@
 //! Colour, depth and dynamic range: what decoded frames have, and what each codec's rungs get.
 
+use super::picture;
 use crate::model::VideoCodec;
 use crate::model::facts::{ColorTags, Hdr, HdrKind, VideoFacts};
+use crate::model::request::{DynamicRange, PictureOptions};
 
 /// What the frames that go into an encoder look like, apart from their size.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,6 +14,8 @@ pub(super) struct Look {
     pub color: ColorTags,
     /// High dynamic range that is kept.
     pub hdr: Option<Hdr>,
+    /// What is done to them beside scaling, as far as it changes them.
+    pub picture: PictureOptions,
 }
 
 impl Look {
@@ -47,13 +51,27 @@ pub(super) fn look(codec: VideoCodec, video: &VideoFacts, decoded: &ColorTags) -
     let ten_bit = codec.traits().ten_bit && (video.hdr.is_some() || video.bit_depth > 8);
     let pixel_format = if ten_bit { "yuv420p10le" } else { "yuv420p" };
     if video.hdr.is_some() && !ten_bit {
-        return Look { pixel_format, color: tags("bt709", "bt709", "bt709"), hdr: None };
+        return Look {
+            pixel_format,
+            color: tags("bt709", "bt709", "bt709"),
+            hdr: None,
+            picture: PictureOptions::default(),
+        };
     }
     let mut color = ColorTags { range: Some("tv".to_owned()), ..decoded.clone() };
     if is_rgb(video) {
         color.matrix = Some(usual(video).2.to_owned());
     }
-    Look { pixel_format, color, hdr: video.hdr.clone() }
+    Look { pixel_format, color, hdr: video.hdr.clone(), picture: PictureOptions::default() }
+}
+
+/// What rungs of `codec` look like when pictures are asked to be made so.
+pub(super) fn asked(codec: VideoCodec, video: &VideoFacts, decoded: &ColorTags, options: &PictureOptions) -> Look {
+    let tone_mapped = video.hdr.is_some() && options.dynamic_range == DynamicRange::Sdr;
+    // H.264 is the one that never keeps it.
+    let look = look(if tone_mapped { VideoCodec::H264 } else { codec }, video, decoded);
+    let picture = picture::effective(options, video.hdr.is_some() && look.hdr.is_none());
+    Look { picture, ..look }
 }
 
 /// What the pictures of a joined source look like whose first part has these: with `hdr` as they are, in 10 bits where

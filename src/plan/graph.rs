@@ -1,7 +1,9 @@
 //! Filter graphs as text, in FFmpeg's own syntax (5.1 up to 7.1).
 
 use super::color::{Look, is_rgb};
+use super::picture;
 use crate::model::facts::{ColorTags, Hdr, Scan, VideoFacts};
+use crate::model::request::ToneMap;
 
 /// From HDR to BT.709 pictures (zimg and FFmpeg's `tonemap`): linear light with SDR white at 100 cd/m², BT.709
 /// primaries, Hable's curve, then back to limited-range 4:2:0. The curve's peak comes from the stream's own mastering
@@ -46,8 +48,11 @@ pub(super) fn parity(video: &VideoFacts) -> Option<&'static str> {
 
 /// From prepared source frames to a rung; empty when they already are what the rung needs. Scaling makes pixels square.
 /// Transparent sources lose their alpha plane here (`format` drops it, nothing is blended): the colour that is stored
-/// beneath shows, which is black in most media and white in FFmpeg's GIF decoder.
+/// beneath shows, which is black in most media and white in FFmpeg's GIF decoder. Pictures are cropped and padded first,
+/// lose noise at the rung's size, before tone mapping shows it more plainly, and are sharpened last.
 pub(super) fn from_source(video: &VideoFacts, decoded: &ColorTags, look: &Look, width: u32, height: u32) -> String {
+    let framed = picture::framed(video, &look.picture);
+    let video = framed.video.as_ref();
     let tone_map = tone_maps(video, look.hdr.as_ref());
     let full = decoded.range.as_deref() == Some("pc");
     let (from_width, from_height) = prepared_size(video);
@@ -64,10 +69,12 @@ pub(super) fn from_source(video: &VideoFacts, decoded: &ColorTags, look: &Look, 
     if !filters.is_empty() || tone_map {
         filters.push(format!("format={pixel_format}"));
     }
+    filters.extend(look.picture.denoise.map(|strength| picture::denoise(strength).to_owned()));
     if tone_map {
-        filters.push(tone_map_graph(decoded));
+        filters.push(tone_map_graph(decoded, look.picture.tone_map));
     }
-    filters.join(",")
+    filters.extend(look.picture.sharpen.map(|strength| picture::sharpen(strength).to_owned()));
+    [framed.filters, filters].concat().join(",")
 }
 
 /// Whether a rung's pictures are tone-mapped: the source is HDR and what is `kept` is not.
@@ -75,9 +82,10 @@ pub(super) const fn tone_maps(video: &VideoFacts, kept: Option<&Hdr>) -> bool {
     video.hdr.is_some() && kept.is_none()
 }
 
-/// From 10-bit HDR in limited range to 8-bit BT.709.
-pub(super) fn tone_map_graph(decoded: &ColorTags) -> String {
-    format!("{},{TONE_MAP}", tags_for_zimg(decoded))
+/// From 10-bit HDR in limited range to 8-bit BT.709, by a curve.
+pub(super) fn tone_map_graph(decoded: &ColorTags, curve: ToneMap) -> String {
+    let by_curve = TONE_MAP.replace("=hable", &format!("={}", curve.name()));
+    format!("{},{by_curve}", tags_for_zimg(decoded))
 }
 
 /// From one rung's frames to a smaller one of the same look; empty for the same size.

@@ -16,6 +16,7 @@ mod ladder;
 mod names;
 mod notes;
 mod output;
+mod picture;
 pub mod place;
 mod rate;
 mod rungs;

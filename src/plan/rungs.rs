@@ -4,6 +4,7 @@ use super::checks::Outputs;
 use super::color::{self, Look};
 use super::ladder::{self, Asked, Rung, Shape};
 use super::notes::Notes;
+use super::picture;
 use super::rate::{self, SourceRate};
 use super::source::{Pictures, Source};
 use crate::model::request::{RateMode, RenditionSpec, Request};
@@ -56,12 +57,17 @@ pub(super) fn rungs(
     outputs: &Outputs,
     notes: &mut Notes,
 ) -> Result<Vec<Made>, Vec<Problem>> {
+    let wrong: Vec<Problem> = from.wrong(request);
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
     let asked = !request.renditions.is_empty();
     let ladder = if asked {
-        let specs: Vec<Asked> = request.renditions.iter().enumerate().filter_map(|(i, s)| from.asked(i, *s)).collect();
+        let specs: Vec<Asked> =
+            request.renditions.iter().enumerate().filter_map(|(i, s)| from.asked(i, *s, request)).collect();
         ladder::asked(&specs, request.allow_upscale, notes)
     } else {
-        from.default()
+        from.default(request)
     };
     let (mut made, mut problems) = (Vec::new(), Vec::new());
     for codec in &outputs.video {
@@ -108,15 +114,25 @@ impl<'a> From<'a> {
         source.pictures.as_ref().map(|pictures| (source, pictures))
     }
 
-    fn asked(&self, place: usize, spec: RenditionSpec) -> Option<Asked> {
+    /// What cannot be done to pictures of the sources, each once.
+    fn wrong(&self, request: &Request) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (_, pictures) in self.all().filter_map(|source| self.pictures(source)) {
+            let problem = picture::problem(pictures.video, &request.picture);
+            problems.extend(problem.filter(|problem| !problems.contains(problem)));
+        }
+        problems
+    }
+
+    fn asked(&self, place: usize, spec: RenditionSpec, request: &Request) -> Option<Asked> {
         let (source, pictures) = *self.others.get(&place).or(self.main.as_ref())?;
-        Some(Asked { place, source, shape: shape(pictures), spec })
+        Some(Asked { place, source, shape: shape(pictures, request), spec })
     }
 
     /// The ladder of a request that names no rungs.
-    fn default(&self) -> Vec<Rung> {
+    fn default(&self, request: &Request) -> Vec<Rung> {
         let Some((source, pictures)) = self.main else { return Vec::new() };
-        let ladder = ladder::default(shape(pictures)).into_iter().map(|rung| Rung { source, ..rung });
+        let ladder = ladder::default(shape(pictures, request)).into_iter().map(|rung| Rung { source, ..rung });
         let worth = self.worth(source);
         spaced(ladder, |rung| rate::h264_rate(rung.width, rung.height, pictures.clock.frame_rate, worth))
     }
@@ -135,7 +151,7 @@ impl<'a> From<'a> {
             id: String::new(),
             rung: rung.clone(),
             codec,
-            look: color::look(codec, pictures.video, &pictures.decoded),
+            look: color::asked(codec, pictures.video, &pictures.decoded, &request.picture),
             rate,
             bitrate,
             declared_peak: rate::declared_peak(rate, codec, bitrate),
@@ -146,9 +162,10 @@ impl<'a> From<'a> {
     }
 }
 
-/// The picture as it is shown, never empty.
-fn shape(pictures: &Pictures<'_>) -> Shape {
-    Shape { width: pictures.video.display_width.max(1), height: pictures.video.display_height.max(1) }
+/// The picture as it is shown, cropped and padded as asked, never empty.
+fn shape(pictures: &Pictures<'_>, request: &Request) -> Shape {
+    let video = picture::framed(pictures.video, &request.picture).video;
+    Shape { width: video.display_width.max(1), height: video.display_height.max(1) }
 }
 
 /// Drops rungs whose rate is almost that of the next larger one: a player that switches between them gains nothing.

@@ -3,7 +3,7 @@
 use super::rungs::Made;
 use super::source::{Pictures, Source};
 use super::threads::{self, Load};
-use super::{Node, encoder, graph, tree};
+use super::{Node, encoder, graph, picture, tree};
 use crate::model::device::Memory;
 use crate::model::facts::VideoFacts;
 use crate::model::plan::{Grid, SourcePictures, VideoPlan};
@@ -87,6 +87,7 @@ fn renditions(pictures: &Pictures<'_>, made: &[Made], grid: Grid, spans: u32, no
             frame_rate: frame_rate(m.codec, pictures.clock.frame_rate),
             color: m.look.color.clone(),
             hdr: m.look.hdr.clone(),
+            picture: m.look.picture,
             declared_peak: m.declared_peak,
         }
     };
@@ -96,9 +97,13 @@ fn renditions(pictures: &Pictures<'_>, made: &[Made], grid: Grid, spans: u32, no
 /// Which earlier rung a rung's pictures are made from. A copy has no pictures to give or to take.
 fn parent(made: &[Made], child: usize, video: &VideoFacts) -> Option<usize> {
     let size = |i: usize| (made[i].rung.width, made[i].rung.height);
-    let alike = |i: usize| !made[i].copy && !made[child].copy && made[i].look.same_frames(&made[child].look);
+    let options = |i: usize| (&made[i].look.picture, size(i));
+    let joins = |i: usize| picture::joins(options(i), options(child));
+    let alike =
+        |i: usize| !made[i].copy && !made[child].copy && made[i].look.same_frames(&made[child].look) && joins(i);
     let tone_mapped = video.hdr.is_some() && made[child].look.hdr.is_none();
-    tree::parent(child, size, alike, tree::shown(video), tone_mapped)
+    let shown = tree::shown(&picture::framed(video, &made[child].look.picture).video);
+    tree::parent(child, size, alike, shown, tone_mapped)
 }
 
 /// Cost of a frame relative to H.264's, from encodes of one source at the middle speed; a copy costs next to nothing.

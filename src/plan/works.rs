@@ -8,6 +8,7 @@ use super::source::Source;
 use super::{Node, copy, names, timeline, video};
 use crate::model::limits::{AUDIO_RENDITIONS_MAX, RENDITIONS_MAX};
 use crate::model::plan::{Grid, SpanRange};
+use crate::model::request::PictureOptions;
 use crate::model::{AudioCodec, AudioRendition, Packaging, Plan, RateControl, VideoCodec};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -192,6 +193,11 @@ fn mark_copies(group: &Group, source: &Source<'_>, spans: usize, drafts: &mut Dr
         if own.is_empty() {
             continue;
         }
+        if own.iter().any(|made| !made.look.picture.is_plain()) {
+            let message = "the source's pictures are encoded anew, not copied: they are not taken as they are";
+            draft.pictures.add("copy.not_possible", message);
+            continue;
+        }
         let candidate = |m: &&mut Made| copy::Candidate {
             codec: m.codec,
             size: (m.rung.width, m.rung.height),
@@ -208,13 +214,16 @@ fn mark_copies(group: &Group, source: &Source<'_>, spans: usize, drafts: &mut Dr
     }
 }
 
-/// What tells two encodes of one source apart; its colour follows from source and codec. Every copy is the same.
+/// What tells two encodes of one source apart; its colour follows from source, codec, and whether high
+/// dynamic range is kept. Every copy is the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Encode {
     codec: VideoCodec,
     size: (u32, u32),
     /// Kind of rate control, its four numbers, and the speed; `None` for a copy.
     how: Option<(u8, [u64; 4], u8)>,
+    /// High dynamic range is kept, and what is done to pictures.
+    look: (bool, PictureOptions),
 }
 
 impl Encode {
@@ -225,7 +234,12 @@ impl Encode {
             RateControl::Crf { crf } => (2, [0, 0, 0, u64::from(crf)]),
         };
         let how = (!made.copy).then_some((rate.0, rate.1, made.speed as u8));
-        Self { codec: made.codec, size: (made.rung.width, made.rung.height), how }
+        Self {
+            codec: made.codec,
+            size: (made.rung.width, made.rung.height),
+            how,
+            look: (made.look.hdr.is_some(), made.look.picture),
+        }
     }
 }
 

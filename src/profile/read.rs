@@ -9,7 +9,7 @@ use crate::model::{Problem, spec};
 use crate::plan;
 
 const PROFILE: [&str; 4] = ["name", "version", "description", "outputs"];
-const OUTPUT: [&str; 18] = [
+const OUTPUT: [&str; 19] = [
     "id",
     "if_exists",
     "renditions",
@@ -26,6 +26,7 @@ const OUTPUT: [&str; 18] = [
     "progressive_mp4",
     "omit_video",
     "manifests",
+    "picture",
     "sound",
     "upload",
 ];
@@ -97,6 +98,7 @@ fn output(notes: &mut Notes<'_>, node: &Node) -> OutputTemplate {
         progressive_mp4: notes.truth(&fields, "progressive_mp4"),
         omit_video: notes.truth(&fields, "omit_video"),
         manifests: notes.typed(&fields, "manifests"),
+        picture: notes.typed(&fields, "picture"),
         sound: notes.typed(&fields, "sound"),
         upload: fields.get("upload").map(|node| upload(notes, node)).unwrap_or_default(),
     };

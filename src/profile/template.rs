@@ -1,6 +1,8 @@
 //! What a profile says of an output: the fields of `reelmill.v1.OutputSpec`, each of which may be left out.
 
-use crate::model::request::{Channels, ManifestOptions, RateMode, RenditionSpec, Request, SoundOptions};
+use crate::model::request::{
+    Channels, ManifestOptions, PictureOptions, RateMode, RenditionSpec, Request, SoundOptions,
+};
 use crate::model::spec::IfExists;
 use crate::model::{AudioCodec, Packaging, Speed, VideoCodec};
 use std::collections::BTreeMap;
@@ -40,6 +42,8 @@ pub struct OutputTemplate {
     pub omit_video: Option<bool>,
     /// How manifests are written.
     pub manifests: Option<ManifestOptions>,
+    /// What is done to pictures beside scaling.
+    pub picture: Option<PictureOptions>,
     /// Which sound is made.
     pub sound: Option<SoundOptions>,
     /// How objects are stored.
@@ -80,6 +84,7 @@ impl OutputTemplate {
             progressive: self.progressive_mp4.unwrap_or(usual.progressive),
             omit_video: self.omit_video.unwrap_or(usual.omit_video),
             manifests: self.manifests.clone().unwrap_or(usual.manifests),
+            picture: self.picture.unwrap_or(usual.picture),
             sound: self.sound.clone().unwrap_or(usual.sound),
         }
     }

@@ -1,7 +1,7 @@
 //! Profiles that are shipped, and files with mistakes.
 
 use super::*;
-use crate::model::request::{RateMode, SizeSpec};
+use crate::model::request::{RateMode, SizeSpec, Strength};
 use crate::model::{Packaging, VideoCodec};
 
 fn loaded(files: &[(&str, &str)]) -> Result<Profiles, Vec<String>> {
@@ -42,6 +42,22 @@ fn json_and_toml_say_the_same_and_the_newest_version_wins() {
     assert_eq!(nine.outputs[0].packagings, [Packaging::Cmaf]);
     assert_eq!(nine.outputs[0].upload.metadata["k"], "v");
     assert_eq!(nine.outputs[0].request().codecs, Vec::<VideoCodec>::new());
+}
+
+#[test]
+fn picture_options_are_read_and_their_mistakes_are_told() {
+    let of = |picture: &str| {
+        let text = format!("name = 'x'\nversion = 1\n[[outputs]]\nid = 'a'\npicture = {picture}\n");
+        loaded(&[("a.toml", &text)]).map(|profiles| profiles.find("x").unwrap().outputs[0].request().picture)
+    };
+    let read = of("{ crop = { width = 1440, height = 1080, x = 240 }, pad = { shape = '16:9' }, denoise = 'light' }");
+    let read = read.unwrap();
+    assert_eq!(read.crop.map(|crop| (crop.x, crop.y, crop.width)), Some((240, 0, 1440)));
+    assert_eq!((read.pad.unwrap().shape.to_string(), read.denoise), ("16:9".into(), Some(Strength::Light)));
+    let told = |picture: &str| of(picture).unwrap_err().join("\n");
+    assert!(told("{ pad = { shape = '16-9' } }").starts_with("[profile.value] a.toml:5: `picture`:"));
+    assert!(told("{ sharpness = 'light' }").contains("unknown field `sharpness`"));
+    assert!(told("{ crop = { width = 1, height = 9 } }").starts_with("[request.crop] a.toml:5: nothing would be left"));
 }
 
 #[test]

@@ -248,6 +248,20 @@ async fn what_is_made() {
         }),
         Case("job.outputs[0].speed", "request.value", "9 names nothing", |j| j.outputs[0].speed = 9),
         Case("job.outputs[0].channels", "request.value", "9 names nothing", |j| j.outputs[0].channels = 9),
+        Case("job.outputs[0].picture.denoise", "request.value", "9 names nothing", |j| {
+            j.outputs[0].picture = Some(PictureSpec { denoise: 9, ..PictureSpec::default() });
+        }),
+        Case("job.outputs[0].picture.pad.shape", "request.pad", "as in 16:9", |j| {
+            let pad = picture_spec::Pad { shape: "wide".into(), color: "#000000".into() };
+            j.outputs[0].picture = Some(PictureSpec { pad: Some(pad), ..PictureSpec::default() });
+        }),
+        Case("job.outputs[0].picture.pad.color", "request.color", "as in #1a2b3c", |j| {
+            let pad = picture_spec::Pad { shape: "1:1".into(), color: "red".into() };
+            j.outputs[0].picture = Some(PictureSpec { pad: Some(pad), ..PictureSpec::default() });
+        }),
+        Case("job.outputs[0].picture.crop", "request.crop", "at least 2x2", |j| {
+            j.outputs[0].picture = Some(PictureSpec { crop: Some(Default::default()), ..PictureSpec::default() });
+        }),
         Case("job.outputs[0].if_exists", "request.value", "9 names nothing", |j| j.outputs[0].if_exists = 9),
         Case("job.outputs[0].rate_control.mode", "request.value", "7 names no mode", |j| {
             j.outputs[0].rate_control = Some(RateControl { mode: 7, crf: 0 });

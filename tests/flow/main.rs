@@ -8,6 +8,7 @@ mod drops;
 mod joined;
 mod looks;
 mod manifests;
+mod pictures;
 mod sound;
 mod spans;
 mod tools;

@@ -3,7 +3,7 @@
 use crate::api::v1;
 use crate::model::facts::{HdrKind, Scan};
 use crate::model::job::FileRole;
-use crate::model::request::Channels;
+use crate::model::request::{Channels, DynamicRange, Strength, ToneMap};
 use crate::model::spec::{Fallback, IfExists, Priority, WebhookEvent};
 use crate::model::state::{InputState, JobState, OutputState};
 use crate::model::{AudioCodec, Fault, Packaging, Speed, VideoCodec};
@@ -40,6 +40,11 @@ wire! {
     Packaging as v1::Packaging, but Unspecified { Cmaf = Cmaf, Ts = Ts }
     Speed as v1::Speed, but Unspecified { Fast = Fast, Balanced = Balanced, Quality = Quality }
     Channels as v1::ChannelPolicy, but Unspecified { Stereo = Stereo, Keep = Keep }
+    Strength as v1::picture_spec::Strength, but Unspecified { Light = Light, Medium = Medium, Strong = Strong }
+    ToneMap as v1::picture_spec::ToneMap, but Unspecified {
+        Hable = Hable, Mobius = Mobius, Reinhard = Reinhard, Clip = Clip,
+    }
+    DynamicRange as v1::picture_spec::DynamicRange, but Unspecified { Auto = Auto, Sdr = Sdr }
     Priority as v1::Priority, but Unspecified { High = High, Normal = Normal, Batch = Batch }
     Fallback as v1::Fallback, but Unspecified { Any = Any, Cpu = Cpu, Never = Never }
     IfExists as v1::IfExists, but Unspecified { Fail = Fail, Replace = Replace, Skip = Skip }

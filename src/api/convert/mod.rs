@@ -9,6 +9,7 @@ mod facts;
 mod job;
 mod log;
 mod manifests;
+mod picture;
 mod plan;
 mod profile;
 mod shown;

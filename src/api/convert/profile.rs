@@ -2,6 +2,7 @@
 
 use super::Wire;
 use super::manifests::manifests;
+use super::picture::picture;
 use super::sound::sound;
 use super::spec::{rate_control, rendition};
 use super::time::millis;
@@ -41,6 +42,7 @@ pub(in crate::api) fn template(template: &OutputTemplate) -> v1::OutputSpec {
         upload: upload(&template.upload),
         omit_video: template.omit_video,
         manifests: template.manifests.as_ref().map(manifests),
+        picture: template.picture.as_ref().map(picture),
         sound: template.sound.as_ref().map(sound),
     }
 }

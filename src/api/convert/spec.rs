@@ -1,6 +1,7 @@
 //! What was asked, with defaults filled in, as the API tells it.
 
 use super::manifests::manifests;
+use super::picture::picture;
 use super::sound::sound;
 use super::time::{micros, millis, seconds, timestamp};
 use super::{Wire, shown};
@@ -91,6 +92,7 @@ fn output(output: &OutputSpec, sources: &[SourceSpec]) -> v1::OutputSpec {
         upload: Some(upload(&output.upload)),
         omit_video: Some(request.omit_video),
         manifests: Some(manifests(&request.manifests)),
+        picture: Some(picture(&request.picture)),
         sound: Some(sound(&request.sound)),
     }
 }

@@ -6,6 +6,7 @@ mod key;
 mod manifests;
 mod options;
 mod output;
+mod picture;
 mod place;
 mod sound;
 mod source;

@@ -2,6 +2,7 @@
 
 use super::found::{self, Found};
 use super::manifests::manifests;
+use super::picture::picture;
 use super::sound::sound;
 use super::{path, place};
 use crate::api::settings::Rules;
@@ -121,6 +122,7 @@ fn request(
         progressive: output.progressive_mp4.unwrap_or(usual.progressive),
         omit_video: output.omit_video.unwrap_or(usual.omit_video),
         manifests: manifests(&at("manifests"), output.manifests.as_ref(), found),
+        picture: picture(&at("picture"), output.picture.as_ref(), found),
         sound: sound(&at("sound"), output.sound.as_ref(), found),
     };
     for problem in plan::check(&request) {

@@ -3,7 +3,9 @@
 
 use crate::api::{sound, v1};
 use crate::cli::options::PlanOptions;
-use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec, SoundOptions};
+use crate::model::request::{
+    Channels, DynamicRange, ManifestOptions, PictureOptions, RateMode, SizeSpec, SoundOptions, Strength, ToneMap,
+};
 use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, Locator, Packaging, Problem, Speed, VideoCodec};
 use std::collections::BTreeMap;
@@ -50,6 +52,7 @@ pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
         channels: options.channels.as_ref().map_or(0, |_| channels as i32),
         progressive_mp4: request.progressive.then_some(true),
         manifests: manifests(&request.manifests),
+        picture: picture(&request.picture),
         sound: (request.sound != SoundOptions::default()).then(|| sound(&request.sound)),
         ..v1::OutputSpec::default()
     })
@@ -66,6 +69,35 @@ fn manifests(asked: &ManifestOptions) -> Option<v1::ManifestSpec> {
         start: asked.start_us.map(micros),
         start_precise: asked.start_precise.then_some(true),
         chapters: asked.chapters.then_some(true),
+    })
+}
+
+/// What is done to pictures; `None` where nothing of it is said, so that a profile may.
+fn picture(asked: &PictureOptions) -> Option<v1::PictureSpec> {
+    use v1::picture_spec::{Crop, DynamicRange as Range, Pad, Strength as Much, ToneMap as Curve};
+    let strength = |strength: Option<Strength>| match strength {
+        None => Much::Unspecified as i32,
+        Some(Strength::Light) => Much::Light as i32,
+        Some(Strength::Medium) => Much::Medium as i32,
+        Some(Strength::Strong) => Much::Strong as i32,
+    };
+    let curve = match asked.tone_map {
+        ToneMap::Hable => Curve::Unspecified,
+        ToneMap::Mobius => Curve::Mobius,
+        ToneMap::Reinhard => Curve::Reinhard,
+        ToneMap::Clip => Curve::Clip,
+    };
+    let range = match asked.dynamic_range {
+        DynamicRange::Auto => Range::Unspecified,
+        DynamicRange::Sdr => Range::Sdr,
+    };
+    (!asked.is_plain()).then(|| v1::PictureSpec {
+        crop: asked.crop.map(|crop| Crop { x: crop.x, y: crop.y, width: crop.width, height: crop.height }),
+        pad: asked.pad.map(|pad| Pad { shape: pad.shape.to_string(), color: pad.color.to_string() }),
+        denoise: strength(asked.denoise),
+        sharpen: strength(asked.sharpen),
+        tone_map: curve as i32,
+        dynamic_range: range as i32,
     })
 }
 

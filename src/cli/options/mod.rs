@@ -1,6 +1,7 @@
 //! What to make, as it is written on a command line.
 
 mod manifests;
+mod picture;
 mod sound;
 
 use crate::input::Transport;
@@ -9,6 +10,7 @@ use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, DeviceChoice, Packaging, Problem, Speed, VideoCodec};
 use crate::plan::{Channels, RateMode, Request, parse_segment};
 use manifests::ManifestFlags;
+use picture::PictureFlags;
 use sound::SoundFlags;
 
 /// Options that `transcode` and `plan` share.
@@ -62,6 +64,8 @@ pub(super) struct PlanOptions {
     #[command(flatten)]
     pub(super) manifests: ManifestFlags,
     #[command(flatten)]
+    pub(super) picture: PictureFlags,
+    #[command(flatten)]
     pub(super) sound: SoundFlags,
 }
 
@@ -85,6 +89,7 @@ impl PlanOptions {
             channels: one(self.channels.as_deref(), "channels", "stereo or keep", channels)?.unwrap_or(usual.channels),
             progressive: self.mp4,
             manifests: self.manifests.options()?,
+            picture: self.picture.options()?,
             sound: self.sound.options()?,
             ..usual
         })

@@ -1,9 +1,11 @@
 //! What a client asks for, and how it is written in text.
 
 mod manifests;
+mod picture;
 mod sound;
 
 pub use manifests::ManifestOptions;
+pub use picture::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strength, ToneMap};
 pub use sound::{Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
 
 use super::limits::{SEGMENT_MS_MAX, SEGMENT_MS_MIN};
@@ -54,6 +56,8 @@ pub struct Request {
     pub omit_video: bool,
     /// How manifests are written.
     pub manifests: ManifestOptions,
+    /// What is done to pictures beside scaling.
+    pub picture: PictureOptions,
     /// Which sound is made.
     pub sound: SoundOptions,
 }
@@ -75,6 +79,7 @@ impl Default for Request {
             progressive: false,
             omit_video: false,
             manifests: ManifestOptions::default(),
+            picture: PictureOptions::default(),
             sound: SoundOptions::default(),
         }
     }

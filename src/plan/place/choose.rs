@@ -1,7 +1,7 @@
 //! Which placements a device allows, best first, why, and plans of a part of the renditions.
 
 use super::super::color::Look;
-use super::super::{graph, tree};
+use super::super::{graph, picture, tree};
 use super::{DECODE, FilterSet, fit};
 use crate::model::device::{DeviceId, DeviceInfo, DeviceKind, Operation, Placement};
 use crate::model::plan::{SourcePictures, VideoPlan};
@@ -143,15 +143,17 @@ fn made_from(
     let alike = |j: usize| {
         let other = &rungs[j];
         let look = |r: &VideoRendition| (r.pixel_format.clone(), r.color.clone(), r.hdr.clone());
-        !other.copy && look(other) == look(rung)
+        let options = |r: usize| (&rungs[r].picture, size(r));
+        !other.copy && look(other) == look(rung) && picture::joins(options(j), options(i))
     };
     let tone_mapped = graph::tone_maps(&source.video, rung.hdr.as_ref());
-    let parent = tree::parent(i, size, alike, tree::shown(&source.video), tone_mapped);
+    let parent =
+        tree::parent(i, size, alike, tree::shown(&picture::framed(&source.video, &rung.picture).video), tone_mapped);
     let text = match parent {
         Some(parent) => graph::from_rung(size(parent), rung.width, rung.height),
         None => {
             let pixel_format = if fit::is_deep(rung) { "yuv420p10le" } else { "yuv420p" };
-            let look = Look { pixel_format, color: rung.color.clone(), hdr: rung.hdr.clone() };
+            let look = Look { pixel_format, color: rung.color.clone(), hdr: rung.hdr.clone(), picture: rung.picture };
             graph::from_source(&source.video, &video.color, &look, rung.width, rung.height)
         }
     };

@@ -15,8 +15,22 @@ pub const DEVICE_FILTERS: [&str; 8] = [
     "hwdownload",
 ];
 /// Every other filter that stands in graphs for pictures.
-pub const HOST_FILTERS: [&str; 10] =
-    ["scale", "format", "setsar", "setparams", "zscale", "tonemap", "bwdif", "hflip", "vflip", "transpose"];
+pub const HOST_FILTERS: [&str; 14] = [
+    "scale",
+    "format",
+    "setsar",
+    "setparams",
+    "zscale",
+    "tonemap",
+    "bwdif",
+    "hflip",
+    "vflip",
+    "transpose",
+    "crop",
+    "pad",
+    "hqdn3d",
+    "unsharp",
+];
 
 /// What an FFmpeg may have or not, with the release that it came with. In a release that has it, it is still missing
 /// from builds that were made without the device's headers or compiler.

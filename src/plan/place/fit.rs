@@ -43,6 +43,9 @@ pub(super) fn decode_refusal(
     ffmpeg: FilterSet,
 ) -> Option<String> {
     let pictures = &source.video;
+    if video.renditions.iter().any(|rung| !rung.picture.is_plain()) {
+        return Some("needs pictures in the host's memory; only the CPU makes them as asked".to_owned());
+    }
     let (engine, codec) = (engine(device.kind, Operation::Decode), codec_name(&source.codec));
     if !DECODED.contains(&pictures.pixel_format.as_str()) {
         return Some(format!(
@@ -77,6 +80,11 @@ pub(super) fn decode_refusal(
 
 /// Why the device cannot encode a rung; `None`: it can.
 pub(super) fn encode_refusal(rung: &VideoRendition, device: &DeviceInfo, ffmpeg: FilterSet) -> Option<String> {
+    if !rung.picture.is_plain() {
+        return Some(
+            "needs pictures cropped, padded, filtered or tone-mapped as asked; only the CPU does that".to_owned(),
+        );
+    }
     let name = encoder::name(rung.codec, device.kind);
     if !ffmpeg.has(name) {
         let (major, minor) = ffmpeg.release();

@@ -1,6 +1,6 @@
 //! Where the frames of each rung lie, and from which rung they are made.
 
-use super::super::{graph, tree};
+use super::super::{graph, picture, tree};
 use super::{device_format, fit, is_device};
 use crate::model::VideoRendition;
 use crate::model::device::{DeviceInfo, DeviceKind, Memory};
@@ -122,10 +122,11 @@ impl<'a> Layout<'a> {
     fn parent(&self, i: usize) -> Option<usize> {
         let alike = |j: usize| {
             let (a, b) = (self.rung(i), self.rung(j));
-            !a.copy && !b.copy && (&a.pixel_format, &a.color, &a.hdr) == (&b.pixel_format, &b.color, &b.hdr)
+            let joins = picture::joins((&a.picture, self.size(i)), (&b.picture, self.size(j)));
+            joins && !a.copy && !b.copy && (&a.pixel_format, &a.color, &a.hdr) == (&b.pixel_format, &b.color, &b.hdr)
         };
         let choose = |suits: &dyn Fn(usize) -> bool| {
-            let shown = tree::shown(&self.source.video);
+            let shown = tree::shown(&picture::framed(&self.source.video, &self.rung(i).picture).video);
             let size = |i| self.size(i);
             tree::parent(i, size, |j| alike(j) && suits(j), shown, self.is_tone_mapped(i))
         };

@@ -103,7 +103,7 @@ impl Layout<'_> {
         if tone_mapped {
             download(&mut chain, true);
             chain.format("yuv420p10le");
-            chain.add(graph::tone_map_graph(&self.video.color));
+            chain.add(graph::tone_map_graph(&self.video.color, self.rung(i).picture.tone_map));
             if is_device(self.memory[i]) {
                 upload(&mut chain, false);
             }
@@ -142,7 +142,7 @@ impl Layout<'_> {
     fn host_text(&self, i: usize, size: (u32, u32)) -> String {
         let rung = self.rung(i);
         let pixel_format = if self.is_deep(i) { "yuv420p10le" } else { "yuv420p" };
-        let look = Look { pixel_format, color: rung.color.clone(), hdr: rung.hdr.clone() };
+        let look = Look { pixel_format, color: rung.color.clone(), hdr: rung.hdr.clone(), picture: rung.picture };
         graph::from_source(&self.source.video, &self.video.color, &look, size.0, size.1)
     }
 

@@ -1,6 +1,7 @@
 //! One source and one request for each thing that can be odd.
 
 use crate::model::facts::{HdrKind, MediaFacts, Scan, StreamFacts, VideoFacts};
+use crate::model::request::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strength, ToneMap};
 use crate::model::{AudioCodec, Packaging, Ratio, Speed, VideoCodec};
 use crate::plan::testing::{file, hdr_video, movie, picture_stream, sound_stream, video};
 use crate::plan::{Channels, RateMode, Request};
@@ -67,7 +68,19 @@ fn pictures() -> Vec<Case> {
     let gif = VideoFacts { pixel_format: "bgra".into(), rgb: true, variable_rate: true, ..video(200, 150, 45, 1) };
     let deep = VideoFacts { pixel_format: "yuv422p10le".into(), bit_depth: 10, ..video(1920, 1080, 50, 1) };
     let hlg = Request { codecs: vec![VideoCodec::Hevc, VideoCodec::H264], ..asking("1080p,720p") };
+    let changed = PictureOptions {
+        crop: Some(Crop { x: 240, y: 0, width: 1440, height: 1080 }),
+        pad: Some(Pad { shape: Shape { width: 16, height: 9 }, color: Color([26, 43, 60]) }),
+        denoise: Some(Strength::Light),
+        sharpen: Some(Strength::Medium),
+        tone_map: ToneMap::Mobius,
+        dynamic_range: DynamicRange::Sdr,
+    };
+    let changed = Request { picture: changed, codecs: vec![VideoCodec::Hevc], ..asking("1080p,720p") };
+    let clean = PictureOptions { denoise: Some(Strength::Medium), ..PictureOptions::default() };
     vec![
+        ("picture-all", movie(hdr_video(1920, 1080, HdrKind::Pq)), changed),
+        ("picture-denoised", movie(interlaced.clone()), Request { picture: clean, ..asking("1080p,540p") }),
         ("hdr10-three-codecs", movie(hdr_video(1920, 1080, HdrKind::Pq)), all_codecs),
         ("hlg-1080p", movie(hdr_video(1920, 1080, HdrKind::Hlg)), hlg),
         ("interlaced-1080i", movie(interlaced), asking("1080p,540p")),

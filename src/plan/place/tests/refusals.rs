@@ -3,8 +3,10 @@
 use super::made::{arc, deep, encoded, ffmpeg, full_range, h200, hevc, l4, on, planned, radeon, turned, works};
 use crate::model::device::{DeviceId, DeviceInfo, Operation, Verdict};
 use crate::model::facts::{HdrKind, MediaFacts, VideoFacts};
+use crate::model::request::{PictureOptions, Strength};
 use crate::model::{Plan, VideoCodec};
 use crate::plan::place::{FilterSet, place};
+use crate::plan::place::{candidates, reasons};
 use crate::plan::testing::{hdr_video, movie, video};
 use crate::plan::tests::cases::asking;
 use crate::plan::{RateMode, Request};
@@ -121,4 +123,20 @@ fn a_device_is_planned_for_with_what_its_worker_told_and_with_what_all_have_befo
     assert!(FilterSet::of_device(&device).nvenc_is_whole());
     device.built = Some(Built { release: (0, 0), names: Vec::new() });
     assert_eq!(FilterSet::of_device(&device).release(), (5, 1), "one of no known release is taken for the oldest");
+}
+
+#[test]
+fn pictures_that_are_filtered_are_the_cpus_and_it_is_said_why() {
+    let picture = PictureOptions { denoise: Some(Strength::Light), ..PictureOptions::default() };
+    let plan = planned(&movie(video(1920, 1080, 25, 1)), &Request { picture, ..asking("720p") });
+    assert_eq!(
+        unmet(&plan, &l4(), ffmpeg((7, 1))),
+        [
+            "decode: needs pictures in the host's memory; only the CPU makes them as asked",
+            "720p: needs pictures cropped, padded, filtered or tone-mapped as asked; only the CPU does that",
+        ]
+    );
+    assert!(candidates(&plan, &l4(), ffmpeg((7, 1))).is_empty());
+    let told = reasons(&plan, &on(&l4(), false, &[]), Some(&l4()), ffmpeg((7, 1)));
+    assert!(told.iter().any(|one| one.reason.contains("only the CPU does that")), "{told:?}");
 }

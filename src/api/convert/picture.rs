@@ -1,0 +1,18 @@
+//! What is done to pictures, as the API tells it.
+
+use super::Wire;
+use crate::api::v1::PictureSpec;
+use crate::api::v1::picture_spec::{Crop, Pad};
+use crate::model::request::PictureOptions;
+
+/// What is asked, all of it said.
+pub(super) fn picture(asked: &PictureOptions) -> PictureSpec {
+    PictureSpec {
+        crop: asked.crop.map(|crop| Crop { x: crop.x, y: crop.y, width: crop.width, height: crop.height }),
+        pad: asked.pad.map(|pad| Pad { shape: pad.shape.to_string(), color: pad.color.to_string() }),
+        denoise: asked.denoise.map_or(0, |strength| strength.proto().into()),
+        sharpen: asked.sharpen.map_or(0, |strength| strength.proto().into()),
+        tone_map: asked.tone_map.proto().into(),
+        dynamic_range: asked.dynamic_range.proto().into(),
+    }
+}

@@ -1,0 +1,104 @@
+//! What is done to pictures, as it is said on a command line.
+
+use super::one;
+use crate::model::Problem;
+use crate::model::request::{DynamicRange, Pad, PictureOptions, Strength, ToneMap};
+
+const STRENGTHS: &str = "light, medium or strong";
+
+/// Options about pictures.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Pictures")]
+pub(crate) struct PictureFlags {
+    /// Keep a part of the picture as shown: width, height, columns to the left, lines above, such as 1280x720+320+180
+    #[arg(long, value_name = "WxH+X+Y")]
+    pub(crate) crop: Option<String>,
+    /// Make the picture this shape with bars, such as 16:9
+    #[arg(long, value_name = "SHAPE")]
+    pub(crate) pad: Option<String>,
+    /// Colour of the bars, such as #1a2b3c [default: #000000]
+    #[arg(long, value_name = "COLOR", requires = "pad")]
+    pub(crate) pad_color: Option<String>,
+    /// Take noise away: light, medium, strong
+    #[arg(long, value_name = "STRENGTH")]
+    pub(crate) denoise: Option<String>,
+    /// Raise edges: light, medium, strong
+    #[arg(long, value_name = "STRENGTH")]
+    pub(crate) sharpen: Option<String>,
+    /// Curve from high to standard dynamic range: hable, mobius, reinhard, clip [default: hable]
+    #[arg(long, value_name = "CURVE")]
+    pub(crate) tone_map: Option<String>,
+    /// High dynamic range: auto (kept where the codec can), sdr (never kept) [default: auto]
+    #[arg(long, value_name = "RANGE")]
+    pub(crate) dynamic_range: Option<String>,
+}
+
+impl PictureFlags {
+    /// What is meant.
+    ///
+    /// # Errors
+    /// `request.crop`, `request.pad`, `request.color`, `request.denoise`, `request.sharpen`, `request.tone_map`,
+    /// `request.dynamic_range`.
+    pub(crate) fn options(&self) -> Result<PictureOptions, Problem> {
+        let color = self.pad_color.as_deref().map(str::parse).transpose()?.unwrap_or_default();
+        let shape = self.pad.as_deref().map(str::parse).transpose()?;
+        let curve = |name: &str| ToneMap::ALL.into_iter().find(|curve| curve.name() == name);
+        let curve = one(self.tone_map.as_deref(), "tone_map", "hable, mobius, reinhard or clip", curve)?;
+        let range = |name: &str| match name {
+            "auto" => Some(DynamicRange::Auto),
+            "sdr" => Some(DynamicRange::Sdr),
+            _ => None,
+        };
+        Ok(PictureOptions {
+            crop: self.crop.as_deref().map(str::parse).transpose()?,
+            pad: shape.map(|shape| Pad { shape, color }),
+            denoise: one(self.denoise.as_deref(), "denoise", STRENGTHS, strength)?,
+            sharpen: one(self.sharpen.as_deref(), "sharpen", STRENGTHS, strength)?,
+            tone_map: curve.unwrap_or_default(),
+            dynamic_range: one(self.dynamic_range.as_deref(), "dynamic_range", "auto or sdr", range)?
+                .unwrap_or_default(),
+        })
+    }
+}
+
+fn strength(name: &str) -> Option<Strength> {
+    match name {
+        "light" => Some(Strength::Light),
+        "medium" => Some(Strength::Medium),
+        "strong" => Some(Strength::Strong),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::request::Color;
+
+    #[test]
+    fn what_is_written_is_what_is_meant() {
+        assert!(PictureFlags::default().options().unwrap().is_plain());
+        let text = |text: &str| Some(text.to_owned());
+        let flags = PictureFlags {
+            crop: text("64x36+2+4"),
+            pad: text("16:9"),
+            pad_color: text("#ff0000"),
+            denoise: text("light"),
+            sharpen: text("strong"),
+            tone_map: text("clip"),
+            dynamic_range: text("sdr"),
+        };
+        let options = flags.options().unwrap();
+        assert_eq!((options.denoise, options.sharpen), (Some(Strength::Light), Some(Strength::Strong)));
+        assert_eq!((options.tone_map, options.dynamic_range), (ToneMap::Clip, DynamicRange::Sdr));
+        assert_eq!((options.crop.unwrap().x, options.pad.unwrap().color), (2, Color([255, 0, 0])));
+        let code = |flags: PictureFlags| flags.options().unwrap_err().code;
+        assert_eq!(code(PictureFlags { denoise: text("very"), ..PictureFlags::default() }), "request.denoise");
+        assert_eq!(code(PictureFlags { sharpen: text("very"), ..PictureFlags::default() }), "request.sharpen");
+        assert_eq!(code(PictureFlags { tone_map: text("spline"), ..PictureFlags::default() }), "request.tone_map");
+        assert_eq!(
+            code(PictureFlags { dynamic_range: text("hdr"), ..PictureFlags::default() }),
+            "request.dynamic_range"
+        );
+    }
+}
