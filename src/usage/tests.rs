@@ -239,6 +239,7 @@ fn rung() -> VideoRendition {
         options: Vec::new(),
         frame_rate: Ratio::new(25, 1),
         color: ColorTags::default(),
+        picture: crate::model::request::PictureOptions::default(),
         hdr: None,
         declared_peak: 0,
     }
