@@ -15,7 +15,7 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from reelmill.v1 import job_pb2, job_service_pb2, media_pb2
+from reelmill.v1 import job_pb2, job_service_pb2, media_pb2, spec_pb2
 from reelmill.v1.job_service_pb2_grpc import JobServiceStub
 
 # Failures in a row after which nothing is tried any more; with the pauses between them, this is about 50 s.
@@ -105,20 +105,20 @@ class Jobs:
         return self.stub.GetJob(job_service_pb2.GetJobRequest(id=job_id), metadata=self.metadata).job
 
 
-def two_outputs(source: str, destination: str) -> job_pb2.JobSpec:
+def two_outputs(source: str, destination: str) -> spec_pb2.JobSpec:
     """A ladder with sound, and the sound alone. What is left out has the default that the .proto files tell."""
-    web = job_pb2.OutputSpec(
+    web = spec_pb2.OutputSpec(
         id="web",
         destination=f"{destination}/web",
         packagings=[media_pb2.PACKAGING_CMAF, media_pb2.PACKAGING_TS],
     )
-    sound = job_pb2.OutputSpec(
+    sound = spec_pb2.OutputSpec(
         id="sound",
         destination=f"{destination}/sound",
         packagings=[media_pb2.PACKAGING_CMAF],
         omit_video=True,
     )
-    return job_pb2.JobSpec(sources=[job_pb2.SourceSpec(uri=source)], outputs=[web, sound])
+    return spec_pb2.JobSpec(sources=[spec_pb2.SourceSpec(uri=source)], outputs=[web, sound])
 
 
 def print_change(change: job_pb2.Change) -> None:
