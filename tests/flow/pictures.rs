@@ -93,7 +93,7 @@ fn noise_is_taken_away_and_edges_are_raised() {
 fn the_curve_decides_how_bright_hdr_becomes_and_sdr_is_for_every_codec() {
     let scratch = tempfile::tempdir().unwrap();
     let clip = scratch.path().join("hdr.mp4");
-    let hdr = "gradients=size=320x180:rate=25:duration=1:c0=black:c1=white:n=2:speed=0.00001,format=yuv420p10le";
+    let hdr = "gradients=size=320x180:rate=25:duration=1:c0=black:c1=white:n=2:x0=0:y0=0:x1=319:y1=179:seed=1:speed=0.00001,format=yuv420p10le";
     let x265 = "log-level=none:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:range=limited";
     let codec = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", x265];
     ffmpeg(&[&["-f", "lavfi", "-i", hdr][..], &codec, &[clip.to_str().unwrap()]].concat());

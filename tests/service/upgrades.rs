@@ -169,8 +169,9 @@ async fn with_nothing_running_it_ends_at_once_and_a_second_signal_ends_what_wait
     job_that(&mut client, &id, |job| job.outputs[0].playable_time.is_some()).await;
 
     // The first waits for the job; the second does not.
+    let before = asked(&daemon);
     daemon.signal(libc::SIGTERM);
-    until("the first signal to be heard", || daemon.log().contains("asked to end").then_some(())).await;
+    until("the first signal to be heard", || (asked(&daemon) > before).then_some(())).await;
     let status = daemon.terminate().await;
     assert_eq!(status.code(), Some(130), "{status}");
     until("the workers to end with the daemon", || daemon.workers().is_empty().then_some(())).await;
@@ -182,4 +183,9 @@ async fn with_nothing_running_it_ends_at_once_and_a_second_signal_ends_what_wait
     assert_eq!((ended.state(), ended.attempt), (JobState::Succeeded, 2), "{ended:?}");
     check_whole(&daemon.path("out"), &["180p", "90p"], &["cmaf", "ts"], HEAVY_SECONDS);
     check_kept(&kept);
+}
+
+/// How often the daemon, in all its lives, has said that it was asked to end.
+fn asked(daemon: &Daemon) -> usize {
+    daemon.log().matches("asked to end").count()
 }

@@ -5,7 +5,7 @@ use crate::api::v1;
 use crate::model::request::ManifestOptions;
 
 /// What is asked, all of it said.
-pub(super) fn manifests(asked: &ManifestOptions) -> v1::ManifestSpec {
+pub(crate) fn manifests(asked: &ManifestOptions) -> v1::ManifestSpec {
     v1::ManifestSpec {
         at_end: Some(asked.at_end),
         single_file: Some(asked.single_file),

@@ -6,7 +6,7 @@ use crate::api::v1::picture_spec::{Crop, Pad};
 use crate::model::request::PictureOptions;
 
 /// What is asked, all of it said.
-pub(super) fn picture(asked: &PictureOptions) -> PictureSpec {
+pub(crate) fn picture(asked: &PictureOptions) -> PictureSpec {
     PictureSpec {
         crop: asked.crop.map(|crop| Crop { x: crop.x, y: crop.y, width: crop.width, height: crop.height }),
         pad: asked.pad.map(|pad| Pad { shape: pad.shape.to_string(), color: pad.color.to_string() }),

@@ -1,11 +1,9 @@
 //! From the options of `reelmill submit` and `plan` to the job that they mean. What is not written is left out, so that
 //! a profile or the daemon fills it in.
 
-use crate::api::{sound, v1};
+use crate::api::{manifests, picture, sound, v1};
 use crate::cli::options::PlanOptions;
-use crate::model::request::{
-    Channels, DynamicRange, ManifestOptions, PictureOptions, RateMode, SizeSpec, SoundOptions, Strength, ToneMap,
-};
+use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec, SoundOptions};
 use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, Locator, Packaging, Problem, Speed, VideoCodec};
 use std::collections::BTreeMap;
@@ -51,53 +49,10 @@ pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
         copy: request.copy.then_some(true),
         channels: options.channels.as_ref().map_or(0, |_| channels as i32),
         progressive_mp4: request.progressive.then_some(true),
-        manifests: manifests(&request.manifests),
-        picture: picture(&request.picture),
+        manifests: (request.manifests != ManifestOptions::default()).then(|| manifests(&request.manifests)),
+        picture: (!request.picture.is_plain()).then(|| picture(&request.picture)),
         sound: (request.sound != SoundOptions::default()).then(|| sound(&request.sound)),
         ..v1::OutputSpec::default()
-    })
-}
-
-/// How manifests are written; `None` where nothing of it is said, so that a profile may.
-fn manifests(asked: &ManifestOptions) -> Option<v1::ManifestSpec> {
-    let micros = |us: i64| prost_types::Duration { seconds: us / 1_000_000, nanos: (us % 1_000_000 * 1000) as i32 };
-    let time = |ms: i64| prost_types::Timestamp { seconds: ms / 1000, nanos: (ms % 1000 * 1_000_000) as i32 };
-    (*asked != ManifestOptions::default()).then(|| v1::ManifestSpec {
-        at_end: asked.at_end.then_some(true),
-        single_file: asked.single_file.then_some(true),
-        program_date_time: asked.program_unix_ms.map(time),
-        start: asked.start_us.map(micros),
-        start_precise: asked.start_precise.then_some(true),
-        chapters: asked.chapters.then_some(true),
-    })
-}
-
-/// What is done to pictures; `None` where nothing of it is said, so that a profile may.
-fn picture(asked: &PictureOptions) -> Option<v1::PictureSpec> {
-    use v1::picture_spec::{Crop, DynamicRange as Range, Pad, Strength as Much, ToneMap as Curve};
-    let strength = |strength: Option<Strength>| match strength {
-        None => Much::Unspecified as i32,
-        Some(Strength::Light) => Much::Light as i32,
-        Some(Strength::Medium) => Much::Medium as i32,
-        Some(Strength::Strong) => Much::Strong as i32,
-    };
-    let curve = match asked.tone_map {
-        ToneMap::Hable => Curve::Unspecified,
-        ToneMap::Mobius => Curve::Mobius,
-        ToneMap::Reinhard => Curve::Reinhard,
-        ToneMap::Clip => Curve::Clip,
-    };
-    let range = match asked.dynamic_range {
-        DynamicRange::Auto => Range::Unspecified,
-        DynamicRange::Sdr => Range::Sdr,
-    };
-    (!asked.is_plain()).then(|| v1::PictureSpec {
-        crop: asked.crop.map(|crop| Crop { x: crop.x, y: crop.y, width: crop.width, height: crop.height }),
-        pad: asked.pad.map(|pad| Pad { shape: pad.shape.to_string(), color: pad.color.to_string() }),
-        denoise: strength(asked.denoise),
-        sharpen: strength(asked.sharpen),
-        tone_map: curve as i32,
-        dynamic_range: range as i32,
     })
 }
 
