@@ -1,11 +1,12 @@
 //! `reelmill transcode IN OUTDIR`.
 
-use super::options::PlanOptions;
+use super::options::{Listed, PlanOptions, SourceFlags};
 use super::{LAST_WORDS, print, signals, tables, threads};
 use crate::devices;
 use crate::dispatch::{TranscodeRequest, before_trials, transcode};
 use crate::model::device::{DeviceInfo, DeviceKind};
-use crate::model::{DeviceChoice, Problem};
+use crate::model::spec::SourceSpec;
+use crate::model::{DeviceChoice, Locator, Problem};
 use crate::report::{Bars, JobEvent, JsonLines, PlainLines, Watcher};
 use crate::simulate;
 use crate::supervise::find_program;
@@ -26,11 +27,10 @@ pub(super) struct TranscodeArgs {
     /// The directory to write; new or empty
     #[arg(value_name = "OUTDIR")]
     pub(super) output: PathBuf,
-    /// A file that follows IN, in the same output; may be given again, and name a file twice
-    #[arg(long, value_name = "FILE")]
-    append: Vec<PathBuf>,
     #[command(flatten)]
     options: PlanOptions,
+    #[command(flatten)]
+    sources: SourceFlags,
     /// Replace an earlier output of reelmill
     #[arg(long)]
     overwrite: bool,
@@ -43,12 +43,16 @@ pub(super) struct TranscodeArgs {
 pub(super) async fn run(args: TranscodeArgs) -> Result<(), Problem> {
     let worker = find_program()?;
     let (devices, simulated) = devices_of(&args.options, &worker).await?;
+    let options = args.options.request()?;
+    let listing = args.sources.listing(&args.input, &options.renditions)?;
     let request = TranscodeRequest {
-        options: args.options.request()?,
+        sources: listing.sources.iter().enumerate().map(source).collect(),
+        source: listing.main,
+        audio_sources: listing.audio,
+        rendition_sources: listing.renditions,
+        options,
         transport: args.options.transport()?,
         worker,
-        source: args.input,
-        append: args.append,
         output: args.output.clone(),
         overwrite: args.overwrite,
         threads: threads(),
@@ -69,6 +73,17 @@ pub(super) async fn run(args: TranscodeArgs) -> Result<(), Problem> {
         print(&tables::report(&report, &args.output));
     }
     Ok(())
+}
+
+/// A source of the job, with its place among them.
+fn source((place, listed): (usize, &Listed)) -> SourceSpec {
+    let id = format!("source-{}", place + 1);
+    match listed.clone() {
+        Listed::File(path, start_us, end_us) => {
+            SourceSpec { id, locator: Some(Locator::File(path)), start_us, end_us, ..SourceSpec::default() }
+        }
+        Listed::Joined(concat, like) => SourceSpec { id, concat, concat_like: Some(like), ..SourceSpec::default() },
+    }
 }
 
 /// What the job may run on: the CPU, and the accelerators of the choice that have shown what they can do.

@@ -36,10 +36,14 @@ const CACHE_BYTES_MAX: u64 = 256 << 20;
 /// A job as it is asked for at a shell.
 #[derive(Clone, Debug)]
 pub struct TranscodeRequest {
-    /// A local file.
-    pub source: PathBuf,
-    /// Local files that follow it, one after another.
-    pub append: Vec<PathBuf>,
+    /// Local files, and what is joined of them.
+    pub sources: Vec<SourceSpec>,
+    /// The one that is made something of.
+    pub source: usize,
+    /// Those whose sound is taken instead of its own.
+    pub audio_sources: Vec<usize>,
+    /// Sources of single rungs, by the rung's place in the request.
+    pub rendition_sources: BTreeMap<usize, usize>,
     /// The output directory.
     pub output: PathBuf,
     /// What to make.
@@ -184,43 +188,21 @@ fn problem_of(record: &JobRecord) -> Problem {
     problem
 }
 
-/// The files, and behind them the one that they are joined to where there are several.
-fn sources_of(request: &TranscodeRequest) -> Vec<SourceSpec> {
-    let (mut sources, mut concat): (Vec<SourceSpec>, Vec<usize>) = (Vec::new(), Vec::new());
-    for path in std::iter::once(&request.source).chain(&request.append) {
-        let locator = Some(Locator::File(path.clone()));
-        // A file that is named twice is looked at once.
-        let known = sources.iter().position(|source| source.locator == locator);
-        concat.push(known.unwrap_or(sources.len()));
-        if known.is_none() {
-            let id = format!("source-{}", sources.len() + 1);
-            sources.push(SourceSpec { id, locator, start_us: None, end_us: None, concat: Vec::new() });
-        }
-    }
-    if !request.append.is_empty() {
-        let joined = SourceSpec { id: "joined".to_owned(), locator: None, start_us: None, end_us: None, concat };
-        sources.push(joined);
-    }
-    sources
-}
-
 fn spec_of(request: &TranscodeRequest) -> JobSpec {
-    let sources = sources_of(request);
-    let source = sources.len() - 1;
     JobSpec {
         reference_id: String::new(),
         owner: String::new(),
         profile: String::new(),
         priority: Priority::Normal,
         start_unix_ms: 0,
-        sources,
+        sources: request.sources.clone(),
         outputs: vec![OutputSpec {
             id: "output-1".to_owned(),
             destination: Locator::File(request.output.clone()),
             if_exists: if request.overwrite { IfExists::Replace } else { IfExists::Fail },
-            source,
-            audio_sources: Vec::new(),
-            rendition_sources: BTreeMap::new(),
+            source: request.source,
+            audio_sources: request.audio_sources.clone(),
+            rendition_sources: request.rendition_sources.clone(),
             request: request.options.clone(),
             upload: UploadOptions::default(),
         }],

@@ -425,9 +425,7 @@ pub(crate) mod testing {
             sources: vec![SourceSpec {
                 id: "source-1".into(),
                 locator: Some(Locator::File("/in.mp4".into())),
-                concat: Vec::new(),
-                start_us: None,
-                end_us: None,
+                ..SourceSpec::default()
             }],
             outputs: (1..=outputs).map(output).collect(),
             webhooks: Vec::new(),

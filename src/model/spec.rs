@@ -102,7 +102,7 @@ impl Priority {
 }
 
 /// One source.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct SourceSpec {
     /// Unique in the job.
     pub id: String,
@@ -116,6 +116,9 @@ pub struct SourceSpec {
     /// one may stand here more than once. Empty for a source that lies somewhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub concat: Vec<usize>,
+    /// Which of `concat` decides what the whole looks and sounds like, by its index in the job; `None` for the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concat_like: Option<usize>,
 }
 
 impl JobSpec {

@@ -126,7 +126,8 @@ fn join(spec: &JobSpec, facts: &[Option<MediaFacts>], index: usize) -> Option<Re
     let parts = spec.sources.get(index).map(|source| &source.concat).filter(|parts| !parts.is_empty())?;
     let part = |part: &usize| Some((*part, facts.get(*part)?.as_ref()?, cut(spec, *part)));
     let parts: Vec<_> = parts.iter().map(part).collect::<Option<_>>()?;
-    Some(joined::join(&parts).map_err(|problem| {
+    let like = spec.sources[index].concat_like.and_then(|like| parts.iter().position(|(part, ..)| *part == like));
+    Some(joined::join(&parts, like.unwrap_or(0)).map_err(|problem| {
         let about_part = problem.field.starts_with("concat");
         if about_part { problem.at(format_args!("sources[{index}]")) } else { problem }
     }))

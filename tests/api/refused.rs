@@ -123,6 +123,13 @@ async fn joined_sources() {
             let concat_source_ids = vec!["all".into(), "source-2".into()];
             j.sources[0] = SourceSpec { concat_source_ids, ..SourceSpec::default() };
         }),
+        Case("job.sources[2].concat_like_source_id", "request.concat", "none of `concat_source_ids`", |j| {
+            joined(j, &["source-1", "source-1"]);
+            j.sources[2].concat_like_source_id = "source-2".into();
+        }),
+        Case("job.sources[0].concat_like_source_id", "request.concat", "not joined of others", |j| {
+            j.sources[0].concat_like_source_id = "source-1".into();
+        }),
         Case("job.sources[2].uri", "request.concat", "no uri of its own", |j| {
             joined(j, &["source-1", "source-2"]);
             j.sources[2].uri = "/media/c.mp4".into();

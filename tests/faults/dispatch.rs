@@ -3,8 +3,8 @@
 use crate::fake::{FakeWorker, SOURCE_SECONDS};
 use reelmill::dispatch::{TranscodeRequest, transcode};
 use reelmill::input::Transport;
-use reelmill::model::spec::Fallback;
-use reelmill::model::{Fault, Problem};
+use reelmill::model::spec::{Fallback, SourceSpec};
+use reelmill::model::{Fault, Locator, Problem};
 use reelmill::plan;
 use reelmill::report::{JobEvent, JobReport};
 use std::collections::BTreeMap;
@@ -24,8 +24,14 @@ impl Job {
     pub(crate) fn new(script: &str, spans: u32) -> Self {
         let fake = FakeWorker::new(script);
         let request = TranscodeRequest {
-            source: fake.source(),
-            append: Vec::new(),
+            sources: vec![SourceSpec {
+                id: "source".into(),
+                locator: Some(Locator::File(fake.source())),
+                ..SourceSpec::default()
+            }],
+            source: 0,
+            audio_sources: Vec::new(),
+            rendition_sources: BTreeMap::new(),
             output: fake.home.path().join("deep/out"),
             options: plan::Request { spans, ..plan::Request::default() },
             overwrite: false,

@@ -10,5 +10,6 @@ mod looks;
 mod manifests;
 mod pictures;
 mod sound;
+mod sources;
 mod spans;
 mod tools;

@@ -19,7 +19,7 @@ fn tones(dir: &Path) -> PathBuf {
 }
 
 /// The frequency of a track's tone, by the times that its samples cross zero upwards in the second second.
-fn frequency(track: &Path, scratch: &Path) -> i64 {
+pub(crate) fn frequency(track: &Path, scratch: &Path) -> i64 {
     let (whole, raw) = (scratch.join("whole.mp4"), scratch.join("raw.s16"));
     joined(track, &whole);
     let cut = ["-ss", "1", "-t", "1", "-ac", "1", "-ar", "48000", "-f", "s16le"];

@@ -145,5 +145,5 @@ async fn the_command_joins_what_it_is_given() {
     assert_eq!(ffprobe(&file, &["-show_entries", "stream=codec_type"]), ["video", "audio"]);
     let report: serde_json::Value = serde_json::from_slice(&fs::read(out.join("reelmill.json")).unwrap()).unwrap();
     assert_eq!(report["source"]["name"], format!("{jingle} + {film} + {jingle}"));
-    assert!(daemon.command(&["submit", film, place, "--append", "ftp://x/y"]).unwrap_err().contains("--append"));
+    assert!(daemon.command(&["submit", film, place, "--append", "ftp://x/y"]).unwrap_err().contains("`ftp://`"));
 }

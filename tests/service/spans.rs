@@ -76,9 +76,7 @@ pub(crate) fn spec(source: &Path, out: &Path, spans: u32) -> JobSpec {
         sources: vec![SourceSpec {
             id: "source".into(),
             locator: Some(Locator::File(source.to_owned())),
-            concat: Vec::new(),
-            start_us: None,
-            end_us: None,
+            ..SourceSpec::default()
         }],
         outputs: vec![OutputSpec {
             id: "output".into(),

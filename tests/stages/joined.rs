@@ -25,11 +25,11 @@ fn planned(parts: &[Part<'_>], renditions: &str) -> (Work, Vec<Media>) {
             locator: Some(format!("/in/{i}").parse().unwrap()),
             start_us: start.map(|ms| ms * 1000),
             end_us: end.map(|ms| ms * 1000),
-            concat: Vec::new(),
+            ..SourceSpec::default()
         })
         .collect();
     let concat = (0..parts.len()).collect();
-    sources.push(SourceSpec { id: "joined".into(), locator: None, start_us: None, end_us: None, concat });
+    sources.push(SourceSpec { id: "joined".into(), concat, ..SourceSpec::default() });
     let renditions = renditions.split(',').filter(|text| !text.is_empty()).map(|text| text.parse().unwrap()).collect();
     let request = Request { speed: Speed::Fast, segment_ms: 1000, renditions, ..Request::default() };
     let output = OutputSpec {

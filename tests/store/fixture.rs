@@ -36,13 +36,8 @@ pub(crate) fn job(number: u128) -> JobRecord {
 }
 
 pub(crate) fn spec() -> JobSpec {
-    let source = SourceSpec {
-        id: "source".into(),
-        locator: Some("s3://films/a.mp4".parse().unwrap()),
-        start_us: None,
-        end_us: None,
-        concat: Vec::new(),
-    };
+    let source =
+        SourceSpec { id: "source".into(), locator: Some("s3://films/a.mp4".parse().unwrap()), ..SourceSpec::default() };
     let output = |id: &str| OutputSpec {
         id: id.into(),
         destination: format!("s3://out/{id}").parse().unwrap(),

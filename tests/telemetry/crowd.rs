@@ -65,13 +65,7 @@ fn failing(home: &Path, number: usize) -> JobSpec {
         profile: String::new(),
         priority: Priority::ALL[number % 3],
         start_unix_ms: 0,
-        sources: vec![SourceSpec {
-            id: "source".into(),
-            locator: Some(source),
-            concat: Vec::new(),
-            start_us: None,
-            end_us: None,
-        }],
+        sources: vec![SourceSpec { id: "source".into(), locator: Some(source), ..SourceSpec::default() }],
         outputs: vec![OutputSpec {
             id: "output".into(),
             destination: Locator::File(home.join(format!("out-{number}"))),

@@ -15,7 +15,7 @@ mod profile;
 mod shown;
 pub(super) mod sound;
 mod spec;
-mod time;
+pub(super) mod time;
 mod usage;
 
 pub(super) use change::{Names, change, progress};

@@ -59,6 +59,7 @@ fn source(source: &SourceSpec, sources: &[SourceSpec]) -> v1::SourceSpec {
         id: source.id.clone(),
         uri: source.locator.as_ref().map(shown::locator).unwrap_or_default(),
         concat_source_ids: source.concat.iter().map(id).collect(),
+        concat_like_source_id: source.concat_like.as_ref().map(id).unwrap_or_default(),
         start: source.start_us.map(micros),
         end: source.end_us.map(micros),
     }

@@ -8,7 +8,7 @@ pub(in crate::api) fn timestamp(unix_ms: i64) -> Timestamp {
 }
 
 /// A duration from microseconds; seconds and nanoseconds have the same sign.
-pub(super) const fn micros(us: i64) -> Duration {
+pub(crate) const fn micros(us: i64) -> Duration {
     Duration { seconds: us / 1_000_000, nanos: (us % 1_000_000) as i32 * 1000 }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn sources(asked: &[v1::SourceSpec], rules: &Rules, found: &mut Found
         let uri = format!("{field}.uri");
         if !source.concat_source_ids.is_empty() {
             nothing_else(&field, source, found);
-            sources.push(SourceSpec { id, locator: None, start_us: None, end_us: None, concat: Vec::new() });
+            sources.push(SourceSpec { id, locator: None, ..SourceSpec::default() });
             continue;
         }
         let located = locator(&source.uri, rules);
@@ -36,12 +36,32 @@ pub(super) fn sources(asked: &[v1::SourceSpec], rules: &Rules, found: &mut Found
             found.add(format!("{field}.end"), "request.trim", message);
         }
         let locator = found.take(&uri, located).unwrap_or_else(nowhere);
-        sources.push(SourceSpec { id, locator: Some(locator), start_us, end_us, concat: Vec::new() });
+        sources.push(SourceSpec { id, locator: Some(locator), start_us, end_us, ..SourceSpec::default() });
     }
     for (index, source) in asked.iter().enumerate().filter(|(_, source)| !source.concat_source_ids.is_empty()) {
         sources[index].concat = parts(index, &source.concat_source_ids, &sources, found);
+        sources[index].concat_like = like(index, &source.concat_like_source_id, &sources, found);
+    }
+    for (index, source) in asked.iter().enumerate() {
+        if source.concat_source_ids.is_empty() && !source.concat_like_source_id.is_empty() {
+            let field = path(&format!("sources[{index}].concat_like_source_id"));
+            found.add(field, "request.concat", "this source is not joined of others: leave it out");
+        }
     }
     sources
+}
+
+/// The part that decides what the whole is like.
+fn like(index: usize, id: &str, sources: &[SourceSpec], found: &mut Found) -> Option<usize> {
+    if id.is_empty() {
+        return None;
+    }
+    let part = sources[index].concat.iter().copied().find(|part| sources[*part].id == id);
+    if part.is_none() {
+        let field = path(&format!("sources[{index}].concat_like_source_id"));
+        found.add(field, "request.concat", "this is none of `concat_source_ids`: name one of them");
+    }
+    part
 }
 
 /// A joined source lies nowhere, and what is cut are its parts.

@@ -5,7 +5,7 @@ use super::follow::{follow, verdict};
 use super::shown::{Silent, shower};
 use super::{json, show, spec};
 use crate::api::v1;
-use crate::cli::options::PlanOptions;
+use crate::cli::options::{PlanOptions, SourceFlags};
 use crate::cli::{Ended, print, print_json, print_line, signals};
 use crate::model::Problem;
 use crate::model::state::JobState;
@@ -29,9 +29,6 @@ pub(in crate::cli) struct SubmitArgs {
     /// Where to write: a directory, s3://bucket/prefix
     #[arg(value_name = "OUT", required_unless_present = "job")]
     output: Option<String>,
-    /// What follows IN, in the same output; may be given again, and name a source twice
-    #[arg(long, value_name = "FILE", requires = "input")]
-    append: Vec<String>,
     /// A profile, `name` or `name@version`, that fills in what is left out
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
@@ -57,11 +54,13 @@ pub(in crate::cli) struct SubmitArgs {
     #[arg(long = "webhook", value_name = "URL")]
     webhooks: Vec<String>,
     /// The whole job as JSON, from a file or - for standard input, instead of IN, OUT and all of these
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "output", "append", "profile", "priority", "reference",
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "output", "profile", "priority", "reference",
           "if_exists", "labels", "webhooks", "deadline", "devices", "fallback"])]
     job: Option<PathBuf>,
     #[command(flatten)]
     options: PlanOptions,
+    #[command(flatten)]
+    sources: SourceFlags,
     /// Follow the job to its end; its fate is the exit status
     #[arg(long)]
     wait: bool,
@@ -257,7 +256,7 @@ impl SubmitArgs {
     fn spec(&self) -> Result<v1::JobSpec, Problem> {
         let output = spec::output(&self.options)?;
         if let Some(path) = &self.job {
-            if output != v1::OutputSpec::default() {
+            if output != v1::OutputSpec::default() || !self.sources.is_empty() {
                 let message = "with --job, what to make stands in the file: leave out the other options";
                 return Err(Problem::input("client.job", message));
             }
@@ -277,15 +276,17 @@ impl SubmitArgs {
             Some(_) => v1::Priority::Normal,
         };
         let destination = spec::located(destination).map_err(|problem| problem.at("OUT"))?;
-        let sources = spec::sources(input, &self.append)?;
-        let source_id = spec::joined_id(&sources);
+        let rungs = self.options.request()?.renditions;
+        let listing = self.sources.listing(Path::new(input), &rungs)?;
+        let sources = spec::sources(&listing)?;
+        let output = spec::sourced(output, &listing);
         let webhook = |url: &String| v1::WebhookSpec { url: url.clone(), ..v1::WebhookSpec::default() };
         Ok(v1::JobSpec {
             reference_id: self.reference.clone().unwrap_or_default(),
             profile: self.profile.clone().unwrap_or_default(),
             priority: priority as i32,
             sources,
-            outputs: vec![v1::OutputSpec { destination, source_id, if_exists: if_exists as i32, ..output }],
+            outputs: vec![v1::OutputSpec { destination, if_exists: if_exists as i32, ..output }],
             webhooks: self.webhooks.iter().map(webhook).collect(),
             labels: spec::labels(&self.labels)?,
             deadline: self.deadline.as_deref().map(spec::deadline).transpose()?,

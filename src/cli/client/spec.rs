@@ -1,8 +1,8 @@
 //! From the options of `reelmill submit` and `plan` to the job that they mean. What is not written is left out, so that
 //! a profile or the daemon fills it in.
 
-use crate::api::{manifests, picture, sound, v1};
-use crate::cli::options::PlanOptions;
+use crate::api::{manifests, micros, picture, sound, v1};
+use crate::cli::options::{Listed, Listing, PlanOptions};
 use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec, SoundOptions};
 use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, Locator, Packaging, Problem, Speed, VideoCodec};
@@ -96,41 +96,52 @@ pub(super) fn located(text: &str) -> Result<String, Problem> {
     }
 }
 
-/// The id of what several sources are joined to.
-const JOINED: &str = "joined";
-
-/// The source that is meant; with others to follow, each that is named once, and behind them the one that they are joined to.
+/// The sources of a list. A single one needs no name.
 ///
 /// # Errors
-/// As [`located`], about `IN` or `--append`.
-pub(super) fn sources(input: &str, append: &[String]) -> Result<Vec<v1::SourceSpec>, Problem> {
-    let mut uris = vec![located(input).map_err(|problem| problem.at("IN"))?];
-    for text in append {
-        uris.push(located(text).map_err(|problem| problem.at("--append"))?);
-    }
+/// As [`located`], about the file.
+pub(super) fn sources(listing: &Listing) -> Result<Vec<v1::SourceSpec>, Problem> {
     let mut sources: Vec<v1::SourceSpec> = Vec::new();
-    let mut concat_source_ids = Vec::new();
-    for uri in uris {
-        let known = sources.iter().position(|source| source.uri == uri);
-        let at = known.unwrap_or_else(|| {
-            let id = format!("source-{}", sources.len() + 1);
-            sources.push(v1::SourceSpec { id, uri, ..v1::SourceSpec::default() });
-            sources.len() - 1
-        });
-        concat_source_ids.push(sources[at].id.clone());
+    for (place, listed) in listing.sources.iter().enumerate() {
+        let mut source = v1::SourceSpec { id: id_of(place), ..v1::SourceSpec::default() };
+        match listed {
+            Listed::File(path, from, to) => {
+                let text = path.to_str().ok_or_else(|| {
+                    let message = format!("{} is no UTF-8, as the API wants it: name it otherwise", path.display());
+                    Problem::input("request.locator", message)
+                })?;
+                source.uri = located(text)?;
+                (source.start, source.end) = (from.map(micros), to.map(micros));
+            }
+            Listed::Joined(parts, like) => {
+                source.concat_source_ids = parts.iter().copied().map(id_of).collect();
+                source.concat_like_source_id = id_of(*like);
+            }
+        }
+        sources.push(source);
     }
-    if append.is_empty() {
-        sources.iter_mut().for_each(|source| source.id = String::new());
-    } else {
-        sources.push(v1::SourceSpec { id: JOINED.to_owned(), concat_source_ids, ..v1::SourceSpec::default() });
+    if let [only] = &mut sources[..] {
+        only.id = String::new();
     }
     Ok(sources)
 }
 
-/// The source of an output of these: the joined one; empty, for the only one, where nothing is joined.
-pub(super) fn joined_id(sources: &[v1::SourceSpec]) -> String {
-    let joined = sources.iter().find(|source| !source.concat_source_ids.is_empty());
-    joined.map(|source| source.id.clone()).unwrap_or_default()
+/// An output that is made of the sources of a list.
+pub(super) fn sourced(mut output: v1::OutputSpec, listing: &Listing) -> v1::OutputSpec {
+    if listing.main > 0 {
+        output.source_id = id_of(listing.main);
+    }
+    output.audio_source_ids = listing.audio.iter().copied().map(id_of).collect();
+    for (place, source) in &listing.renditions {
+        if let Some(rung) = output.renditions.get_mut(*place) {
+            rung.source_id = id_of(*source);
+        }
+    }
+    output
+}
+
+fn id_of(place: usize) -> String {
+    format!("source-{}", place + 1)
 }
 
 /// When a job should be done (RFC 3339).

@@ -3,6 +3,7 @@
 mod manifests;
 mod picture;
 mod sound;
+mod sources;
 
 use crate::input::Transport;
 use crate::model::request::decimal;
@@ -12,6 +13,7 @@ use crate::plan::{Channels, RateMode, Request, parse_segment};
 use manifests::ManifestFlags;
 use picture::PictureFlags;
 use sound::SoundFlags;
+pub(super) use sources::{Listed, Listing, SourceFlags};
 
 /// Options that `transcode` and `plan` share.
 #[derive(clap::Args, Clone, Debug, Default)]

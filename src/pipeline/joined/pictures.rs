@@ -119,17 +119,25 @@ impl<'a> Pictures<'a> {
 
     /// The part is over: its last picture stands until its end. `duration` is that of the last packet, where known.
     pub(super) fn leave(&mut self, part: &VideoPart, duration: Option<i64>) -> Result<(), Stopped> {
-        let Some((_, since)) = &self.held else {
+        let Some((frame, since)) = &self.held else {
             // A span may begin behind the last picture of a part that was thought to be longer.
             return if self.full.is_some() || self.midway { Ok(()) } else { Err(decode::undecodable().into()) };
         };
         let line = self.line(part);
-        let own = duration.map(|ticks| line.snap(rescale(ticks, part.time_base, line.output_time_base())));
+        let own = duration.map(|ticks| (ticks, line.snap(rescale(ticks, part.time_base, line.output_time_base()))));
         // A duration at a constant rate is that of a slower part's frame, or wrong.
-        let own = own.filter(|own| self.video.frame_ticks.is_none() || *own <= i64::from(line.timescale));
-        let least = self.video.frame_ticks.map_or(1, i64::from);
-        let last = own.unwrap_or_else(|| self.video.nominal_ticks()).max(least);
-        let end = part.end.unwrap_or_else(|| since.saturating_add(last));
+        let own = own.filter(|(_, own)| self.video.frame_ticks.is_none() || *own <= i64::from(line.timescale));
+        let end = part.end.unwrap_or_else(|| match (self.video.frame_ticks, own, frame.pts()) {
+            // Rounded but once: half a frame for where it begins and one for how long it stands would make one too many.
+            (Some(least), Some((ticks, _)), Some(pts)) => {
+                let end = part.start.saturating_add(line.snap(line.ticks(pts.saturating_add(ticks))));
+                end.max(part.start.saturating_add(i64::from(least)))
+            }
+            (least, own, _) => {
+                let last = own.map_or_else(|| self.video.nominal_ticks(), |(_, own)| own);
+                since.saturating_add(last.max(least.map_or(1, i64::from)))
+            }
+        });
         if self.full.is_none() && end > self.next {
             self.show_until(end)?;
         }

@@ -1,7 +1,7 @@
 //! Several sources one after another as one: its facts, for the rest of the planner, and its parts, for the worker.
 //!
-//! The first part decides what pictures look like and when they are shown; the first one with sound how many tracks there
-//! are and what each is. Where a part begins is said here, for pictures and sound alike, so nothing can drift.
+//! One part, the first one unless another is named, decides what pictures look like and when they are shown, and how many
+//! tracks of sound there are and what each is; where it is silent, the first one with sound does. Where a part begins is said here, for pictures and sound alike, so nothing can drift.
 
 mod picture;
 
@@ -55,12 +55,12 @@ struct Track {
     facts: AudioFacts,
 }
 
-/// Joins sources in order.
+/// Joins sources in order. `like` is the place of the part that the whole looks and sounds like.
 ///
 /// # Errors
 /// What is wrong with a part: `source.*` or `request.trim` about that source, `concat.no_video` and
 /// `concat.length_unknown` about its place, which is a field `concat_source_ids[n]`.
-pub(super) fn join(given: &[Given<'_>]) -> Result<Joined, Problem> {
+pub(super) fn join(given: &[Given<'_>], like: usize) -> Result<Joined, Problem> {
     let mut parts = Vec::new();
     for (index, facts, range) in given {
         if let Some(problem) = checks::source(facts) {
@@ -86,8 +86,8 @@ pub(super) fn join(given: &[Given<'_>]) -> Result<Joined, Problem> {
         inputs
     });
     let input = |part: &Source<'_>| inputs.iter().position(|index| *index == part.index).unwrap_or(0);
-    let canvas = canvas(&parts, &mut notes);
-    let line = line(&parts);
+    let canvas = canvas(&parts, like, &mut notes);
+    let line = line(&parts, like);
     let spans = spans(&parts, line)?;
     let video = canvas.iter().flat_map(|(canvas, _)| {
         parts.iter().zip(&spans).filter_map(|(part, span)| video_part(part, input(part), canvas, *span))
@@ -95,7 +95,7 @@ pub(super) fn join(given: &[Given<'_>]) -> Result<Joined, Problem> {
     let video = video.collect();
     let sound = parts.iter().zip(&spans).map(|(part, span)| sound_of(part, input(part), *span)).collect();
     let total = spans.last().and_then(|span| span.expected);
-    let facts = facts(&parts, canvas, line, total, &mut notes);
+    let facts = facts((&parts, like), canvas, line, total, &mut notes);
     Ok(Joined { facts, video, sound, notes, ticks: line.output_time_base(), inputs })
 }
 
@@ -133,27 +133,35 @@ fn place(nth: usize) -> String {
     format!("concat_source_ids[{nth}]")
 }
 
-/// What pictures become, and those of the first part.
-fn canvas<'a>(parts: &[Source<'a>], notes: &mut Notes) -> Option<(Canvas, &'a VideoFacts)> {
-    let all: Vec<&VideoFacts> = parts.iter().filter_map(|part| part.pictures.as_ref().map(|p| p.video)).collect();
-    let first = *all.first()?;
-    let kind = |video: &&VideoFacts| video.hdr.as_ref().map(|hdr| hdr.kind);
-    let hdr = all.iter().all(|video| kind(video) == kind(&first));
+/// What pictures become, and those of the part that they become like.
+fn canvas<'a>(parts: &[Source<'a>], like: usize, notes: &mut Notes) -> Option<(Canvas, &'a VideoFacts)> {
+    let mut all = parts.iter().filter_map(|part| part.pictures.as_ref().map(|p| p.video));
+    let like = parts.get(like)?.pictures.as_ref()?.video;
+    let kind = |video: &VideoFacts| video.hdr.as_ref().map(|hdr| hdr.kind);
+    let hdr = all.all(|video| kind(video) == kind(like));
     if !hdr {
         let message = "the parts differ in dynamic range, so those in high dynamic range are tone-mapped to BT.709";
         notes.add("concat.tone_mapped", message);
     }
-    Some((Canvas::of(first, hdr && first.hdr.is_some()), first))
+    Some((Canvas::of(like, hdr && like.hdr.is_some()), like))
 }
 
-/// The joined timeline: that of the first part's pictures; without pictures samples of the first sound.
-fn line(parts: &[Source<'_>]) -> Timeline {
-    let pictures = parts.first().and_then(|part| part.pictures.as_ref());
+/// The joined timeline: that of the pictures of the part that the whole is like; without pictures samples of its sound.
+fn line(parts: &[Source<'_>], like: usize) -> Timeline {
+    let pictures = parts.get(like).and_then(|part| part.pictures.as_ref());
     let (timescale, frame_ticks) = match pictures {
         Some(pictures) => (pictures.clock.timescale, pictures.clock.frame_ticks),
-        None => (parts.iter().find_map(|part| part.sound.first()).map_or(48_000, |(_, a)| a.sample_rate.max(1)), None),
+        None => {
+            let sound = heard(parts, like).and_then(|part| part.sound.first());
+            (sound.map_or(48_000, |(_, audio)| audio.sample_rate.max(1)), None)
+        }
     };
     Timeline { time_base: Ratio::new(1, i64::from(timescale)), origin: 0, timescale, frame_ticks }
+}
+
+/// The part whose sound the whole is like.
+fn heard<'s, 'a>(parts: &'s [Source<'a>], like: usize) -> Option<&'s Source<'a>> {
+    parts[like..].iter().take(1).chain(parts).find(|part| !part.sound.is_empty())
 }
 
 /// One part after another; at a constant rate each lasts a whole number of frames.
@@ -230,7 +238,7 @@ fn sound_of(part: &Source<'_>, input: usize, Span { start, end, expected }: Span
 
 /// The whole as one source: pictures as stream 0, tracks of sound from 1 on, all of them from zero to the end.
 fn facts(
-    parts: &[Source<'_>],
+    (parts, like): (&[Source<'_>], usize),
     canvas: Option<(Canvas, &VideoFacts)>,
     line: Timeline,
     total: Option<i64>,
@@ -250,13 +258,13 @@ fn facts(
         ..stream.clone()
     };
     let mut streams = Vec::new();
-    if let (Some((canvas, first)), Some(stream)) = (canvas, parts[0].pictures.as_ref().map(|p| p.stream)) {
+    if let (Some((canvas, first)), Some(stream)) = (canvas, parts[like].pictures.as_ref().map(|p| p.stream)) {
         streams.push(StreamFacts { video: Some(canvas.facts(first)), default: true, ..timed(stream, 0, ticks) });
     }
-    let heard = parts.iter().find(|part| !part.sound.is_empty());
-    let tracks = heard.map_or(&[][..], |part| &part.sound);
+    let tracks = heard(parts, like).map_or(&[][..], |part| &part.sound);
     if parts.iter().any(|part| part.sound.len() > tracks.len()) {
-        let message = format!("a later part has more tracks of sound; the {} of the first are made", tracks.len());
+        let message =
+            format!("another part has more tracks of sound; the {} of the deciding one are made", tracks.len());
         notes.add("concat.tracks_left_out", message);
     }
     for (nth, (stream, audio)) in tracks.iter().enumerate() {

@@ -28,9 +28,7 @@ pub(super) fn job(facts: Vec<MediaFacts>, requests: Vec<Request>) -> Job {
     let source = |i| SourceSpec {
         id: format!("source{i}"),
         locator: Some(format!("/in/{i}.mp4").parse().unwrap()),
-        concat: Vec::new(),
-        start_us: None,
-        end_us: None,
+        ..SourceSpec::default()
     };
     let output = |(i, request)| OutputSpec {
         id: format!("output{i}"),

@@ -12,8 +12,7 @@ use crate::plan::{Request, joined_facts};
 /// A job of sources, and one output of what these of them are joined to.
 fn joining(facts: Vec<MediaFacts>, concat: &[usize], request: Request) -> Job {
     let mut job = job(facts, vec![request]);
-    let source =
-        SourceSpec { id: "joined".into(), locator: None, start_us: None, end_us: None, concat: concat.to_vec() };
+    let source = SourceSpec { id: "joined".into(), locator: None, concat: concat.to_vec(), ..SourceSpec::default() };
     job.spec.sources.push(source);
     job.facts.push(None);
     job.spec.outputs[0].source = job.spec.sources.len() - 1;
