@@ -237,6 +237,13 @@ impl Daemon {
         until(&format!("a worker on {part}"), on_part).await
     }
 
+    /// Waits until nothing is left of jobs that ended or were handed back: no worker, and nothing in the spool. Both may
+    /// be there a little longer than it takes to be told of the end.
+    pub(crate) async fn left_clean(&self) {
+        let clean = || (self.workers().is_empty() && self.spooled().is_empty()).then_some(());
+        until("workers and spooled files to be gone", clean).await;
+    }
+
     /// What it has said, of all its lives.
     pub(crate) fn log(&self) -> String {
         let lives = (1..=self.lives).map(|life| self.path(format!("log-{life}")));

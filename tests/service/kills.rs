@@ -93,8 +93,7 @@ async fn killed_while_it_waits_reads_encodes_and_finishes() {
     }
     check_kept(&before);
     check_kept(&also);
-    until("the workers' end", || daemon.workers().is_empty().then_some(())).await;
-    assert!(daemon.spooled().is_empty(), "{:?}", daemon.spooled());
+    daemon.left_clean().await;
 }
 
 #[tokio::test]
@@ -134,8 +133,7 @@ async fn killed_at_random_instants() {
         assert!(!changes(&mut client, id).await.is_empty());
     }
     check_kept(&kept);
-    until("the workers' end", || daemon.workers().is_empty().then_some(())).await;
-    assert!(daemon.spooled().is_empty(), "{:?}", daemon.spooled());
+    daemon.left_clean().await;
 }
 
 #[tokio::test]

@@ -41,7 +41,8 @@ async fn handing_back_finishes_spans_that_run_and_begins_no_other() {
     fs::write(directory.path().join("go"), "").unwrap();
     let waiting = job_that(&mut client, &id, |job| job.state() == JobState::Queued).await;
     assert_eq!(begun(), before_go, "no span begins while the node drains");
-    assert!(daemon.workers().is_empty() && daemon.spooled().is_empty());
+    // The job is told to wait again before the last process is gone and its leavings are.
+    daemon.left_clean().await;
     let said = node(&daemon).await;
     let drain = said.drain.unwrap();
     assert_eq!((said.jobs_active, said.spans_running, drain.jobs_handed_back), (0, 0, 1), "{waiting:?}");
@@ -118,8 +119,7 @@ async fn an_upgrade_under_load_loses_no_job_and_makes_none_twice() {
         assert_eq!(ends.count(), 1, "it ends once");
     }
     check_kept(&kept);
-    until("the workers' end", || daemon.workers().is_empty().then_some(())).await;
-    assert!(daemon.spooled().is_empty(), "{:?}", daemon.spooled());
+    daemon.left_clean().await;
 }
 
 #[tokio::test]
