@@ -27,6 +27,22 @@ impl Bits {
         }
     }
 
+    /// Takes all numbers out.
+    pub(crate) fn clear(&mut self) {
+        self.0.iter_mut().for_each(|word| *word = 0);
+    }
+
+    /// The first number that is not below this one. To go through a set that changes meanwhile.
+    pub(crate) fn from(&self, number: u32) -> Option<u32> {
+        let (first, bit) = place(number);
+        let word = self.0.get(first)? & !(bit - 1);
+        if word != 0 {
+            return Some(first as u32 * 64 + word.trailing_zeros());
+        }
+        let (at, word) = (0..).zip(&self.0).skip(first + 1).find(|(_, word)| **word != 0)?;
+        Some(at * 64 + word.trailing_zeros())
+    }
+
     pub(crate) fn contains(&self, number: u32) -> bool {
         let (word, bit) = place(number);
         self.0.get(word).is_some_and(|word| word & bit != 0)
@@ -93,8 +109,10 @@ mod tests {
         one.remove(64);
         one.remove(1000);
         assert_eq!((one.contains(64), one.contains(200), one.contains(1000), one.len()), (false, true, false, 2));
+        assert_eq!([0, 3, 4, 201].map(|from| one.from(from)), [Some(3), Some(3), Some(200), None]);
         two.join(&one);
         assert_eq!(two.iter().collect::<Vec<_>>(), [3, 64, 65, 200]);
-        assert!(!two.is_empty() && Bits::default().is_empty());
+        two.clear();
+        assert!(!one.is_empty() && two.is_empty() && Bits::default().is_empty());
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::bits::Bits;
 use crate::fleet::Fleet;
-use crate::share::Share;
+use crate::pool::Pool;
 use crate::vector::Dimension;
 use crate::way::{Candidates, Held, Shapes};
 use std::collections::BTreeSet;
@@ -21,8 +21,9 @@ pub(crate) struct Board {
     pub(crate) version: u64,
     /// Those with a way that is not taken for the sake of a better one.
     held: Bits,
-    /// Those with a way for which the host had too little.
-    short: Bits,
+    /// Kept for their memory: lists that a device, or the host, has more room for.
+    gainers: Bits,
+    gained_host: [Bits; 3],
     /// Those that did not fit, by the time since when none was started, ms.
     pub(crate) blocked: BTreeSet<(u64, u32)>,
 }
@@ -32,8 +33,6 @@ pub(crate) struct Board {
 pub(crate) struct Lack {
     /// For the best of the choices.
     pub(crate) dimension: Dimension,
-    /// The ways, by index, for which the host has too little.
-    pub(crate) host_short: Vec<usize>,
     /// One fits, but a better one is free soon.
     pub(crate) held_back: Option<Held>,
 }
@@ -68,21 +67,14 @@ impl Board {
         }
     }
 
-    /// A list was tried for a class and did not fit.
-    pub(crate) fn block(&mut self, id: u32, class: usize, lack: Lack, now: u64) {
+    /// A list was tried for a class and did not fit; `short` are the needs of the host for want of which it did not.
+    pub(crate) fn block(&mut self, id: u32, class: usize, lack: Lack, short: &[u32], now: u64) {
+        short.iter().for_each(|need| self.shapes.hosts.is_short(*need, id, class));
         let Some(shape) = self.shapes.get_mut(id) else { return };
         shape.fits[class] = Candidates::Nowhere;
-        for way in lack.host_short {
-            if !shape.host_short.contains(&way) {
-                shape.host_short.push(way);
-            }
-        }
         shape.held_back[class] = lack.held_back;
         if lack.held_back.is_some() {
             self.held.insert(id);
-        }
-        if !shape.host_short.is_empty() {
-            self.short.insert(id);
         }
         shape.lacks[class] = Some(lack.dimension);
         if shape.blocked_since.is_none() {
@@ -94,16 +86,15 @@ impl Board {
 
     /// Leaves out what no longer fits since something was started, without finding out anew what it lacks: much may have
     /// fitted into the room that one has taken.
-    pub(crate) fn prune(&mut self, class: usize, fleet: &Fleet, host: &Share, now: u64) {
-        for id in self.open[class].iter().collect::<Vec<_>>() {
-            let Some(shape) = self.shapes.get_mut(id) else { continue };
-            if shape.lacks[class].is_none() || shape.still_fits(class, fleet, host) {
+    pub(crate) fn prune(&mut self, class: usize, pool: &Pool, now: u64) {
+        let mut from = 0;
+        while let Some(id) = self.open[class].from(from) {
+            from = id + 1;
+            let was_tried = self.shapes.get(id).is_some_and(|shape| shape.lacks[class].is_some());
+            if !was_tried || self.shapes.still_fits(id, class, pool) {
                 continue;
             }
-            if !shape.host_short.is_empty() {
-                self.short.insert(id);
-            }
-            if shape.blocked_since.is_none() {
+            if let Some(shape) = self.shapes.get_mut(id).filter(|shape| shape.blocked_since.is_none()) {
                 shape.blocked_since = Some(now);
                 self.blocked.insert((now, id));
             }
@@ -119,32 +110,31 @@ impl Board {
     }
 
     /// A device may have more room than before, or is of no use to wait for any more.
-    pub(crate) fn room_on(&mut self, slot: u32, fleet: &Fleet, host: &Share) {
-        let Some(device) = fleet.slot(slot) else { return };
-        let mut gained = Bits::default();
-        self.shapes.needs.gained(slot, device, fleet, &mut gained);
-        for id in gained.iter() {
-            let Some(shape) = self.shapes.get_mut(id).filter(|shape| shape.is_known) else { continue };
-            if shape.device_gained(slot, device, fleet, host) {
-                let is_left = |class: usize| {
-                    let held = shape.held_back[class].filter(|held| held.is_left_on(device.kind));
-                    held.is_some_and(|held| held.is_better(fleet, class))
-                };
-                for class in (0..3).filter(|class| shape.waiting[*class] > 0 && !is_left(*class)) {
+    pub(crate) fn room_on(&mut self, slot: u32, pool: &Pool) {
+        let Some(device) = pool.fleet.slot(slot) else { return };
+        let mut gainers = std::mem::take(&mut self.gainers);
+        gainers.clear();
+        self.shapes.needs.gained(slot, device, &pool.fleet, &mut gainers);
+        for id in gainers.iter() {
+            let gained = self.shapes.device_gained(id, slot, device, pool);
+            let Some(shape) = self.shapes.get(id) else { continue };
+            for class in (0..3).filter(|class| gained[*class] && shape.waiting[*class] > 0) {
+                let held = shape.held_back[class].filter(|held| held.is_left_on(device.kind));
+                if !held.is_some_and(|held| held.is_better(&pool.fleet, class)) {
                     self.open[class].insert(id);
                 }
             }
-            if !shape.host_short.is_empty() {
-                self.short.insert(id);
-            }
         }
+        self.gainers = gainers;
         // With a lease less on the better kind it is another reckoning.
-        self.reconsider(fleet);
+        self.reconsider(&pool.fleet);
     }
 
     /// Looks again at what is not taken for the sake of something better.
     pub(crate) fn reconsider(&mut self, fleet: &Fleet) {
-        for id in self.held.iter().collect::<Vec<_>>() {
+        let mut from = 0;
+        while let Some(id) = self.held.from(from) {
+            from = id + 1;
             let Some(shape) = self.shapes.get_mut(id) else {
                 self.held.remove(id);
                 continue;
@@ -161,26 +151,19 @@ impl Board {
     }
 
     /// The host may have more room than before.
-    pub(crate) fn room_on_host(&mut self, host: &Share) {
-        for id in self.short.iter().collect::<Vec<_>>() {
-            let Some(shape) = self.shapes.get_mut(id).filter(|shape| shape.is_known) else {
-                self.short.remove(id);
-                continue;
-            };
-            let Some(gained) = shape.host_gained(host) else { continue };
-            for class in 0..3 {
-                match (&shape.fits[class], &gained) {
-                    (_, Candidates::Anywhere) => shape.fits[class] = Candidates::Anywhere,
-                    (Candidates::Nowhere, _) => shape.fits[class] = gained.clone(),
-                    _ => {}
-                }
+    pub(crate) fn room_on_host(&mut self, pool: &Pool) {
+        let mut gained = std::mem::take(&mut self.gained_host);
+        self.shapes.hosts.gained(pool, &mut gained);
+        for (class, gained) in gained.iter_mut().enumerate() {
+            for id in gained.iter() {
+                let Some(shape) = self.shapes.get_mut(id) else { continue };
+                shape.fits[class] = Candidates::Anywhere;
                 if shape.waiting[class] > 0 {
                     self.open[class].insert(id);
                 }
             }
-            if shape.host_short.is_empty() {
-                self.short.remove(id);
-            }
+            gained.clear();
         }
+        self.gained_host = gained;
     }
 }

@@ -18,53 +18,62 @@ pub(crate) struct Taken {
     pub(crate) instead_of: Option<(u32, Dimension)>,
 }
 
+/// What was found out on the way.
+#[derive(Default, Debug)]
+pub(crate) struct Tried {
+    /// The needs for which no device has room.
+    pub(crate) searched: Vec<u32>,
+    /// The needs of the host that keep a way from being taken for which there may be a device.
+    pub(crate) short: Vec<u32>,
+    /// The ways, by index, that no device has room for.
+    awaited: Vec<usize>,
+}
+
 impl Scheduler {
-    /// The first way of a list that fits, and the device for it; otherwise what the first one lacks. Changes nothing;
-    /// `searched` takes the needs for which no device has room.
-    pub(crate) fn choose(&self, id: u32, class: usize, now: u64, searched: &mut Vec<u32>) -> Result<Taken, Lack> {
-        let nothing = || Lack { dimension: DEVICE, host_short: Vec::new(), held_back: None };
+    /// The first way of a list that fits, and the device for it; otherwise what the first one lacks. Changes nothing.
+    pub(crate) fn choose(&self, id: u32, class: usize, now: u64, tried: &mut Tried) -> Result<Taken, Lack> {
+        let nothing = || Lack { dimension: DEVICE, held_back: None };
         let Some(shape) = self.board.shapes.get(id) else { return Err(nothing()) };
-        let mut lack: Option<Lack> = None;
-        let mut first_lack = None;
+        let (pool, needs) = (&self.pool, &self.board.shapes.needs);
+        let mut first_lack: Option<(u32, Dimension)> = None;
+        let mut held_back = None;
+        tried.awaited.clear();
         let waits_long = shape.blocked_since.is_some_and(|since| since + self.policy.reserve_ms <= now);
-        let mut awaited: Vec<&Way> = Vec::new();
         for (index, way) in shape.ways.iter().enumerate() {
-            let mut blocked = |dimension: Dimension| {
-                first_lack.get_or_insert_with(|| (way.number, dimension.clone()));
-                lack.get_or_insert_with(|| Lack { dimension, ..nothing() });
-            };
-            if let Some(short) = self.pool.host.lacks(&way.host, |id| self.withheld_host(id, class)) {
-                blocked(self.pool.dimensions.name(short).cloned().unwrap_or(DEVICE));
+            if let Some(short) = pool.host_lacks(&way.host, class) {
+                let dimension = || pool.dimensions.name(short).cloned().unwrap_or(DEVICE);
+                first_lack.get_or_insert_with(|| (way.number, dimension()));
                 // Where no device has room either, it is looked at again when one has.
-                if way.kind.is_none() || self.device_for(way, &shape.fits[class], class, searched).is_some() {
-                    lack.iter_mut().for_each(|lack| lack.host_short.push(index));
+                if shape.may_be_on_device(way, class, needs, &pool.fleet) {
+                    tried.short.push(way.host_need);
                 }
                 continue;
             }
             let slot = match way.kind {
                 None => None,
-                Some(_) => match self.device_for(way, &shape.fits[class], class, searched) {
+                Some(_) => match self.device_for(way, &shape.fits[class], class, &mut tried.searched) {
                     Some(slot) => Some(slot),
                     None => {
-                        blocked(self.pool.fleet.lack(way).unwrap_or(DEVICE));
-                        awaited.push(way);
+                        first_lack.get_or_insert_with(|| (way.number, pool.fleet.lack(way).unwrap_or(DEVICE)));
+                        tried.awaited.push(index);
                         continue;
                     }
                 },
             };
             let held = |by| Held { way: index, slot, kind: way.kind, pace: way.pace, by };
-            let others =
-                shape.ways[..index].iter().any(|other| way.is_ill_suited_beside(other)).then(|| held(Better::Others));
-            let kinds = awaited.iter().filter_map(|better| Some(held(Better::Kind(better.kind?, better.pace))));
+            let before = &shape.ways[..index];
+            let others = before.iter().any(|other| way.is_ill_suited_beside(other)).then(|| held(Better::Others));
+            let awaited = tried.awaited.iter().filter_map(|better| shape.ways.get(*better));
+            let kinds = awaited.filter_map(|better| Some(held(Better::Kind(better.kind?, better.pace))));
             let mut better = others.into_iter().chain(kinds).filter(|_| !waits_long);
-            if let Some(held) = better.find(|held| held.is_better(&self.pool.fleet, class)) {
-                lack.iter_mut().for_each(|lack| lack.held_back = lack.held_back.or(Some(held)));
+            if let Some(held) = better.find(|held| held.is_better(&pool.fleet, class)) {
+                held_back = held_back.or(Some(held));
                 continue;
             }
             let instead_of = first_lack.filter(|_| way.number > 0);
             return Ok(Taken { way: Arc::clone(way), slot, instead_of });
         }
-        Err(lack.unwrap_or_else(nothing))
+        Err(first_lack.map_or_else(nothing, |(_, dimension)| Lack { dimension, held_back }))
     }
 
     /// High work gets the emptiest device, other work fills one up, so that whole devices stay free. Never by how fast a
@@ -93,11 +102,6 @@ impl Scheduler {
             binding.map(|held| amount(&held.way.device, id)).sum()
         };
         device.share.lacks(&way.device, withheld).is_none()
-    }
-
-    /// How much of the host is kept free for others, who are of this class or a higher one.
-    pub(crate) fn withheld_host(&self, id: u32, class: usize) -> u64 {
-        self.kept_host[class].get(id as usize).copied().unwrap_or(0)
     }
 }
 

@@ -44,6 +44,7 @@ mod choose;
 mod event;
 mod fleet;
 mod health;
+mod hosts;
 mod job;
 mod names;
 mod needs;

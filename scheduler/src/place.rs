@@ -1,6 +1,6 @@
 //! Queueing and starting: the order of the waiting jobs, and the one place where a span is started.
 
-use crate::choose::DEVICE;
+use crate::choose::{DEVICE, Tried};
 use crate::event::{Action, JobId, SpanId};
 use crate::job::{Place, State};
 use crate::pool::LeaseId;
@@ -13,17 +13,19 @@ impl Scheduler {
     /// Starts what fits, class by class; a class is served only when nothing of the higher ones fits any more.
     pub(crate) fn place(&mut self, now: u64, actions: &mut Vec<Action>) {
         self.reserve(now);
-        let mut searched = Vec::new();
+        let mut tried = Tried::default();
         for class in 0..3 {
             self.redeem(class, now, actions);
+            // Higher classes may have taken it.
+            self.board.prune(class, &self.pool, now);
             while let Some(id) = self.queue.next(class, &self.board.open[class], now) {
                 let Some(place) = self.jobs.get(&id).and_then(|job| job.place) else { break };
                 if self.is_past_deadline(id, place, now) {
                     self.requeue(id, now, actions);
                     continue;
                 }
-                let taken = self.choose(place.shape, class, now, &mut searched);
-                searched.drain(..).for_each(|need| self.board.shapes.needs.searched(need, class));
+                let taken = self.choose(place.shape, class, now, &mut tried);
+                tried.searched.drain(..).for_each(|need| self.board.shapes.needs.searched(need, class));
                 match taken {
                     Ok(taken) => {
                         let why = match taken.instead_of {
@@ -31,10 +33,11 @@ impl Scheduler {
                             None => String::new(),
                         };
                         self.start(id, &taken.way, taken.slot, &why, now, actions);
-                        self.board.prune(class, &self.pool.fleet, &self.pool.host, now);
+                        self.board.prune(class, &self.pool, now);
                     }
-                    Err(lack) => self.board.block(place.shape, class, lack, now),
+                    Err(lack) => self.board.block(place.shape, class, lack, &tried.short, now),
                 }
+                tried.short.clear();
             }
         }
         self.say_waits(now, actions);
@@ -86,10 +89,10 @@ impl Scheduler {
         let Some(held) = self.pool.release(lease) else { return };
         self.hold(owner, &held.way, false);
         if let Some(slot) = held.slot {
-            self.board.room_on(slot, &self.pool.fleet, &self.pool.host);
+            self.board.room_on(slot, &self.pool);
         }
         if !held.way.host.is_empty() {
-            self.board.room_on_host(&self.pool.host);
+            self.board.room_on_host(&self.pool);
         }
     }
 

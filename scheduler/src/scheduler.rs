@@ -37,8 +37,6 @@ pub struct Scheduler {
     pub(crate) jobs: BTreeMap<JobId, Box<Job>>,
     pub(crate) timers: BTreeSet<(u64, Timer)>,
     pub(crate) reservations: Vec<Reservation>,
-    /// By class and dimension, what of the host is kept free for it and higher ones.
-    pub(crate) kept_host: [Vec<u64>; 3],
     /// Jobs whose next span holds up spans of theirs that run; they are told anew that they wait.
     pub(crate) held_up: Vec<JobId>,
     /// Room is not looked for again before this time, ms, after none was found to keep.

@@ -2,9 +2,11 @@
 
 use crate::choice::{Choice, Group};
 use crate::fleet::{Fleet, Slot};
+use crate::hosts::HostNeeds;
 use crate::names::Names;
 use crate::needs::Needs;
-use crate::share::{Amounts, Share};
+use crate::pool::Pool;
+use crate::share::Amounts;
 use crate::vector::{Dimension, Vector};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -26,6 +28,8 @@ pub(crate) struct Way {
     /// The number of what it needs of a device.
     pub(crate) need: Option<u32>,
     pub(crate) host: Amounts,
+    /// The number of what it needs of the host.
+    pub(crate) host_need: u32,
     pub(crate) device_vector: Vector,
     pub(crate) host_vector: Vector,
     pub(crate) identity: u32,
@@ -140,8 +144,6 @@ pub(crate) struct Shape {
     /// Jobs that wait with it, by class.
     pub(crate) waiting: [u32; 3],
     pub(crate) fits: [Candidates; 3],
-    /// The ways, by index, for which the host had too little when it did not fit last.
-    pub(crate) host_short: Vec<usize>,
     /// It fits, and does not take it, since a better device is free soon.
     pub(crate) held_back: [Option<Held>; 3],
     /// What there was too little of.
@@ -168,59 +170,19 @@ impl Shape {
         true
     }
 
-    /// Whether something of what may fit still does; otherwise it is known to fit nowhere.
-    pub(crate) fn still_fits(&mut self, class: usize, fleet: &Fleet, host: &Share) -> bool {
-        let Candidates::On(slots) = &self.fits[class] else { return true };
-        let mut short = Vec::new();
-        for (index, way) in self.ways.iter().enumerate() {
-            let on_device = || slots.iter().any(|slot| fleet.slot(*slot).is_some_and(|device| device.fits(way)));
-            if way.kind.is_some() && !on_device() {
-                continue;
-            }
-            if host.fits(&way.host) {
-                return true;
-            }
-            short.push(index);
+    /// Whether there may be a device for a way, going by what is known.
+    pub(crate) fn may_be_on_device(&self, way: &Way, class: usize, needs: &Needs, fleet: &Fleet) -> bool {
+        let among = |slots: &[u32]| slots.iter().any(|slot| fleet.slot(*slot).is_some_and(|device| device.fits(way)));
+        match (way.kind, &self.fits[class]) {
+            (None, _) => true,
+            (_, Candidates::Nowhere) => false,
+            (_, Candidates::On(slots)) => among(slots),
+            (_, Candidates::Anywhere) => match needs.fits(way, class) {
+                Candidates::Nowhere => false,
+                Candidates::On(slots) => among(slots),
+                Candidates::Anywhere => true,
+            },
         }
-        short.retain(|index| !self.host_short.contains(index));
-        self.host_short.extend(short);
-        self.fits[class] = Candidates::Nowhere;
-        false
-    }
-
-    /// A device may have more room. Whether one of the ways fits there now.
-    pub(crate) fn device_gained(&mut self, slot: u32, device: &Slot, fleet: &Fleet, host: &Share) -> bool {
-        let mut gained = false;
-        for (index, way) in self.ways.iter().enumerate().filter(|(_, way)| device.fits(way)) {
-            if host.fits(&way.host) {
-                gained = true;
-            } else if !self.host_short.contains(&index) {
-                // It is the host that it waits for from now on.
-                self.host_short.push(index);
-            }
-        }
-        if gained {
-            let ways = &self.ways;
-            let fits = |slot: &u32| fleet.slot(*slot).is_some_and(|device| ways.iter().any(|way| device.fits(way)));
-            self.fits.iter_mut().for_each(|candidates| candidates.add_to(slot, fits));
-        }
-        gained
-    }
-
-    /// Where it may fit that did not for want of something of the host, if the host has enough now.
-    pub(crate) fn host_gained(&mut self, host: &Share) -> Option<Candidates> {
-        let ways = &self.ways;
-        let mut gained = None;
-        self.host_short.retain(|index| {
-            let Some(way) = ways.get(*index).filter(|way| host.fits(&way.host)) else { return true };
-            if way.kind.is_some() {
-                gained = Some(Candidates::Anywhere);
-            } else if gained.is_none() {
-                gained = Some(Candidates::On(Vec::new()));
-            }
-            false
-        });
-        gained
     }
 }
 
@@ -231,6 +193,7 @@ pub(crate) struct Shapes {
     vacant: Vec<u32>,
     keys: BTreeMap<Vec<u64>, u32>,
     pub(crate) needs: Needs,
+    pub(crate) hosts: HostNeeds,
 }
 
 impl Shapes {
@@ -248,6 +211,7 @@ impl Shapes {
         let ways = (0..).zip(&group.choices).map(|(number, choice)| {
             let mut way = way(number, choice, quickest, hosts, fleet);
             way.need = way.kind.map(|kind| self.needs.id(kind, &way.device, &way.abilities));
+            way.host_need = self.hosts.id(&way.host);
             Arc::new(way)
         });
         let ways = ways.collect();
@@ -266,6 +230,45 @@ impl Shapes {
         settled
     }
 
+    /// Whether a list may still fit in a class; otherwise it is known to fit nowhere from now on.
+    pub(crate) fn still_fits(&mut self, id: u32, class: usize, pool: &Pool) -> bool {
+        let Self { list, needs, hosts, .. } = self;
+        let Some(Some(shape)) = list.get_mut(id as usize) else { return false };
+        let fits_host = |way: &Way| pool.host_lacks(&way.host, class).is_none();
+        let on_device = |way: &Way| shape.may_be_on_device(way, class, needs, &pool.fleet);
+        if shape.ways.iter().any(|way| fits_host(way) && on_device(way)) {
+            return true;
+        }
+        for way in shape.ways.iter().filter(|way| !fits_host(way) && on_device(way)) {
+            hosts.is_short(way.host_need, id, class);
+        }
+        shape.fits[class] = Candidates::Nowhere;
+        false
+    }
+
+    /// A device may have more room. By class, whether one of the ways of a list fits there now.
+    pub(crate) fn device_gained(&mut self, id: u32, slot: u32, device: &Slot, pool: &Pool) -> [bool; 3] {
+        let Self { list, hosts, .. } = self;
+        let Some(Some(shape)) = list.get_mut(id as usize) else { return [false; 3] };
+        let mut gained = [false; 3];
+        for way in shape.ways.iter().filter(|way| device.fits(way)) {
+            for (class, gained) in gained.iter_mut().enumerate() {
+                if pool.host_lacks(&way.host, class).is_none() {
+                    *gained = true;
+                } else {
+                    // It is the host that it waits for from now on.
+                    hosts.is_short(way.host_need, id, class);
+                }
+            }
+        }
+        let ways = &shape.ways;
+        let fits = |slot: &u32| pool.fleet.slot(*slot).is_some_and(|device| ways.iter().any(|way| device.fits(way)));
+        for (candidates, _) in shape.fits.iter_mut().zip(gained).filter(|(_, gained)| *gained) {
+            candidates.add_to(slot, fits);
+        }
+        gained
+    }
+
     pub(crate) fn let_go(&mut self, id: u32) {
         let Some(shape) = self.get_mut(id) else { return };
         shape.groups -= 1;
@@ -273,6 +276,7 @@ impl Shapes {
             if let Some(shape) = self.list[id as usize].take() {
                 self.keys.remove(&shape.key);
                 self.needs.let_go(id, shape.ways.iter().map(Arc::as_ref));
+                self.hosts.let_go(id, shape.ways.iter().map(Arc::as_ref));
             }
             self.vacant.push(id);
         }
@@ -293,6 +297,7 @@ impl Shapes {
         }
         self.keys.insert(key.clone(), id);
         self.needs.used(id, ways.iter().map(Arc::as_ref));
+        self.hosts.used(id, ways.iter().map(Arc::as_ref));
         let mut kinds: Vec<u32> = ways.iter().filter_map(|way| way.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
@@ -310,7 +315,6 @@ impl Shapes {
             is_known: false,
             waiting: [0; 3],
             fits: [Candidates::Anywhere, Candidates::Anywhere, Candidates::Anywhere],
-            host_short: Vec::new(),
             held_back: [None; 3],
             lacks: [None, None, None],
             possible_at: None,
@@ -341,6 +345,7 @@ fn way(number: u32, choice: &Choice, quickest: u64, hosts: &mut Names<Dimension>
         // A choice without a device holds nothing of one.
         device: if choice.kind.is_some() { amounts(&mut fleet.dimensions, &choice.device) } else { Vec::new() },
         need: None,
+        host_need: 0,
         host: amounts(hosts, &choice.host),
         device_vector: if choice.kind.is_some() { choice.device.clone() } else { Vector::default() },
         host_vector: choice.host.clone(),
