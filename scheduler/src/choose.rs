@@ -2,9 +2,12 @@
 
 use crate::board::Lack;
 use crate::fleet::{Prefer, Slot};
+use crate::needs::Candidates;
 use crate::scheduler::Scheduler;
 use crate::vector::Dimension;
-use crate::way::{Better, Candidates, Held, Way};
+use crate::way::{Better, Held, Way};
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// What a span waits for when there is no device of the kind, or each is set aside.
@@ -18,11 +21,21 @@ pub(crate) struct Taken {
     pub(crate) instead_of: Option<(u32, Dimension)>,
 }
 
+impl Taken {
+    /// Why it is not the first choice that is taken, to be said after the rest of the reason.
+    pub(crate) fn why(&self) -> Cow<'static, str> {
+        match &self.instead_of {
+            Some((better, lack)) => format!("; choice {} lacks {lack}", better + 1).into(),
+            None => "".into(),
+        }
+    }
+}
+
 /// What was found out on the way.
 #[derive(Default, Debug)]
 pub(crate) struct Tried {
-    /// The needs for which no device has room.
-    pub(crate) searched: Vec<u32>,
+    /// The needs for which no device has room, and whether for some it is only that it is kept free for others.
+    pub(crate) searched: Vec<(u32, bool)>,
     /// The needs of the host that keep a way from being taken for which there may be a device.
     pub(crate) short: Vec<u32>,
     /// The ways, by index, that no device has room for.
@@ -44,14 +57,14 @@ impl Scheduler {
                 let dimension = || pool.dimensions.name(short).cloned().unwrap_or(DEVICE);
                 first_lack.get_or_insert_with(|| (way.number, dimension()));
                 // Where no device has room either, it is looked at again when one has.
-                if shape.may_be_on_device(way, class, needs, &pool.fleet) {
+                if needs.may(way, class) {
                     tried.short.push(way.host_need);
                 }
                 continue;
             }
             let slot = match way.kind {
                 None => None,
-                Some(_) => match self.device_for(way, &shape.fits[class], class, &mut tried.searched) {
+                Some(_) => match self.device_for(way, class, tried) {
                     Some(slot) => Some(slot),
                     None => {
                         first_lack.get_or_insert_with(|| (way.number, pool.fleet.lack(way).unwrap_or(DEVICE)));
@@ -60,7 +73,7 @@ impl Scheduler {
                     }
                 },
             };
-            let held = |by| Held { way: index, slot, kind: way.kind, pace: way.pace, by };
+            let held = |by| Held { kind: way.kind, pace: way.pace, by };
             let before = &shape.ways[..index];
             let others = before.iter().any(|other| way.is_ill_suited_beside(other)).then(|| held(Better::Others));
             let awaited = tried.awaited.iter().filter_map(|better| shape.ways.get(*better));
@@ -78,22 +91,23 @@ impl Scheduler {
 
     /// High work gets the emptiest device, other work fills one up, so that whole devices stay free. Never by how fast a
     /// device was lately: one that fails at once is the fastest of all.
-    fn device_for(&self, way: &Way, candidates: &Candidates, class: usize, searched: &mut Vec<u32>) -> Option<u32> {
+    fn device_for(&self, way: &Way, class: usize, tried: &mut Tried) -> Option<u32> {
         let prefer = if class == 0 { Prefer::Emptiest } else { Prefer::Fullest };
-        let may = |slot: u32, device: &Slot| !device.reserved || self.leaves_room(slot, device, way, class);
-        match candidates {
-            Candidates::Nowhere => None,
+        let some_is_kept = Cell::new(false);
+        let may = |slot: u32, device: &Slot| {
+            let may = !device.reserved || self.leaves_room(slot, device, way, class);
+            some_is_kept.set(some_is_kept.get() || !may);
+            may
+        };
+        let found = match self.board.shapes.needs.fits(way, class) {
+            Candidates::Nowhere => return None,
             Candidates::On(slots) => self.pool.fleet.find_among(slots, way, prefer, may),
-            Candidates::Anywhere => {
-                let found = match self.board.shapes.needs.fits(way, class) {
-                    Candidates::Nowhere => None,
-                    Candidates::On(slots) => self.pool.fleet.find_among(slots, way, prefer, may),
-                    Candidates::Anywhere => self.pool.fleet.find(way, prefer, may),
-                };
-                searched.extend(way.need.filter(|_| found.is_none()));
-                found
-            }
+            Candidates::Anywhere => self.pool.fleet.find(way, prefer, may),
+        };
+        if found.is_none() {
+            tried.searched.extend(way.need.map(|need| (need, some_is_kept.get())));
         }
+        found
     }
 
     fn leaves_room(&self, slot: u32, device: &Slot, way: &Way, class: usize) -> bool {

@@ -1,5 +1,5 @@
 //! What ways need of the host. Many lists of choices share it, so when the host has more room each such need is looked at
-//! once, and only the lists that waited for it are looked at again.
+//! once.
 
 use crate::bits::Bits;
 use crate::pool::Pool;
@@ -13,10 +13,10 @@ struct HostNeed {
     amounts: Amounts,
     /// The lists of choices with such a way.
     users: Bits,
-    /// By class, those of them that may fit, were it not for this.
-    short: [Bits; 3],
-    /// Whether there are any.
-    is_awaited: bool,
+    /// Those of them with such a way that needs no device.
+    alone: Bits,
+    /// By class, whether one of them did not fit for want of this since it last did.
+    short: [bool; 3],
 }
 
 /// Every need of the host of some list of choices.
@@ -38,7 +38,7 @@ impl HostNeeds {
             self.list.push(None);
         }
         let need =
-            HostNeed { amounts: amounts.clone(), users: Bits::default(), short: Default::default(), is_awaited: false };
+            HostNeed { amounts: amounts.clone(), users: Bits::default(), alone: Bits::default(), short: [false; 3] };
         self.list[id as usize] = Some(need);
         self.ids.insert(amounts.clone(), id);
         id
@@ -49,6 +49,9 @@ impl HostNeeds {
         for way in ways {
             if let Some(Some(need)) = self.list.get_mut(way.host_need as usize) {
                 need.users.insert(shape);
+                if way.kind.is_none() {
+                    need.alone.insert(shape);
+                }
             }
         }
     }
@@ -58,7 +61,7 @@ impl HostNeeds {
         for way in ways {
             let Some(Some(need)) = self.list.get_mut(way.host_need as usize) else { continue };
             need.users.remove(shape);
-            need.short.iter_mut().for_each(|short| short.remove(shape));
+            need.alone.remove(shape);
             if need.users.is_empty()
                 && let Some(need) = self.list[way.host_need as usize].take()
             {
@@ -69,23 +72,32 @@ impl HostNeeds {
     }
 
     /// A list does not fit in a class for want of this.
-    pub(crate) fn is_short(&mut self, id: u32, shape: u32, class: usize) {
+    pub(crate) fn is_short(&mut self, id: u32, class: usize) {
         if let Some(Some(need)) = self.list.get_mut(id as usize) {
-            need.short[class].insert(shape);
-            need.is_awaited = true;
+            need.short[class] = true;
         }
     }
 
-    /// The host may have more room: adds, by class, the lists of which the host has enough for a way now.
-    pub(crate) fn gained(&mut self, pool: &Pool, shapes: &mut [Bits; 3]) {
-        for need in self.list.iter_mut().flatten().filter(|need| need.is_awaited) {
-            for (class, shapes) in shapes.iter_mut().enumerate() {
-                if pool.host_lacks(&need.amounts, class).is_none() {
-                    shapes.join(&need.short[class]);
-                    need.short[class].clear();
+    /// The host may have more room: opens, by class, the lists that waited for what it has enough of now.
+    pub(crate) fn gained(&mut self, pool: &Pool, waiting: &[Bits; 3], open: &mut [Bits; 3]) {
+        for need in self.list.iter_mut().flatten().filter(|need| need.short != [false; 3]) {
+            for (class, short) in need.short.iter_mut().enumerate() {
+                if *short && pool.host_lacks(&need.amounts, class).is_none() {
+                    *short = false;
+                    open[class].add_both_without(&need.users, &waiting[class], &Bits::default());
                 }
             }
-            need.is_awaited = need.short.iter().any(|short| !short.is_empty());
+        }
+    }
+
+    /// Adds the lists that may run in a class on the host alone.
+    pub(crate) fn reach(&mut self, class: usize, pool: &Pool, shapes: &mut Bits) {
+        for need in self.list.iter_mut().flatten().filter(|need| !need.alone.is_empty()) {
+            if pool.host_lacks(&need.amounts, class).is_none() {
+                shapes.join(&need.alone);
+            } else {
+                need.short[class] = true;
+            }
         }
     }
 }

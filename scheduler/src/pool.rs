@@ -2,11 +2,11 @@
 
 use crate::choice::{Choice, Device, DeviceId};
 use crate::fleet::Fleet;
+use crate::ids::IdMap;
 use crate::names::Names;
 use crate::share::{Blocked, Share};
 use crate::vector::{Dimension, Vector};
 use crate::way::Way;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Names one lease; never used twice.
@@ -30,7 +30,7 @@ pub struct Pool {
     pub(crate) fleet: Fleet,
     /// By class and dimension, what of the host is kept free for it and higher ones.
     pub(crate) kept: [Vec<u64>; 3],
-    leases: BTreeMap<LeaseId, Lease>,
+    leases: IdMap<LeaseId, Lease>,
     next: u64,
 }
 

@@ -134,10 +134,8 @@ impl Scheduler {
     fn give_up(&mut self, at: usize) -> Reservation {
         let held = self.reservations.remove(at);
         self.count_kept();
-        if let Some(slot) = held.slot {
-            if let Some(device) = self.pool.fleet.slot_mut(slot) {
-                device.reserved = false;
-            }
+        if let Some(device) = held.slot.and_then(|slot| self.pool.fleet.slot_mut(slot)) {
+            device.reserved = false;
         }
         self.room_beside(held.slot);
         held

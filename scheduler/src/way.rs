@@ -1,7 +1,7 @@
 //! Choices in the form in which they are decided by, and the lists of them that spans wait with.
 
 use crate::choice::{Choice, Group};
-use crate::fleet::{Fleet, Slot};
+use crate::fleet::Fleet;
 use crate::hosts::HostNeeds;
 use crate::names::Names;
 use crate::needs::Needs;
@@ -40,49 +40,9 @@ pub(crate) struct Way {
     pub(crate) holds: String,
 }
 
-/// Where a list may fit now. Exact: what is left out does not fit.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Candidates {
-    Nowhere,
-    /// On one of these devices at most.
-    On(Vec<u32>),
-    Anywhere,
-}
-
-/// Beyond so many it is as quick to search.
-const CANDIDATES_MAX: usize = 8;
-
-impl Candidates {
-    /// Adds one; where there are many, those that no longer fit are left out before.
-    pub(crate) fn add_to(&mut self, slot: u32, still_fits: impl Fn(&u32) -> bool) {
-        if let Self::On(slots) = self
-            && slots.len() >= CANDIDATES_MAX
-        {
-            slots.retain(still_fits);
-        }
-        self.add(slot);
-    }
-
-    pub(crate) fn add(&mut self, slot: u32) {
-        match self {
-            Self::Anywhere => {}
-            Self::Nowhere => *self = Self::On(vec![slot]),
-            Self::On(slots) if slots.len() < CANDIDATES_MAX => {
-                if !slots.contains(&slot) {
-                    slots.push(slot);
-                }
-            }
-            Self::On(_) => *self = Self::Anywhere,
-        }
-    }
-}
-
 /// A way that is not taken for the sake of a better one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Held {
-    /// The index of the way, and where it fits.
-    pub(crate) way: usize,
-    pub(crate) slot: Option<u32>,
     /// The kind of the way.
     pub(crate) kind: Option<u32>,
     pub(crate) pace: u64,
@@ -143,7 +103,6 @@ pub(crate) struct Shape {
     pub(crate) is_known: bool,
     /// Jobs that wait with it, by class.
     pub(crate) waiting: [u32; 3],
-    pub(crate) fits: [Candidates; 3],
     /// It fits, and does not take it, since a better device is free soon.
     pub(crate) held_back: [Option<Held>; 3],
     /// What there was too little of.
@@ -157,32 +116,8 @@ pub(crate) struct Shape {
 impl Shape {
     /// Looks again at a way that was not taken for the sake of a better one. Whether it may be taken now.
     pub(crate) fn reconsider(&mut self, class: usize, fleet: &Fleet) -> bool {
-        let Some(held) = self.held_back[class].filter(|held| !held.is_better(fleet, class)) else { return false };
-        self.held_back[class] = None;
-        let way = self.ways.get(held.way);
-        let still_fits = |slot| fleet.slot(slot).is_some_and(|device| way.is_some_and(|way| device.fits(way)));
-        match held.slot {
-            Some(slot) if still_fits(slot) => self.fits[class].add(slot),
-            Some(_) => self.fits[class] = Candidates::Anywhere,
-            None if self.fits[class] == Candidates::Nowhere => self.fits[class] = Candidates::On(Vec::new()),
-            None => {}
-        }
-        true
-    }
-
-    /// Whether there may be a device for a way, going by what is known.
-    pub(crate) fn may_be_on_device(&self, way: &Way, class: usize, needs: &Needs, fleet: &Fleet) -> bool {
-        let among = |slots: &[u32]| slots.iter().any(|slot| fleet.slot(*slot).is_some_and(|device| device.fits(way)));
-        match (way.kind, &self.fits[class]) {
-            (None, _) => true,
-            (_, Candidates::Nowhere) => false,
-            (_, Candidates::On(slots)) => among(slots),
-            (_, Candidates::Anywhere) => match needs.fits(way, class) {
-                Candidates::Nowhere => false,
-                Candidates::On(slots) => among(slots),
-                Candidates::Anywhere => true,
-            },
-        }
+        let held = self.held_back[class].take_if(|held| !held.is_better(fleet, class));
+        held.is_some()
     }
 }
 
@@ -230,43 +165,19 @@ impl Shapes {
         settled
     }
 
-    /// Whether a list may still fit in a class; otherwise it is known to fit nowhere from now on.
+    /// Whether a list may still fit in a class. Of the host's needs, those are noted that it is short of.
     pub(crate) fn still_fits(&mut self, id: u32, class: usize, pool: &Pool) -> bool {
         let Self { list, needs, hosts, .. } = self;
-        let Some(Some(shape)) = list.get_mut(id as usize) else { return false };
-        let fits_host = |way: &Way| pool.host_lacks(&way.host, class).is_none();
-        let on_device = |way: &Way| shape.may_be_on_device(way, class, needs, &pool.fleet);
-        if shape.ways.iter().any(|way| fits_host(way) && on_device(way)) {
-            return true;
-        }
-        for way in shape.ways.iter().filter(|way| !fits_host(way) && on_device(way)) {
-            hosts.is_short(way.host_need, id, class);
-        }
-        shape.fits[class] = Candidates::Nowhere;
-        false
-    }
-
-    /// A device may have more room. By class, whether one of the ways of a list fits there now.
-    pub(crate) fn device_gained(&mut self, id: u32, slot: u32, device: &Slot, pool: &Pool) -> [bool; 3] {
-        let Self { list, hosts, .. } = self;
-        let Some(Some(shape)) = list.get_mut(id as usize) else { return [false; 3] };
-        let mut gained = [false; 3];
-        for way in shape.ways.iter().filter(|way| device.fits(way)) {
-            for (class, gained) in gained.iter_mut().enumerate() {
-                if pool.host_lacks(&way.host, class).is_none() {
-                    *gained = true;
-                } else {
-                    // It is the host that it waits for from now on.
-                    hosts.is_short(way.host_need, id, class);
+        let Some(Some(shape)) = list.get(id as usize) else { return false };
+        shape.ways.iter().any(|way| {
+            needs.may(way, class) && {
+                let fits = pool.host_lacks(&way.host, class).is_none();
+                if !fits {
+                    hosts.is_short(way.host_need, class);
                 }
+                fits
             }
-        }
-        let ways = &shape.ways;
-        let fits = |slot: &u32| pool.fleet.slot(*slot).is_some_and(|device| ways.iter().any(|way| device.fits(way)));
-        for (candidates, _) in shape.fits.iter_mut().zip(gained).filter(|(_, gained)| *gained) {
-            candidates.add_to(slot, fits);
-        }
-        gained
+        })
     }
 
     pub(crate) fn let_go(&mut self, id: u32) {
@@ -314,7 +225,6 @@ impl Shapes {
             groups: 1,
             is_known: false,
             waiting: [0; 3],
-            fits: [Candidates::Anywhere, Candidates::Anywhere, Candidates::Anywhere],
             held_back: [None; 3],
             lacks: [None, None, None],
             possible_at: None,
