@@ -27,6 +27,22 @@ impl Bits {
         }
     }
 
+    /// Takes all numbers out.
+    pub(crate) fn clear(&mut self) {
+        self.0.iter_mut().for_each(|word| *word = 0);
+    }
+
+    /// The first number that is not below this one. To go through a set that changes meanwhile.
+    pub(crate) fn from(&self, number: u32) -> Option<u32> {
+        let (first, bit) = place(number);
+        let word = self.0.get(first)? & !(bit - 1);
+        if word != 0 {
+            return Some(first as u32 * 64 + word.trailing_zeros());
+        }
+        let (at, word) = (0..).zip(&self.0).skip(first + 1).find(|(_, word)| **word != 0)?;
+        Some(at * 64 + word.trailing_zeros())
+    }
+
     pub(crate) fn contains(&self, number: u32) -> bool {
         let (word, bit) = place(number);
         self.0.get(word).is_some_and(|word| word & bit != 0)
@@ -47,6 +63,29 @@ impl Bits {
             self.0.resize(other.0.len(), 0);
         }
         self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
+    }
+
+    /// Adds what is in both of two sets, but not in a third one.
+    pub(crate) fn add_both_without(&mut self, one: &Self, two: &Self, without: &Self) {
+        let most = one.0.len().min(two.0.len());
+        if self.0.len() < most {
+            self.0.resize(most, 0);
+        }
+        let without = without.0.iter().copied().chain(std::iter::repeat(0));
+        for ((word, (one, two)), without) in self.0.iter_mut().zip(one.0.iter().zip(&two.0)).zip(without) {
+            *word |= one & two & !without;
+        }
+    }
+
+    /// Takes out what is in `may_go`, but not in `stays`, and puts it into `gone`, which is empty.
+    pub(crate) fn split_off(&mut self, may_go: &Self, stays: &Self, gone: &mut Self) {
+        let stays = stays.0.iter().copied().chain(std::iter::repeat(0));
+        gone.0.clear();
+        for ((word, may_go), stays) in self.0.iter_mut().zip(&may_go.0).zip(stays) {
+            let goes = *word & may_go & !stays;
+            *word &= !goes;
+            gone.0.push(goes);
+        }
     }
 
     /// The numbers, in ascending order.
@@ -93,8 +132,15 @@ mod tests {
         one.remove(64);
         one.remove(1000);
         assert_eq!((one.contains(64), one.contains(200), one.contains(1000), one.len()), (false, true, false, 2));
+        assert_eq!([0, 3, 4, 201].map(|from| one.from(from)), [Some(3), Some(3), Some(200), None]);
         two.join(&one);
         assert_eq!(two.iter().collect::<Vec<_>>(), [3, 64, 65, 200]);
-        assert!(!two.is_empty() && Bits::default().is_empty());
+        let (mut three, mut gone) = (Bits::of(1), Bits::default());
+        three.add_both_without(&one, &two, &Bits::of(3));
+        assert_eq!(three.iter().collect::<Vec<_>>(), [1, 200]);
+        three.split_off(&two, &Bits::of(3), &mut gone);
+        assert_eq!((three.iter().collect::<Vec<_>>(), gone.iter().collect::<Vec<_>>()), (vec![1], vec![200]));
+        two.clear();
+        assert!(!one.is_empty() && two.is_empty() && Bits::default().is_empty());
     }
 }

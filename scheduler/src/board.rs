@@ -3,37 +3,53 @@
 
 use crate::bits::Bits;
 use crate::fleet::Fleet;
-use crate::share::Share;
+use crate::pool::Pool;
 use crate::vector::Dimension;
-use crate::way::{Candidates, Held, Shapes};
+use crate::way::{Held, Shapes};
 use std::collections::BTreeSet;
 
 /// The lists, and what is known of them.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Board {
     pub(crate) shapes: Shapes,
-    /// Those that some job has waited with. What is known of them is kept up to date while any job has them, waiting or
-    /// not, since to find it out anew takes a search.
+    /// Those that some job has waited with.
     pub(crate) known: Bits,
     /// By class, those that some job of the class waits with and that may fit.
     pub(crate) open: [Bits; 3],
     /// Counts up with each change of what there is in all.
     pub(crate) version: u64,
+    /// By class, those that some job of the class waits with.
+    waiting: [Bits; 3],
+    /// By class, those of which it was found out what they lack.
+    tried: [Bits; 3],
     /// Those with a way that is not taken for the sake of a better one.
     held: Bits,
-    /// Those with a way for which the host had too little.
-    short: Bits,
+    /// Those that did not fit since one was started.
+    late: Bits,
+    /// Kept for their memory.
+    scratch: Scratch,
     /// Those that did not fit, by the time since when none was started, ms.
     pub(crate) blocked: BTreeSet<(u64, u32)>,
 }
+
+/// Sets of lists that are made anew each time.
+#[derive(Clone, Default, Debug)]
+struct Scratch {
+    gainers: Bits,
+    /// By class, those of them that leave the room to others.
+    left: [Bits; 3],
+    reach: Bits,
+    gone: Bits,
+}
+
+/// So many lists are looked at one by one.
+const FEW: u32 = 3;
 
 /// Why a list does not fit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Lack {
     /// For the best of the choices.
     pub(crate) dimension: Dimension,
-    /// The ways, by index, for which the host has too little.
-    pub(crate) host_short: Vec<usize>,
     /// One fits, but a better one is free soon.
     pub(crate) held_back: Option<Held>,
 }
@@ -45,11 +61,15 @@ impl Board {
         if !shape.is_known {
             shape.is_known = true;
             self.known.insert(id);
+            // Another one may have had its number.
+            self.tried.iter_mut().for_each(|tried| tried.remove(id));
+            self.late.remove(id);
         }
         // The better device is further away by one job.
-        shape.reconsider(class, fleet);
+        let may = shape.reconsider(class, fleet);
         shape.waiting[class] += 1;
-        if shape.fits[class] != Candidates::Nowhere {
+        if may || shape.waiting[class] == 1 {
+            self.waiting[class].insert(id);
             self.open[class].insert(id);
         }
     }
@@ -60,91 +80,109 @@ impl Board {
         shape.waiting[class] -= 1;
         if shape.waiting[class] == 0 {
             self.open[class].remove(id);
+            self.waiting[class].remove(id);
         }
-        if shape.waiting == [0; 3]
-            && let Some(since) = shape.blocked_since.take()
-        {
-            self.blocked.remove(&(since, id));
+        if shape.waiting == [0; 3] {
+            self.started(id);
         }
     }
 
-    /// A list was tried for a class and did not fit.
-    pub(crate) fn block(&mut self, id: u32, class: usize, lack: Lack, now: u64) {
+    /// A list was tried for a class and did not fit; `short` are the needs of the host for want of which it did not.
+    pub(crate) fn block(&mut self, id: u32, class: usize, lack: Lack, short: &[u32], now: u64) {
+        short.iter().for_each(|need| self.shapes.hosts.is_short(*need, class));
         let Some(shape) = self.shapes.get_mut(id) else { return };
-        shape.fits[class] = Candidates::Nowhere;
-        for way in lack.host_short {
-            if !shape.host_short.contains(&way) {
-                shape.host_short.push(way);
-            }
-        }
         shape.held_back[class] = lack.held_back;
         if lack.held_back.is_some() {
             self.held.insert(id);
         }
-        if !shape.host_short.is_empty() {
-            self.short.insert(id);
-        }
         shape.lacks[class] = Some(lack.dimension);
-        if shape.blocked_since.is_none() {
+        self.tried[class].insert(id);
+        self.close(id, class, now);
+    }
+
+    fn close(&mut self, id: u32, class: usize, now: u64) {
+        self.open[class].remove(id);
+        if !self.late.contains(id)
+            && let Some(shape) = self.shapes.get_mut(id)
+        {
             shape.blocked_since = Some(now);
             self.blocked.insert((now, id));
+            self.late.insert(id);
         }
-        self.open[class].remove(id);
     }
 
     /// Leaves out what no longer fits since something was started, without finding out anew what it lacks: much may have
     /// fitted into the room that one has taken.
-    pub(crate) fn prune(&mut self, class: usize, fleet: &Fleet, host: &Share, now: u64) {
-        for id in self.open[class].iter().collect::<Vec<_>>() {
-            let Some(shape) = self.shapes.get_mut(id) else { continue };
-            if shape.lacks[class].is_none() || shape.still_fits(class, fleet, host) {
-                continue;
+    pub(crate) fn prune(&mut self, class: usize, pool: &Pool, now: u64) {
+        let open = self.open[class].len();
+        if open == 0 {
+            return;
+        }
+        if open > FEW {
+            // Most of many have no device any more, which needs tell for all at once.
+            let Scratch { reach, gone, .. } = &mut self.scratch;
+            reach.clear();
+            self.shapes.needs.reach(class, reach);
+            self.shapes.hosts.reach(class, pool, reach);
+            self.open[class].split_off(&self.tried[class], reach, gone);
+            let mut from = 0;
+            while let Some(id) = self.scratch.gone.from(from) {
+                from = id + 1;
+                self.close(id, class, now);
             }
-            if !shape.host_short.is_empty() {
-                self.short.insert(id);
+        }
+        let mut from = 0;
+        while let Some(id) = self.open[class].from(from) {
+            from = id + 1;
+            if self.tried[class].contains(id) && !self.shapes.still_fits(id, class, pool) {
+                self.close(id, class, now);
             }
-            if shape.blocked_since.is_none() {
-                shape.blocked_since = Some(now);
-                self.blocked.insert((now, id));
-            }
-            self.open[class].remove(id);
         }
     }
 
-    /// A job with the list was started.
+    /// A job with the list was started, or none waits any more.
     pub(crate) fn started(&mut self, id: u32) {
         if let Some(since) = self.shapes.get_mut(id).and_then(|shape| shape.blocked_since.take()) {
             self.blocked.remove(&(since, id));
+            self.late.remove(id);
+        }
+    }
+
+    /// A device has less room than before.
+    pub(crate) fn less_room_on(&mut self, slot: u32, fleet: &Fleet) {
+        if let Some(device) = fleet.slot(slot) {
+            self.shapes.needs.lost(slot, device);
         }
     }
 
     /// A device may have more room than before, or is of no use to wait for any more.
-    pub(crate) fn room_on(&mut self, slot: u32, fleet: &Fleet, host: &Share) {
-        let Some(device) = fleet.slot(slot) else { return };
-        let mut gained = Bits::default();
-        self.shapes.needs.gained(slot, device, fleet, &mut gained);
-        for id in gained.iter() {
-            let Some(shape) = self.shapes.get_mut(id).filter(|shape| shape.is_known) else { continue };
-            if shape.device_gained(slot, device, fleet, host) {
-                let is_left = |class: usize| {
-                    let held = shape.held_back[class].filter(|held| held.is_left_on(device.kind));
-                    held.is_some_and(|held| held.is_better(fleet, class))
-                };
-                for class in (0..3).filter(|class| shape.waiting[*class] > 0 && !is_left(*class)) {
-                    self.open[class].insert(id);
+    pub(crate) fn room_on(&mut self, slot: u32, pool: &Pool) {
+        let Some(device) = pool.fleet.slot(slot) else { return };
+        let Scratch { gainers, left, .. } = &mut self.scratch;
+        gainers.clear();
+        left.iter_mut().for_each(Bits::clear);
+        self.shapes.needs.gained(slot, device, &pool.fleet, gainers);
+        for id in gainers.both(&self.held) {
+            let Some(shape) = self.shapes.get(id) else { continue };
+            for (class, left) in left.iter_mut().enumerate() {
+                let held = shape.held_back[class].filter(|held| held.is_left_on(device.kind));
+                if held.is_some_and(|held| held.is_better(&pool.fleet, class)) {
+                    left.insert(id);
                 }
             }
-            if !shape.host_short.is_empty() {
-                self.short.insert(id);
-            }
+        }
+        for (class, left) in left.iter().enumerate() {
+            self.open[class].add_both_without(gainers, &self.waiting[class], left);
         }
         // With a lease less on the better kind it is another reckoning.
-        self.reconsider(fleet);
+        self.reconsider(&pool.fleet);
     }
 
     /// Looks again at what is not taken for the sake of something better.
     pub(crate) fn reconsider(&mut self, fleet: &Fleet) {
-        for id in self.held.iter().collect::<Vec<_>>() {
+        let mut from = 0;
+        while let Some(id) = self.held.from(from) {
+            from = id + 1;
             let Some(shape) = self.shapes.get_mut(id) else {
                 self.held.remove(id);
                 continue;
@@ -161,26 +199,7 @@ impl Board {
     }
 
     /// The host may have more room than before.
-    pub(crate) fn room_on_host(&mut self, host: &Share) {
-        for id in self.short.iter().collect::<Vec<_>>() {
-            let Some(shape) = self.shapes.get_mut(id).filter(|shape| shape.is_known) else {
-                self.short.remove(id);
-                continue;
-            };
-            let Some(gained) = shape.host_gained(host) else { continue };
-            for class in 0..3 {
-                match (&shape.fits[class], &gained) {
-                    (_, Candidates::Anywhere) => shape.fits[class] = Candidates::Anywhere,
-                    (Candidates::Nowhere, _) => shape.fits[class] = gained.clone(),
-                    _ => {}
-                }
-                if shape.waiting[class] > 0 {
-                    self.open[class].insert(id);
-                }
-            }
-            if shape.host_short.is_empty() {
-                self.short.remove(id);
-            }
-        }
+    pub(crate) fn room_on_host(&mut self, pool: &Pool) {
+        self.shapes.hosts.gained(pool, &self.waiting, &mut self.open);
     }
 }

@@ -2,9 +2,12 @@
 
 use crate::board::Lack;
 use crate::fleet::{Prefer, Slot};
+use crate::needs::Candidates;
 use crate::scheduler::Scheduler;
 use crate::vector::Dimension;
-use crate::way::{Better, Candidates, Held, Way};
+use crate::way::{Better, Held, Way};
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// What a span waits for when there is no device of the kind, or each is set aside.
@@ -18,73 +21,93 @@ pub(crate) struct Taken {
     pub(crate) instead_of: Option<(u32, Dimension)>,
 }
 
+impl Taken {
+    /// Why it is not the first choice that is taken, to be said after the rest of the reason.
+    pub(crate) fn why(&self) -> Cow<'static, str> {
+        match &self.instead_of {
+            Some((better, lack)) => format!("; choice {} lacks {lack}", better + 1).into(),
+            None => "".into(),
+        }
+    }
+}
+
+/// What was found out on the way.
+#[derive(Default, Debug)]
+pub(crate) struct Tried {
+    /// The needs for which no device has room, and whether for some it is only that it is kept free for others.
+    pub(crate) searched: Vec<(u32, bool)>,
+    /// The needs of the host that keep a way from being taken for which there may be a device.
+    pub(crate) short: Vec<u32>,
+    /// The ways, by index, that no device has room for.
+    awaited: Vec<usize>,
+}
+
 impl Scheduler {
-    /// The first way of a list that fits, and the device for it; otherwise what the first one lacks. Changes nothing;
-    /// `searched` takes the needs for which no device has room.
-    pub(crate) fn choose(&self, id: u32, class: usize, now: u64, searched: &mut Vec<u32>) -> Result<Taken, Lack> {
-        let nothing = || Lack { dimension: DEVICE, host_short: Vec::new(), held_back: None };
+    /// The first way of a list that fits, and the device for it; otherwise what the first one lacks. Changes nothing.
+    pub(crate) fn choose(&self, id: u32, class: usize, now: u64, tried: &mut Tried) -> Result<Taken, Lack> {
+        let nothing = || Lack { dimension: DEVICE, held_back: None };
         let Some(shape) = self.board.shapes.get(id) else { return Err(nothing()) };
-        let mut lack: Option<Lack> = None;
-        let mut first_lack = None;
+        let (pool, needs) = (&self.pool, &self.board.shapes.needs);
+        let mut first_lack: Option<(u32, Dimension)> = None;
+        let mut held_back = None;
+        tried.awaited.clear();
         let waits_long = shape.blocked_since.is_some_and(|since| since + self.policy.reserve_ms <= now);
-        let mut awaited: Vec<&Way> = Vec::new();
         for (index, way) in shape.ways.iter().enumerate() {
-            let mut blocked = |dimension: Dimension| {
-                first_lack.get_or_insert_with(|| (way.number, dimension.clone()));
-                lack.get_or_insert_with(|| Lack { dimension, ..nothing() });
-            };
-            if let Some(short) = self.pool.host.lacks(&way.host, |id| self.withheld_host(id, class)) {
-                blocked(self.pool.dimensions.name(short).cloned().unwrap_or(DEVICE));
+            if let Some(short) = pool.host_lacks(&way.host, class) {
+                let dimension = || pool.dimensions.name(short).cloned().unwrap_or(DEVICE);
+                first_lack.get_or_insert_with(|| (way.number, dimension()));
                 // Where no device has room either, it is looked at again when one has.
-                if way.kind.is_none() || self.device_for(way, &shape.fits[class], class, searched).is_some() {
-                    lack.iter_mut().for_each(|lack| lack.host_short.push(index));
+                if needs.may(way, class) {
+                    tried.short.push(way.host_need);
                 }
                 continue;
             }
             let slot = match way.kind {
                 None => None,
-                Some(_) => match self.device_for(way, &shape.fits[class], class, searched) {
+                Some(_) => match self.device_for(way, class, tried) {
                     Some(slot) => Some(slot),
                     None => {
-                        blocked(self.pool.fleet.lack(way).unwrap_or(DEVICE));
-                        awaited.push(way);
+                        first_lack.get_or_insert_with(|| (way.number, pool.fleet.lack(way).unwrap_or(DEVICE)));
+                        tried.awaited.push(index);
                         continue;
                     }
                 },
             };
-            let held = |by| Held { way: index, slot, kind: way.kind, pace: way.pace, by };
-            let others =
-                shape.ways[..index].iter().any(|other| way.is_ill_suited_beside(other)).then(|| held(Better::Others));
-            let kinds = awaited.iter().filter_map(|better| Some(held(Better::Kind(better.kind?, better.pace))));
+            let held = |by| Held { kind: way.kind, pace: way.pace, by };
+            let before = &shape.ways[..index];
+            let others = before.iter().any(|other| way.is_ill_suited_beside(other)).then(|| held(Better::Others));
+            let awaited = tried.awaited.iter().filter_map(|better| shape.ways.get(*better));
+            let kinds = awaited.filter_map(|better| Some(held(Better::Kind(better.kind?, better.pace))));
             let mut better = others.into_iter().chain(kinds).filter(|_| !waits_long);
-            if let Some(held) = better.find(|held| held.is_better(&self.pool.fleet, class)) {
-                lack.iter_mut().for_each(|lack| lack.held_back = lack.held_back.or(Some(held)));
+            if let Some(held) = better.find(|held| held.is_better(&pool.fleet, class)) {
+                held_back = held_back.or(Some(held));
                 continue;
             }
             let instead_of = first_lack.filter(|_| way.number > 0);
             return Ok(Taken { way: Arc::clone(way), slot, instead_of });
         }
-        Err(lack.unwrap_or_else(nothing))
+        Err(first_lack.map_or_else(nothing, |(_, dimension)| Lack { dimension, held_back }))
     }
 
     /// High work gets the emptiest device, other work fills one up, so that whole devices stay free. Never by how fast a
     /// device was lately: one that fails at once is the fastest of all.
-    fn device_for(&self, way: &Way, candidates: &Candidates, class: usize, searched: &mut Vec<u32>) -> Option<u32> {
+    fn device_for(&self, way: &Way, class: usize, tried: &mut Tried) -> Option<u32> {
         let prefer = if class == 0 { Prefer::Emptiest } else { Prefer::Fullest };
-        let may = |slot: u32, device: &Slot| !device.reserved || self.leaves_room(slot, device, way, class);
-        match candidates {
-            Candidates::Nowhere => None,
+        let some_is_kept = Cell::new(false);
+        let may = |slot: u32, device: &Slot| {
+            let may = !device.reserved || self.leaves_room(slot, device, way, class);
+            some_is_kept.set(some_is_kept.get() || !may);
+            may
+        };
+        let found = match self.board.shapes.needs.fits(way, class) {
+            Candidates::Nowhere => return None,
             Candidates::On(slots) => self.pool.fleet.find_among(slots, way, prefer, may),
-            Candidates::Anywhere => {
-                let found = match self.board.shapes.needs.fits(way, class) {
-                    Candidates::Nowhere => None,
-                    Candidates::On(slots) => self.pool.fleet.find_among(slots, way, prefer, may),
-                    Candidates::Anywhere => self.pool.fleet.find(way, prefer, may),
-                };
-                searched.extend(way.need.filter(|_| found.is_none()));
-                found
-            }
+            Candidates::Anywhere => self.pool.fleet.find(way, prefer, may),
+        };
+        if found.is_none() {
+            tried.searched.extend(way.need.map(|need| (need, some_is_kept.get())));
         }
+        found
     }
 
     fn leaves_room(&self, slot: u32, device: &Slot, way: &Way, class: usize) -> bool {
@@ -93,11 +116,6 @@ impl Scheduler {
             binding.map(|held| amount(&held.way.device, id)).sum()
         };
         device.share.lacks(&way.device, withheld).is_none()
-    }
-
-    /// How much of the host is kept free for others, who are of this class or a higher one.
-    pub(crate) fn withheld_host(&self, id: u32, class: usize) -> u64 {
-        self.kept_host[class].get(id as usize).copied().unwrap_or(0)
     }
 }
 

@@ -11,7 +11,7 @@ impl Scheduler {
     pub(crate) fn host_changed(&mut self, capacity: Vector, now: u64, actions: &mut Vec<Action>) {
         self.pool.set_host(capacity);
         self.reckon_shares();
-        self.board.room_on_host(&self.pool.host);
+        self.board.room_on_host(&self.pool);
         self.look_again(now, actions);
     }
 
@@ -25,7 +25,7 @@ impl Scheduler {
             }
         }
         self.reckon_shares();
-        self.board.room_on(slot, &self.pool.fleet, &self.pool.host);
+        self.board.room_on(slot, &self.pool);
         self.look_again(now, actions);
     }
 
@@ -38,7 +38,7 @@ impl Scheduler {
         self.timers.insert((now.saturating_add(self.policy.absent_grace_ms), Timer::Absent));
         self.reckon_shares();
         // Nobody waits for it any more who had another choice.
-        self.board.room_on(slot, &self.pool.fleet, &self.pool.host);
+        self.board.room_on(slot, &self.pool);
         self.look_again(now, actions);
     }
 
@@ -71,7 +71,7 @@ impl Scheduler {
             let Some(dimension) = self.pool.dimensions.name(id).cloned() else { return };
             if let Some(next) = self.pool.host.raise(id, &dimension, now, every) {
                 self.timers.extend(next.map(|next| (next, Timer::Cap(None, id))));
-                self.board.room_on_host(&self.pool.host);
+                self.board.room_on_host(&self.pool);
             }
             return;
         };
@@ -80,7 +80,7 @@ impl Scheduler {
         if let Some(next) = device.share.raise(id, &dimension, now, every) {
             self.timers.extend(next.map(|next| (next, Timer::Cap(Some(slot), id))));
             self.pool.fleet.refresh(slot);
-            self.board.room_on(slot, &self.pool.fleet, &self.pool.host);
+            self.board.room_on(slot, &self.pool);
         }
     }
 
@@ -152,7 +152,7 @@ impl Scheduler {
             }
             None => {
                 device.aside.retain(|aside| *aside != id);
-                self.board.room_on(slot, &self.pool.fleet, &self.pool.host);
+                self.board.room_on(slot, &self.pool);
                 self.look_again(now, actions);
             }
         }

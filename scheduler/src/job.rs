@@ -50,8 +50,16 @@ pub(crate) struct Place {
     pub(crate) key: u64,
     /// From this time on it comes before all shares, ms.
     pub(crate) first_from: Option<u64>,
-    /// When its class rises, ms.
+    /// When its class rises, ms; nothing in the queue depends on it, nor on the span.
     pub(crate) rises_at: Option<u64>,
+}
+
+impl Place {
+    /// Whether two stand at the same place of the queue.
+    pub(crate) fn is_where(&self, other: &Self) -> bool {
+        let of = |place: &Self| (place.shape, place.class, place.key, place.first_from);
+        of(self) == of(other)
+    }
 }
 
 /// One job in the queue.
@@ -89,6 +97,8 @@ pub(crate) struct Job {
     pub(crate) waits_since: Option<u64>,
     /// When it is looked at again for a span that waits, ms.
     pub(crate) wakes_at: Option<u64>,
+    /// When it is looked at again for its class to rise, ms: not later than it does rise, if it waits.
+    pub(crate) rise_timer: Option<u64>,
     /// The last `Wait` that was said, so that it is not said again.
     pub(crate) said: Option<(SpanId, Dimension)>,
 }
@@ -115,6 +125,7 @@ impl Job {
             risen: 0,
             waits_since: None,
             wakes_at: None,
+            rise_timer: None,
             said: None,
         }
     }
@@ -140,7 +151,7 @@ impl Job {
 
     /// The next span to place: the lowest-numbered one whose time has come.
     pub(crate) fn next_span(&mut self, now: u64) -> Option<SpanId> {
-        // Few spans of a job fail, so the list is short.
+        // Few spans of a job fail, so the list is short, and mostly empty.
         let due: Vec<u32> = self.later.iter().filter(|(_, at)| **at <= now).map(|(span, _)| *span).collect();
         for span in due {
             self.later.remove(&span);

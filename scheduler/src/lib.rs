@@ -2,8 +2,8 @@
 //!
 //! It keeps the jobs, each a list of spans with the ways in which they may run, and a [`Pool`] of capacity: the host and
 //! its devices. [`Scheduler::step`] takes one [`Event`] and the time, and returns the [`Action`]s that follow from it.
-//! There is no IO, clock, thread, async, logging or float here, and every collection is ordered, so the same events at the
-//! same times always give the same actions: a recorded log replays.
+//! There is no IO, clock, thread, async, logging or float here, and nothing is gone through in an order that chance decides, so
+//! the same events at the same times always give the same actions: a recorded log replays.
 //!
 //! What is placed. The unit is a job's next span: the lowest-numbered one that is not done, not running, and whose time
 //! has come. A span that failed is that again after its wait, so it runs before the job's later spans, which may wait
@@ -32,8 +32,10 @@
 //! (`outlook`).
 //!
 //! How it is quick: equal lists of choices are one (`way`), and one that did not fit is not looked at again before
-//! something of what it needs is free (`board`); what ways need of a device is looked at once for all lists (`needs`);
-//! devices with room are found by a tree (`rooms`), and who waits by sets of bits (`bits`, `queue`).
+//! something of what it needs is free (`board`); what ways need of a device, and of the host, is looked at once for all
+//! lists (`needs`, `hosts`); devices with room are found by a tree (`rooms`), and who waits by sets of bits (`bits`,
+//! `queue`). A job that stays where it is in the queue is not touched, so a step costs nothing that grows with those who
+//! wait, but for what looking up in ordered sets costs.
 #![forbid(unsafe_code)]
 
 mod bits;
@@ -44,6 +46,8 @@ mod choose;
 mod event;
 mod fleet;
 mod health;
+mod hosts;
+mod ids;
 mod job;
 mod names;
 mod needs;

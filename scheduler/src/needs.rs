@@ -4,7 +4,7 @@
 use crate::bits::Bits;
 use crate::fleet::{Fleet, Slot};
 use crate::share::Amounts;
-use crate::way::{Candidates, Way};
+use crate::way::Way;
 use std::collections::BTreeMap;
 
 /// A need, shared by every way that has the same.
@@ -15,8 +15,56 @@ pub(crate) struct Need {
     kind: u32,
     /// The lists of choices with such a way.
     users: Bits,
-    /// By class, which devices may have room for it that is not kept free for others.
-    fits: [Candidates; 3],
+    /// Which devices have room for it.
+    fits: Candidates,
+    /// By class, whether all that room was found to be kept free for others.
+    vain: [bool; 3],
+}
+
+/// Where there may be room. What is left out has none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Candidates {
+    Nowhere,
+    /// On one of these devices at most.
+    On(Vec<u32>),
+    Anywhere,
+}
+
+/// Beyond so many it is as quick to search.
+const CANDIDATES_MAX: usize = 8;
+
+impl Candidates {
+    /// Adds one; where there are many, those that no longer fit are left out before.
+    fn add(&mut self, slot: u32, still_fits: impl Fn(&u32) -> bool) {
+        match self {
+            Self::Anywhere => {}
+            Self::Nowhere => *self = Self::On(vec![slot]),
+            Self::On(slots) if slots.contains(&slot) => {}
+            Self::On(slots) => {
+                if slots.len() >= CANDIDATES_MAX {
+                    slots.retain(still_fits);
+                }
+                if slots.len() < CANDIDATES_MAX {
+                    slots.push(slot);
+                } else {
+                    *self = Self::Anywhere;
+                }
+            }
+        }
+    }
+
+    /// Takes one out that no longer fits.
+    fn remove(&mut self, slot: u32, fits: impl Fn() -> bool) {
+        if let Self::On(slots) = self
+            && let Some(at) = slots.iter().position(|known| *known == slot)
+            && !fits()
+        {
+            slots.swap_remove(at);
+            if slots.is_empty() {
+                *self = Self::Nowhere;
+            }
+        }
+    }
 }
 
 /// Every need of some list of choices.
@@ -26,6 +74,8 @@ pub(crate) struct Needs {
     vacant: Vec<u32>,
     ids: BTreeMap<(u32, Amounts, Vec<u32>), u32>,
     by_kind: Vec<Vec<u32>>,
+    /// Those for which some device may have room.
+    live: Bits,
 }
 
 impl Needs {
@@ -45,8 +95,10 @@ impl Needs {
             abilities,
             kind,
             users: Bits::default(),
-            fits: [Candidates::Anywhere, Candidates::Anywhere, Candidates::Anywhere],
+            fits: Candidates::Anywhere,
+            vain: [false; 3],
         });
+        self.live.insert(id);
         if self.by_kind.len() <= kind as usize {
             self.by_kind.resize(kind as usize + 1, Vec::new());
         }
@@ -73,22 +125,36 @@ impl Needs {
                 && let Some(need) = self.list[id as usize].take()
             {
                 self.by_kind[need.kind as usize].retain(|known| *known != id);
+                self.live.remove(id);
                 self.ids.remove(&(need.kind, need.amounts, need.abilities));
                 self.vacant.push(id);
             }
         }
     }
 
-    /// Which devices may have room for a way.
+    /// Which devices may have room for a way that is not kept free for others.
     pub(crate) fn fits(&self, way: &Way, class: usize) -> &Candidates {
         let need = way.need.and_then(|id| self.list.get(id as usize)?.as_ref());
-        need.map_or(&Candidates::Anywhere, |need| &need.fits[class])
+        match need {
+            Some(need) if need.vain[class] => &Candidates::Nowhere,
+            Some(need) => &need.fits,
+            None => &Candidates::Anywhere,
+        }
     }
 
-    /// All that may have room were searched in vain.
-    pub(crate) fn searched(&mut self, id: u32, class: usize) {
-        if let Some(Some(need)) = self.list.get_mut(id as usize) {
-            need.fits[class] = Candidates::Nowhere;
+    /// Whether some device may have room for a way, if it needs one.
+    pub(crate) fn may(&self, way: &Way, class: usize) -> bool {
+        way.kind.is_none() || *self.fits(way, class) != Candidates::Nowhere
+    }
+
+    /// All that may have room were searched in vain; some of them may have room that is kept free for others.
+    pub(crate) fn searched(&mut self, id: u32, class: usize, some_is_kept: bool) {
+        let Some(Some(need)) = self.list.get_mut(id as usize) else { return };
+        if some_is_kept {
+            need.vain[class] = true;
+        } else {
+            need.fits = Candidates::Nowhere;
+            self.live.remove(id);
         }
     }
 
@@ -106,9 +172,29 @@ impl Needs {
                     let device = fleet.slot(*slot).filter(|device| device.up);
                     device.is_some_and(|device| device.share.fits(amounts) && device.is_sound_for(abilities))
                 };
-                need.fits.iter_mut().for_each(|candidates| candidates.add_to(slot, still));
+                need.fits.add(slot, still);
+                need.vain = [false; 3];
+                self.live.insert(*id);
                 shapes.join(&need.users);
             }
         }
+    }
+
+    /// A device has less room.
+    pub(crate) fn lost(&mut self, slot: u32, device: &Slot) {
+        let Some(of_kind) = self.by_kind.get(device.kind as usize) else { return };
+        for id in of_kind {
+            let Some(Some(need)) = self.list.get_mut(*id as usize) else { continue };
+            need.fits.remove(slot, || device.share.fits(&need.amounts));
+            if need.fits == Candidates::Nowhere {
+                self.live.remove(*id);
+            }
+        }
+    }
+
+    /// Adds the lists of choices for which some device may have room that is not kept free for others.
+    pub(crate) fn reach(&self, class: usize, shapes: &mut Bits) {
+        let live = self.live.iter().filter_map(|id| self.list.get(id as usize)?.as_ref());
+        live.filter(|need| !need.vain[class]).for_each(|need| shapes.join(&need.users));
     }
 }

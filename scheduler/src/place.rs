@@ -1,40 +1,43 @@
 //! Queueing and starting: the order of the waiting jobs, and the one place where a span is started.
 
-use crate::choose::DEVICE;
+use crate::choice::DeviceId;
+use crate::choose::{DEVICE, Tried};
 use crate::event::{Action, JobId, SpanId};
-use crate::job::{Place, State};
+use crate::job::{Job, Place, State};
+use crate::policy::Policy;
 use crate::pool::LeaseId;
 use crate::queue::{Owner, WHOLE};
 use crate::scheduler::{Scheduler, Timer};
 use crate::way::Way;
+use std::fmt::Write;
 use std::sync::Arc;
 
 impl Scheduler {
     /// Starts what fits, class by class; a class is served only when nothing of the higher ones fits any more.
     pub(crate) fn place(&mut self, now: u64, actions: &mut Vec<Action>) {
         self.reserve(now);
-        let mut searched = Vec::new();
+        let mut tried = Tried::default();
         for class in 0..3 {
             self.redeem(class, now, actions);
+            // Higher classes may have taken it.
+            self.board.prune(class, &self.pool, now);
             while let Some(id) = self.queue.next(class, &self.board.open[class], now) {
                 let Some(place) = self.jobs.get(&id).and_then(|job| job.place) else { break };
                 if self.is_past_deadline(id, place, now) {
                     self.requeue(id, now, actions);
                     continue;
                 }
-                let taken = self.choose(place.shape, class, now, &mut searched);
-                searched.drain(..).for_each(|need| self.board.shapes.needs.searched(need, class));
+                let taken = self.choose(place.shape, class, now, &mut tried);
+                let searched = tried.searched.drain(..);
+                searched.for_each(|(need, kept)| self.board.shapes.needs.searched(need, class, kept));
                 match taken {
                     Ok(taken) => {
-                        let why = match taken.instead_of {
-                            Some((better, lack)) => format!("; choice {} lacks {lack}", better + 1),
-                            None => String::new(),
-                        };
-                        self.start(id, &taken.way, taken.slot, &why, now, actions);
-                        self.board.prune(class, &self.pool.fleet, &self.pool.host, now);
+                        self.start(id, &taken.way, taken.slot, &taken.why(), now, actions);
+                        self.board.prune(class, &self.pool, now);
                     }
-                    Err(lack) => self.board.block(place.shape, class, lack, now),
+                    Err(lack) => self.board.block(place.shape, class, lack, &tried.short, now),
                 }
+                tried.short.clear();
             }
         }
         self.say_waits(now, actions);
@@ -50,12 +53,17 @@ impl Scheduler {
         now: u64,
         actions: &mut Vec<Action>,
     ) {
-        let Some(place) = self.dequeue(id) else { return };
-        let Some(lease) = self.pool.commit(way, slot) else {
-            self.requeue(id, now, actions);
-            return;
-        };
+        let Some(place) = self.jobs.get(&id).and_then(|job| job.place) else { return };
+        let Some(lease) = self.pool.commit(way, slot) else { return };
+        if let Some(slot) = slot {
+            self.board.less_room_on(slot, &self.pool.fleet);
+        }
         self.board.started(place.shape);
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if job.plan_of(place.span).is_some_and(|plan| plan.identity.is_none()) {
+            // The list that it waits with may be forgotten.
+            self.dequeue(id);
+        }
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.set(place.span, State::Running(lease));
         (job.risen, job.waits_since, job.said) = (0, None, None);
@@ -70,12 +78,7 @@ impl Scheduler {
         let owner = job.owner;
         self.hold(owner, way, true);
         let device = slot.and_then(|slot| self.pool.fleet.slot(slot)).map(|slot| slot.device.id);
-        let on = device.map_or_else(String::new, |device| format!(" on device {}", device.0));
-        let what = match attempt {
-            1 => "next span of the job".to_owned(),
-            _ => format!("attempt {attempt} after one that failed"),
-        };
-        let reason = format!("{what}{on}; holds {}{why}", way.holds);
+        let reason = reason(attempt, device, way, why);
         let (span, choice) = (place.span, way.number);
         actions.push(Action::Start { job: id, span, attempt, lease, choice, device, reason });
         self.requeue(id, now, actions);
@@ -86,10 +89,10 @@ impl Scheduler {
         let Some(held) = self.pool.release(lease) else { return };
         self.hold(owner, &held.way, false);
         if let Some(slot) = held.slot {
-            self.board.room_on(slot, &self.pool.fleet, &self.pool.host);
+            self.board.room_on(slot, &self.pool);
         }
         if !held.way.host.is_empty() {
-            self.board.room_on_host(&self.pool.host);
+            self.board.room_on_host(&self.pool);
         }
     }
 
@@ -116,68 +119,65 @@ impl Scheduler {
         self.queue.set_shares(|owner| dominant(owner, pool));
     }
 
-    /// Takes a job out of the queue.
+    /// Takes a job out of the queue. When its class rises is left to be found out in vain.
     pub(crate) fn dequeue(&mut self, id: JobId) -> Option<Place> {
         let job = self.jobs.get_mut(&id)?;
-        if let Some(at) = job.wakes_at.take() {
-            self.timers.remove(&(at, Timer::Span(id)));
-        }
         let place = job.place.take()?;
-        if let Some(at) = place.rises_at {
-            self.timers.remove(&(at, Timer::Rise(id)));
-        }
         self.queue.remove(job, place);
         self.board.leave(place.shape, place.class);
         self.count_kinds(place, false);
         Some(place)
     }
 
-    /// Puts a job into the queue with its next span, where it belongs by now, or refuses it.
+    /// Puts a job into the queue with its next span, where it belongs by now, or refuses it. One that stays where it is
+    /// costs nothing.
     pub(crate) fn requeue(&mut self, id: JobId, now: u64, actions: &mut Vec<Action>) {
-        self.dequeue(id);
-        let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.cancelled) else { return };
-        let next = job.next_span(now);
-        if let Some(at) = job.wake_ms() {
-            job.wakes_at = Some(at);
-            self.timers.insert((at, Timer::Span(id)));
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let next = if job.cancelled { None } else { job.next_span(now) };
+        let wakes_at = job.wake_ms().filter(|_| !job.cancelled);
+        if job.wakes_at != wakes_at {
+            let before = std::mem::replace(&mut job.wakes_at, wakes_at);
+            before.into_iter().for_each(|at| _ = self.timers.remove(&(at, Timer::Span(id))));
+            self.timers.extend(wakes_at.map(|at| (at, Timer::Span(id))));
         }
-        let Some(span) = next else { return };
+        let Some(span) = next else {
+            job.rise_timer.take().into_iter().for_each(|at| _ = self.timers.remove(&(at, Timer::Rise(id))));
+            self.dequeue(id);
+            return;
+        };
         let shape = job.plan_of(span).map(|plan| plan.shape);
         if job.holds() == 0 && self.refuses(id, span, shape, now, actions) {
             self.forget(id);
             return;
         }
-        if let Some(shape) = shape {
-            self.enqueue(id, span, shape, now);
+        match shape {
+            Some(shape) => self.enqueue(id, span, shape, now),
+            None => _ = self.dequeue(id),
         }
     }
 
     fn enqueue(&mut self, id: JobId, span: SpanId, shape: u32, now: u64) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        let base = job.priority as usize;
-        let class = base.saturating_sub(job.risen);
         let since = *job.waits_since.get_or_insert(now);
-        let latest = job.latest_start_ms();
-        let first_from = if job.holds_up(span) {
+        if job.holds_up(span) {
             self.held_up.push(id);
-            Some(0)
-        } else if job.risen > base {
-            Some(since)
-        } else {
-            // Nothing is won by raising what is late already.
-            latest.filter(|_| job.deadline_ms >= Some(now)).map(|latest| latest.max(job.submitted_ms).max(1))
-        };
-        let patient = job.submitted_ms.saturating_add(self.policy.patience_ms(base));
-        let key = latest.map_or(patient, |latest| latest.max(job.submitted_ms));
-        let rises_at = (job.risen <= base).then(|| since.saturating_add(self.policy.patience_ms(class)));
-        let place = Place { span, shape, class, key, first_from, rises_at };
-        job.place = Some(place);
-        if let Some(at) = rises_at {
+        }
+        let place = place_of(job, span, shape, since, &self.policy, now);
+        if let Some(at) = place.rises_at.filter(|at| job.rise_timer.is_none_or(|timer| timer > *at)) {
+            let before = job.rise_timer.replace(at);
+            before.into_iter().for_each(|at| _ = self.timers.remove(&(at, Timer::Rise(id))));
             self.timers.insert((at, Timer::Rise(id)));
         }
+        if let Some(before) = job.place.as_mut().filter(|before| before.is_where(&place)) {
+            *before = place;
+            return;
+        }
+        self.dequeue(id);
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.place = Some(place);
         self.queue.insert(job, place);
         self.count_kinds(place, true);
-        self.board.wait(shape, class, &self.pool.fleet);
+        self.board.wait(shape, place.class, &self.pool.fleet);
     }
 
     fn count_kinds(&mut self, place: Place, more: bool) {
@@ -202,9 +202,16 @@ impl Scheduler {
         }
     }
 
-    /// A job has waited long enough to count as one of the next higher class.
-    pub(crate) fn rise(&mut self, id: JobId, now: u64, actions: &mut Vec<Action>) {
+    /// A job that waited so long when this was noted may have waited long enough to count as one of the next higher class.
+    pub(crate) fn rise_due(&mut self, id: JobId, now: u64, actions: &mut Vec<Action>) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.rise_timer = None;
+        let Some(at) = job.place.and_then(|place| place.rises_at) else { return };
+        if at > now {
+            job.rise_timer = Some(at);
+            self.timers.insert((at, Timer::Rise(id)));
+            return;
+        }
         job.risen += 1;
         job.waits_since = Some(now);
         self.requeue(id, now, actions);
@@ -220,11 +227,12 @@ impl Scheduler {
     fn say_waits(&mut self, now: u64, actions: &mut Vec<Action>) {
         let mut held_up = std::mem::take(&mut self.held_up);
         held_up.sort_unstable();
-        let heads = (0..3).filter_map(|class| self.queue.head(class, now)).collect::<Vec<_>>();
+        held_up.dedup();
+        let heads = [0, 1, 2].map(|class| self.queue.head(class, now)).into_iter().flatten();
         held_up
             .retain(|id| self.jobs.get(id).is_some_and(|job| job.place.is_some_and(|place| job.holds_up(place.span))));
         let unknown = DEVICE;
-        for id in heads.into_iter().chain(held_up) {
+        for id in heads.chain(held_up.iter().copied()) {
             let Some(job) = self.jobs.get_mut(&id) else { continue };
             let Some(place) = job.place else { continue };
             let shape = self.board.shapes.get(place.shape);
@@ -235,7 +243,44 @@ impl Scheduler {
                 job.said = Some(said);
             }
         }
+        self.held_up = held_up;
     }
+}
+
+/// Where a job belongs that has waited since a time with its next span.
+fn place_of(job: &Job, span: SpanId, shape: u32, since: u64, policy: &Policy, now: u64) -> Place {
+    let base = job.priority as usize;
+    let class = base.saturating_sub(job.risen);
+    let latest = job.latest_start_ms();
+    let first_from = if job.holds_up(span) {
+        Some(0)
+    } else if job.risen > base {
+        Some(since)
+    } else {
+        // Nothing is won by raising what is late already.
+        latest.filter(|_| job.deadline_ms >= Some(now)).map(|latest| latest.max(job.submitted_ms).max(1))
+    };
+    let patient = job.submitted_ms.saturating_add(policy.patience_ms(base));
+    let key = latest.map_or(patient, |latest| latest.max(job.submitted_ms));
+    let rises_at = (job.risen <= base).then(|| since.saturating_add(policy.patience_ms(class)));
+    Place { span, shape, class, key, first_from, rises_at }
+}
+
+/// Why a span is started here and now, in one sentence.
+fn reason(attempt: u32, device: Option<DeviceId>, way: &Way, why: &str) -> String {
+    let mut reason = String::with_capacity(64 + way.holds.len() + why.len());
+    // Writing to a string does not fail.
+    let _ = match attempt {
+        1 => reason.write_str("next span of the job"),
+        _ => write!(reason, "attempt {attempt} after one that failed"),
+    };
+    if let Some(device) = device {
+        let _ = write!(reason, " on device {}", device.0);
+    }
+    reason.push_str("; holds ");
+    reason.push_str(&way.holds);
+    reason.push_str(why);
+    reason
 }
 
 /// The largest of an owner's shares of any dimension.

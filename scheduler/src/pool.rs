@@ -2,11 +2,11 @@
 
 use crate::choice::{Choice, Device, DeviceId};
 use crate::fleet::Fleet;
+use crate::ids::IdMap;
 use crate::names::Names;
 use crate::share::{Blocked, Share};
 use crate::vector::{Dimension, Vector};
 use crate::way::Way;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Names one lease; never used twice.
@@ -28,7 +28,9 @@ pub struct Pool {
     pub(crate) dimensions: Names<Dimension>,
     pub(crate) host: Share,
     pub(crate) fleet: Fleet,
-    leases: BTreeMap<LeaseId, Lease>,
+    /// By class and dimension, what of the host is kept free for it and higher ones.
+    pub(crate) kept: [Vec<u64>; 3],
+    leases: IdMap<LeaseId, Lease>,
     next: u64,
 }
 
@@ -66,6 +68,16 @@ impl Pool {
     pub fn blocked_by(&self, choice: &Choice, device: Option<DeviceId>) -> Option<Blocked> {
         let on_device = device.and_then(|id| self.device(id)).and_then(|share| share.blocked_by(&choice.device));
         on_device.or_else(|| self.host.blocked_by(&choice.host))
+    }
+
+    /// The first of the dimensions of which the host has too little free for a class, when what is kept for others is not.
+    pub(crate) fn host_lacks(&self, need: &[(u32, u64)], class: usize) -> Option<u32> {
+        self.host.lacks(need, |id| self.withheld(id, class))
+    }
+
+    /// How much of the host is kept free for others, who are of this class or a higher one.
+    pub(crate) fn withheld(&self, id: u32, class: usize) -> u64 {
+        self.kept[class].get(id as usize).copied().unwrap_or(0)
     }
 
     /// Takes a lease: the one commit point. Refused, and nothing changed, when the way does not fit.

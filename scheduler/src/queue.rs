@@ -59,6 +59,8 @@ pub(crate) struct Queue {
     first_shapes: [Bits; 3],
     /// The same jobs by rank alone.
     first_ranks: [BTreeSet<Rank>; 3],
+    /// Kept for its memory: owners of jobs with some lists of choices.
+    found: Bits,
     /// Jobs that wait, by class.
     pub(crate) lengths: [usize; 3],
 }
@@ -198,7 +200,7 @@ impl Queue {
 
     /// The job of a class that is next among those with one of these lists of choices: first what comes before all
     /// shares, then by shares.
-    pub(crate) fn next(&self, class: usize, shapes: &Bits, now: u64) -> Option<JobId> {
+    pub(crate) fn next(&mut self, class: usize, shapes: &Bits, now: u64) -> Option<JobId> {
         if self.first_ranks[class].first().is_some_and(|(from, _, _)| *from <= now) {
             let heads = self.first_shapes[class].both(shapes);
             let raised = heads.filter_map(|shape| self.first[class].get(shape as usize)?.first()).min();
@@ -206,21 +208,31 @@ impl Queue {
                 return Some(*job);
             }
         }
-        let mut sharers = Bits::default();
+        if shapes.is_empty() {
+            return None;
+        }
+        let mut sharers = std::mem::take(&mut self.found);
+        sharers.clear();
         shapes.iter().filter_map(|shape| self.sharers[class].get(shape as usize)).for_each(|some| sharers.join(some));
+        let next = self.first_owner(class, &sharers);
+        self.found = sharers;
+        let line = &self.owners.get(next? as usize)?.as_ref()?.lines[class];
+        line.shapes.both(shapes).filter_map(|shape| head(&line.jobs, shape)).min().map(|(_, _, job)| job)
+    }
+
+    /// Of some owners with jobs of a class, the one who comes first.
+    fn first_owner(&self, class: usize, sharers: &Bits) -> Option<u32> {
         let owner = |id: u32| self.owners.get(id as usize)?.as_ref();
-        let next = if sharers.len() <= FEW {
+        if sharers.len() <= FEW {
             // Where few have such a job, it is quicker to look at those than at all owners in order.
             let ranked = sharers.iter().filter_map(|id| {
                 let owner = owner(id)?;
                 Some((owner.share, *owner.lines[class].numbers.first()?, id))
             });
-            ranked.min()?.2
+            Some(ranked.min()?.2)
         } else {
-            self.order[class].iter().find(|(_, _, id)| sharers.contains(*id))?.2
-        };
-        let line = &owner(next)?.lines[class];
-        line.shapes.both(shapes).filter_map(|shape| head(&line.jobs, shape)).min().map(|(_, _, job)| job)
+            self.order[class].iter().find(|(_, _, id)| sharers.contains(*id)).map(|(_, _, id)| *id)
+        }
     }
 
     /// The job of a class that is next, whether it fits or not.

@@ -65,7 +65,7 @@ impl Scheduler {
             let fits = held.class == class && slot.is_none_or(|slot| self.fits_on(slot, &held.way)) && {
                 // The others' reservations on the host bind, its own does not.
                 let own = |id| held.way.host.iter().find(|(found, _)| *found == id).map_or(0, |(_, amount)| *amount);
-                let others = |id| self.withheld_host(id, class).saturating_sub(own(id));
+                let others = |id| self.pool.withheld(id, class).saturating_sub(own(id));
                 self.pool.host.lacks(&held.way.host, others).is_none()
             };
             let next = fits.then(|| self.queue.next(class, &Bits::of(shape), now)).flatten();
@@ -103,6 +103,7 @@ impl Scheduler {
                     if self.reservations[at].class != class {
                         self.reservations[at].class = class;
                         self.count_kept();
+                        self.room_beside(self.reservations[at].slot);
                     }
                     at += 1;
                 }
@@ -115,9 +116,9 @@ impl Scheduler {
 
     /// Adds up what is kept of the host.
     fn count_kept(&mut self) {
-        self.kept_host.iter_mut().for_each(Vec::clear);
+        self.pool.kept.iter_mut().for_each(Vec::clear);
         for held in &self.reservations {
-            for kept in &mut self.kept_host[held.class..] {
+            for kept in &mut self.pool.kept[held.class..] {
                 for (id, amount) in &held.way.host {
                     let at = *id as usize;
                     if kept.len() <= at {
@@ -133,14 +134,19 @@ impl Scheduler {
     fn give_up(&mut self, at: usize) -> Reservation {
         let held = self.reservations.remove(at);
         self.count_kept();
-        if let Some(slot) = held.slot {
-            if let Some(device) = self.pool.fleet.slot_mut(slot) {
-                device.reserved = false;
-            }
-            self.board.room_on(slot, &self.pool.fleet, &self.pool.host);
+        if let Some(device) = held.slot.and_then(|slot| self.pool.fleet.slot_mut(slot)) {
+            device.reserved = false;
         }
-        self.board.room_on_host(&self.pool.host);
+        self.room_beside(held.slot);
         held
+    }
+
+    /// Less is kept of the host and of a device.
+    fn room_beside(&mut self, slot: Option<u32>) {
+        if let Some(slot) = slot {
+            self.board.room_on(slot, &self.pool);
+        }
+        self.board.room_on_host(&self.pool);
     }
 
     /// Where room for a list is to be had soonest: by its first choice that some device can meet, on the device of
@@ -149,7 +155,7 @@ impl Scheduler {
         let shape = self.board.shapes.get(id)?;
         let class = shape.waiting.iter().position(|waiting| *waiting > 0)?;
         shape.ways.iter().find_map(|way| {
-            let kept = |dimension: u32| self.withheld_host(dimension, 2);
+            let kept = |dimension: u32| self.pool.withheld(dimension, 2);
             let is_met = |(dimension, amount): &(u32, u64)| {
                 amount.saturating_add(kept(*dimension)) <= self.pool.host.capacity_of(*dimension)
             };

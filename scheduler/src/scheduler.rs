@@ -3,13 +3,14 @@
 use crate::board::Board;
 use crate::choice::{Group, GroupId};
 use crate::event::{Action, Event, JobDemand, JobId, SpanId};
+use crate::ids::IdMap;
 use crate::job::{Job, Plan, State};
 use crate::policy::Policy;
 use crate::pool::{LeaseId, Pool};
 use crate::queue::Queue;
 use crate::reserve::Reservation;
 use crate::vector::Vector;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Something that is due at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -34,11 +35,9 @@ pub struct Scheduler {
     pub(crate) board: Board,
     pub(crate) queue: Queue,
     /// Boxed, so that a search passes through few lines of memory.
-    pub(crate) jobs: BTreeMap<JobId, Box<Job>>,
+    pub(crate) jobs: IdMap<JobId, Box<Job>>,
     pub(crate) timers: BTreeSet<(u64, Timer)>,
     pub(crate) reservations: Vec<Reservation>,
-    /// By class and dimension, what of the host is kept free for it and higher ones.
-    pub(crate) kept_host: [Vec<u64>; 3],
     /// Jobs whose next span holds up spans of theirs that run; they are told anew that they wait.
     pub(crate) held_up: Vec<JobId>,
     /// Room is not looked for again before this time, ms, after none was found to keep.
@@ -104,8 +103,9 @@ impl Scheduler {
         actions
     }
 
-    /// When to send the next [`Event::Tick`]: the earliest time for which a span, a class that rises, a breaker, a learned
-    /// cap or an absent device waits.
+    /// When to send the next [`Event::Tick`]: not later than the earliest time for which a span, a class that rises, a
+    /// breaker, a learned cap or an absent device waits. It may be earlier: a job of which something is started rises later,
+    /// and its first time is left to pass.
     pub fn wake_ms(&self, now: u64) -> Option<u64> {
         self.timers.range((now.saturating_add(1), Timer::Span(JobId(0)))..).next().map(|(at, _)| *at)
     }
@@ -116,7 +116,7 @@ impl Scheduler {
             self.timers.remove(&(at, timer));
             match timer {
                 Timer::Span(job) => self.settle(job, now, actions),
-                Timer::Rise(job) => self.rise(job, now, actions),
+                Timer::Rise(job) => self.rise_due(job, now, actions),
                 Timer::Breaker(slot, ability) => self.breaker_due(slot, ability, now, actions),
                 Timer::Cap(slot, dimension) => self.cap_due(slot, dimension, now),
                 Timer::Absent => self.absent_due(now, actions),
@@ -220,6 +220,9 @@ impl Scheduler {
     pub(crate) fn forget(&mut self, id: JobId) {
         self.dequeue(id);
         let Some(job) = self.jobs.remove(&id) else { return };
+        if let Some(at) = job.rise_timer {
+            self.timers.remove(&(at, Timer::Rise(id)));
+        }
         for lease in job.leases() {
             self.release(lease, job.owner);
         }

@@ -1,10 +1,12 @@
 //! Choices in the form in which they are decided by, and the lists of them that spans wait with.
 
 use crate::choice::{Choice, Group};
-use crate::fleet::{Fleet, Slot};
+use crate::fleet::Fleet;
+use crate::hosts::HostNeeds;
 use crate::names::Names;
 use crate::needs::Needs;
-use crate::share::{Amounts, Share};
+use crate::pool::Pool;
+use crate::share::Amounts;
 use crate::vector::{Dimension, Vector};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -26,6 +28,8 @@ pub(crate) struct Way {
     /// The number of what it needs of a device.
     pub(crate) need: Option<u32>,
     pub(crate) host: Amounts,
+    /// The number of what it needs of the host.
+    pub(crate) host_need: u32,
     pub(crate) device_vector: Vector,
     pub(crate) host_vector: Vector,
     pub(crate) identity: u32,
@@ -36,49 +40,9 @@ pub(crate) struct Way {
     pub(crate) holds: String,
 }
 
-/// Where a list may fit now. Exact: what is left out does not fit.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Candidates {
-    Nowhere,
-    /// On one of these devices at most.
-    On(Vec<u32>),
-    Anywhere,
-}
-
-/// Beyond so many it is as quick to search.
-const CANDIDATES_MAX: usize = 8;
-
-impl Candidates {
-    /// Adds one; where there are many, those that no longer fit are left out before.
-    pub(crate) fn add_to(&mut self, slot: u32, still_fits: impl Fn(&u32) -> bool) {
-        if let Self::On(slots) = self
-            && slots.len() >= CANDIDATES_MAX
-        {
-            slots.retain(still_fits);
-        }
-        self.add(slot);
-    }
-
-    pub(crate) fn add(&mut self, slot: u32) {
-        match self {
-            Self::Anywhere => {}
-            Self::Nowhere => *self = Self::On(vec![slot]),
-            Self::On(slots) if slots.len() < CANDIDATES_MAX => {
-                if !slots.contains(&slot) {
-                    slots.push(slot);
-                }
-            }
-            Self::On(_) => *self = Self::Anywhere,
-        }
-    }
-}
-
 /// A way that is not taken for the sake of a better one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Held {
-    /// The index of the way, and where it fits.
-    pub(crate) way: usize,
-    pub(crate) slot: Option<u32>,
     /// The kind of the way.
     pub(crate) kind: Option<u32>,
     pub(crate) pace: u64,
@@ -139,9 +103,6 @@ pub(crate) struct Shape {
     pub(crate) is_known: bool,
     /// Jobs that wait with it, by class.
     pub(crate) waiting: [u32; 3],
-    pub(crate) fits: [Candidates; 3],
-    /// The ways, by index, for which the host had too little when it did not fit last.
-    pub(crate) host_short: Vec<usize>,
     /// It fits, and does not take it, since a better device is free soon.
     pub(crate) held_back: [Option<Held>; 3],
     /// What there was too little of.
@@ -155,72 +116,8 @@ pub(crate) struct Shape {
 impl Shape {
     /// Looks again at a way that was not taken for the sake of a better one. Whether it may be taken now.
     pub(crate) fn reconsider(&mut self, class: usize, fleet: &Fleet) -> bool {
-        let Some(held) = self.held_back[class].filter(|held| !held.is_better(fleet, class)) else { return false };
-        self.held_back[class] = None;
-        let way = self.ways.get(held.way);
-        let still_fits = |slot| fleet.slot(slot).is_some_and(|device| way.is_some_and(|way| device.fits(way)));
-        match held.slot {
-            Some(slot) if still_fits(slot) => self.fits[class].add(slot),
-            Some(_) => self.fits[class] = Candidates::Anywhere,
-            None if self.fits[class] == Candidates::Nowhere => self.fits[class] = Candidates::On(Vec::new()),
-            None => {}
-        }
-        true
-    }
-
-    /// Whether something of what may fit still does; otherwise it is known to fit nowhere.
-    pub(crate) fn still_fits(&mut self, class: usize, fleet: &Fleet, host: &Share) -> bool {
-        let Candidates::On(slots) = &self.fits[class] else { return true };
-        let mut short = Vec::new();
-        for (index, way) in self.ways.iter().enumerate() {
-            let on_device = || slots.iter().any(|slot| fleet.slot(*slot).is_some_and(|device| device.fits(way)));
-            if way.kind.is_some() && !on_device() {
-                continue;
-            }
-            if host.fits(&way.host) {
-                return true;
-            }
-            short.push(index);
-        }
-        short.retain(|index| !self.host_short.contains(index));
-        self.host_short.extend(short);
-        self.fits[class] = Candidates::Nowhere;
-        false
-    }
-
-    /// A device may have more room. Whether one of the ways fits there now.
-    pub(crate) fn device_gained(&mut self, slot: u32, device: &Slot, fleet: &Fleet, host: &Share) -> bool {
-        let mut gained = false;
-        for (index, way) in self.ways.iter().enumerate().filter(|(_, way)| device.fits(way)) {
-            if host.fits(&way.host) {
-                gained = true;
-            } else if !self.host_short.contains(&index) {
-                // It is the host that it waits for from now on.
-                self.host_short.push(index);
-            }
-        }
-        if gained {
-            let ways = &self.ways;
-            let fits = |slot: &u32| fleet.slot(*slot).is_some_and(|device| ways.iter().any(|way| device.fits(way)));
-            self.fits.iter_mut().for_each(|candidates| candidates.add_to(slot, fits));
-        }
-        gained
-    }
-
-    /// Where it may fit that did not for want of something of the host, if the host has enough now.
-    pub(crate) fn host_gained(&mut self, host: &Share) -> Option<Candidates> {
-        let ways = &self.ways;
-        let mut gained = None;
-        self.host_short.retain(|index| {
-            let Some(way) = ways.get(*index).filter(|way| host.fits(&way.host)) else { return true };
-            if way.kind.is_some() {
-                gained = Some(Candidates::Anywhere);
-            } else if gained.is_none() {
-                gained = Some(Candidates::On(Vec::new()));
-            }
-            false
-        });
-        gained
+        let held = self.held_back[class].take_if(|held| !held.is_better(fleet, class));
+        held.is_some()
     }
 }
 
@@ -231,6 +128,7 @@ pub(crate) struct Shapes {
     vacant: Vec<u32>,
     keys: BTreeMap<Vec<u64>, u32>,
     pub(crate) needs: Needs,
+    pub(crate) hosts: HostNeeds,
 }
 
 impl Shapes {
@@ -248,6 +146,7 @@ impl Shapes {
         let ways = (0..).zip(&group.choices).map(|(number, choice)| {
             let mut way = way(number, choice, quickest, hosts, fleet);
             way.need = way.kind.map(|kind| self.needs.id(kind, &way.device, &way.abilities));
+            way.host_need = self.hosts.id(&way.host);
             Arc::new(way)
         });
         let ways = ways.collect();
@@ -266,6 +165,21 @@ impl Shapes {
         settled
     }
 
+    /// Whether a list may still fit in a class. Of the host's needs, those are noted that it is short of.
+    pub(crate) fn still_fits(&mut self, id: u32, class: usize, pool: &Pool) -> bool {
+        let Self { list, needs, hosts, .. } = self;
+        let Some(Some(shape)) = list.get(id as usize) else { return false };
+        shape.ways.iter().any(|way| {
+            needs.may(way, class) && {
+                let fits = pool.host_lacks(&way.host, class).is_none();
+                if !fits {
+                    hosts.is_short(way.host_need, class);
+                }
+                fits
+            }
+        })
+    }
+
     pub(crate) fn let_go(&mut self, id: u32) {
         let Some(shape) = self.get_mut(id) else { return };
         shape.groups -= 1;
@@ -273,6 +187,7 @@ impl Shapes {
             if let Some(shape) = self.list[id as usize].take() {
                 self.keys.remove(&shape.key);
                 self.needs.let_go(id, shape.ways.iter().map(Arc::as_ref));
+                self.hosts.let_go(id, shape.ways.iter().map(Arc::as_ref));
             }
             self.vacant.push(id);
         }
@@ -293,6 +208,7 @@ impl Shapes {
         }
         self.keys.insert(key.clone(), id);
         self.needs.used(id, ways.iter().map(Arc::as_ref));
+        self.hosts.used(id, ways.iter().map(Arc::as_ref));
         let mut kinds: Vec<u32> = ways.iter().filter_map(|way| way.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
@@ -309,8 +225,6 @@ impl Shapes {
             groups: 1,
             is_known: false,
             waiting: [0; 3],
-            fits: [Candidates::Anywhere, Candidates::Anywhere, Candidates::Anywhere],
-            host_short: Vec::new(),
             held_back: [None; 3],
             lacks: [None, None, None],
             possible_at: None,
@@ -341,6 +255,7 @@ fn way(number: u32, choice: &Choice, quickest: u64, hosts: &mut Names<Dimension>
         // A choice without a device holds nothing of one.
         device: if choice.kind.is_some() { amounts(&mut fleet.dimensions, &choice.device) } else { Vec::new() },
         need: None,
+        host_need: 0,
         host: amounts(hosts, &choice.host),
         device_vector: if choice.kind.is_some() { choice.device.clone() } else { Vector::default() },
         host_vector: choice.host.clone(),

@@ -7,6 +7,7 @@ use crate::job::State;
 use crate::queue::{Due, How};
 use crate::world::{Run, World};
 use reelmill_scheduler::{Action, DeviceId, JobId, LeaseId, SpanId};
+use std::sync::Arc;
 
 /// Of ten thousand spans, how many fail though nothing is wrong.
 const BAD_LUCK: f64 = 0.0005;
@@ -95,8 +96,8 @@ impl World {
         let shape = &self.shapes[job.arrival.shape];
         let way_at = if job.is_sound(span) { None } else { job.way(shape, span, start.choice) };
         let way = match way_at {
-            Some(way) => shape.ways[way].clone(),
-            None => job.sound(shape),
+            Some(way) => Arc::clone(&shape.ways[way]),
+            None => Arc::new(job.sound(shape)),
         };
         let known = if job.is_sound(span) { start.choice == 0 } else { way_at.is_some() };
         let Some(entry) = job.spans.get_mut(span as usize) else {

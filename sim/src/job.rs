@@ -4,6 +4,7 @@ use crate::cost::Way;
 use crate::fleet::{Amounts, RAM, THREADS};
 use crate::load::{Arrival, Shape, owner_name};
 use reelmill_scheduler::{Group, GroupId, JobDemand, JobId};
+use std::sync::Arc;
 
 /// How a span stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -142,6 +143,6 @@ pub(crate) fn software(shape: &Shape) -> Group {
 
 /// The ways of a shape without those of a kind.
 pub(crate) fn without(shape: &Shape, kind: usize) -> Group {
-    let keep = |way: &&Way| way.kind != Some(kind);
-    Group { choices: shape.ways.iter().filter(keep).map(Way::choice).collect() }
+    let keep = |way: &&Arc<Way>| way.kind != Some(kind);
+    Group { choices: shape.ways.iter().filter(keep).map(|way| way.choice()).collect() }
 }

@@ -30,4 +30,4 @@ pub mod rng;
 pub mod words;
 mod world;
 
-pub use world::{Outcome, Scenario, World};
+pub use world::{Outcome, Progress, Scenario, World};

@@ -42,7 +42,7 @@ pub struct Shape {
     /// Media in a span, s.
     pub span_s: f64,
     /// How it can run, best first.
-    pub ways: Vec<Way>,
+    pub ways: Vec<Arc<Way>>,
     /// The same as the scheduler takes it.
     pub group: Group,
 }
@@ -80,8 +80,8 @@ pub fn catalogue() -> Vec<Shape> {
 fn shape(weight: f64, codec: Codec, source: Codec, ten_bit: bool, rungs: Vec<f64>, fps: f64, span_s: f64) -> Shape {
     let empty = Group::default();
     let mut shape = Shape { weight, codec, source, ten_bit, rungs, fps, span_s, ways: vec![], group: empty };
-    shape.ways = cost::ways(&shape);
-    shape.group = Group { choices: shape.ways.iter().map(Way::choice).collect() };
+    shape.ways = cost::ways(&shape).into_iter().map(Arc::new).collect();
+    shape.group = Group { choices: shape.ways.iter().map(|way| way.choice()).collect() };
     shape
 }
 

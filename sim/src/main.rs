@@ -19,6 +19,7 @@ reelmill-sim: a simulated day of the scheduler
   --check           end with status 1 when an aim is missed
   --write           put the table into docs/BENCHMARKS.md
   --record FILE     write the log of decisions, of one scenario
+  --quiet           do not tell each simulated hour on standard error
   --replay FILE     tell a log of decisions to a new scheduler and compare; nothing is simulated
 ";
 const DOCUMENT: &str = "docs/BENCHMARKS.md";
@@ -33,6 +34,7 @@ struct Options {
     faults: Faults,
     check: bool,
     write: bool,
+    quiet: bool,
     record: Option<String>,
     replay: Option<String>,
 }
@@ -62,6 +64,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Options>, Str
         faults: Faults::ALL,
         check: false,
         write: false,
+        quiet: false,
         record: None,
         replay: None,
     };
@@ -82,6 +85,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Options>, Str
             "--faults" => options.faults = Faults::parse(&value()?)?,
             "--check" => options.check = true,
             "--write" => options.write = true,
+            "--quiet" => options.quiet = true,
             "--record" => options.record = Some(value()?),
             "--replay" => options.replay = Some(value()?),
             "--help" | "-h" => return Ok(None),
@@ -103,7 +107,7 @@ fn simulate(options: &Options) -> ExitCode {
     let (mut outcomes, mut missed): (Vec<(&str, Outcome)>, bool) = (vec![], false);
     for (name, load, swing) in &options.scenarios {
         let began = Instant::now();
-        let outcome = match run(options, options.load.unwrap_or(*load), *swing) {
+        let outcome = match run(options, name, options.load.unwrap_or(*load), *swing) {
             Ok(outcome) => outcome,
             Err(error) => return fail(&error.to_string()),
         };
@@ -123,13 +127,21 @@ fn simulate(options: &Options) -> ExitCode {
     if options.check && missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn run(options: &Options, load: f64, swing: f64) -> io::Result<Outcome> {
+fn run(options: &Options, name: &'static str, load: f64, swing: f64) -> io::Result<Outcome> {
     let record = match &options.record {
         Some(path) => Some(Box::new(BufWriter::new(File::create(path)?)) as Box<dyn Write>),
         None => None,
     };
     let Options { seed, devices, hours, faults, .. } = *options;
-    World::new(Scenario { seed, devices, hours, load, swing, faults }, record)?.run()
+    let mut world = World::new(Scenario { seed, devices, hours, load, swing, faults }, record)?;
+    if !options.quiet {
+        let began = Instant::now();
+        world = world.telling(Box::new(move |hour, starts| {
+            let passed = began.elapsed().as_secs();
+            let _ = writeln!(io::stderr(), "{name}: hour {hour} of {hours}: {starts} spans started, after {passed} s");
+        }));
+    }
+    world.run()
 }
 
 fn write(outcomes: &[(&str, Outcome)]) -> io::Result<()> {

@@ -19,6 +19,7 @@ use crate::rng::Rng;
 use crate::words;
 use reelmill_scheduler::{Event, LeaseId, Scheduler};
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What is simulated.
@@ -89,7 +90,11 @@ pub struct World {
     digest: Digest,
     recorder: Option<Recorder>,
     record_error: Option<io::Error>,
+    progress: Option<Progress>,
 }
+
+/// Is told, at each full hour, the hours that have passed and the spans that were started in them.
+pub type Progress = Box<dyn FnMut(u64, u64)>;
 
 /// What a run comes to.
 pub struct Outcome {
@@ -141,12 +146,20 @@ impl World {
             digest: Digest::default(),
             recorder,
             record_error: None,
+            progress: None,
             scenario,
             fleet,
             shapes,
             fate,
             mean,
         })
+    }
+
+    /// Tells how far it has come while it runs.
+    #[must_use]
+    pub fn telling(mut self, progress: Progress) -> Self {
+        self.progress = Some(progress);
+        self
     }
 
     /// Lets the day go by, and all that is left of it after the last job has come.
@@ -218,18 +231,21 @@ impl World {
     }
 
     /// The way that a run goes.
-    pub(crate) fn way_of(&self, run: &Run) -> Option<Way> {
+    pub(crate) fn way_of(&self, run: &Run) -> Option<Arc<Way>> {
         let job = self.jobs.get(run.job as usize)?.as_deref()?;
         let shape = &self.shapes[job.arrival.shape];
         Some(match run.way {
-            Some(way) => shape.ways[way].clone(),
-            None => job.sound(shape),
+            Some(way) => Arc::clone(&shape.ways[way]),
+            None => Arc::new(job.sound(shape)),
         })
     }
 
     pub(crate) fn hour(&mut self) {
         self.figures.fairness.hour();
         self.figures.backlog_most_ms = self.figures.backlog_most_ms.max(self.figures.fairness.backlog());
+        if let Some(progress) = &mut self.progress {
+            progress(self.now / HOUR_MS, self.figures.counts.starts);
+        }
         if !self.all_arrived || self.alive > 0 {
             self.queue.put(self.now + HOUR_MS, Due::Hour);
         }
