@@ -1,5 +1,6 @@
 //! What to make, as it is written on a command line.
 
+mod encoders;
 mod manifests;
 mod picture;
 mod sound;
@@ -9,6 +10,7 @@ use crate::model::request::decimal;
 use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, DeviceChoice, Packaging, Problem, Speed, VideoCodec};
 use crate::plan::{Channels, RateMode, Request, parse_segment};
+use encoders::EncoderFlags;
 use manifests::ManifestFlags;
 use picture::PictureFlags;
 use sound::SoundFlags;
@@ -67,6 +69,8 @@ pub(super) struct PlanOptions {
     pub(super) picture: PictureFlags,
     #[command(flatten)]
     pub(super) sound: SoundFlags,
+    #[command(flatten)]
+    pub(super) encoders: EncoderFlags,
 }
 
 impl PlanOptions {
@@ -91,6 +95,7 @@ impl PlanOptions {
             manifests: self.manifests.options()?,
             picture: self.picture.options()?,
             sound: self.sound.options()?,
+            encoder_options: self.encoders.options()?,
             ..usual
         })
     }
