@@ -17,6 +17,7 @@ mod validate;
 mod watch;
 
 pub use crate::dispatch::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply, StopOutcome};
+pub(crate) use convert::encoders::encoder_options;
 pub(crate) use convert::facts;
 pub(crate) use convert::manifests::manifests;
 pub(crate) use convert::picture::picture;

@@ -16,6 +16,15 @@ impl fmt::Display for DeviceId {
     }
 }
 
+impl DeviceId {
+    /// How the device is driven, which its id begins with.
+    pub fn kind(&self) -> DeviceKind {
+        let kinds = [DeviceKind::Cuda, DeviceKind::Vaapi];
+        let kind = kinds.into_iter().find(|kind| self.0.split(':').next() == Some(kind.name()));
+        kind.unwrap_or(DeviceKind::Cpu)
+    }
+}
+
 /// How a device is driven.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -9,6 +9,7 @@ pub mod choice;
 pub mod classify;
 pub mod codec;
 pub mod device;
+pub mod encoders;
 pub mod facts;
 pub mod fault;
 pub mod hash;

@@ -4,7 +4,7 @@ use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 use super::device::{Accelerator, Memory};
 use super::facts::{Chapter, ColorTags, Hdr, VideoFacts};
 use super::joined::{AudioPart, VideoPart};
-use super::request::{ManifestOptions, PictureOptions};
+use super::request::{EncoderOption, ManifestOptions, PictureOptions};
 use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -299,6 +299,9 @@ pub struct VideoRendition {
     /// What is done to its pictures beside scaling, which `graph` does; for graphs that are made anew.
     #[serde(default, skip_serializing_if = "PictureOptions::is_plain")]
     pub picture: PictureOptions,
+    /// Options of encoders of its codec, in order; those of the one that makes it are among `options`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encoder_options: Vec<EncoderOption>,
     /// Rate that growing manifests declare, bits a second.
     pub declared_peak: u64,
 }

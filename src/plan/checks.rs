@@ -5,7 +5,7 @@ use super::rate::crf_max;
 use super::timeline::spans_problem;
 use crate::model::facts::{MediaFacts, StreamFacts, StreamKind};
 use crate::model::limits::{RENDITIONS_MAX, SEGMENT_MS_MAX, SEGMENT_MS_MIN};
-use crate::model::request::{Request, segment_problem};
+use crate::model::request::{Request, encoders, segment_problem};
 use crate::model::{AudioCodec, Packaging, Problem, VideoCodec};
 
 /// Largest side of a source, pixels: what 8K cameras and stitched panoramas reach; one frame is then half a gigabyte.
@@ -56,6 +56,7 @@ pub(super) fn request(request: &Request) -> Vec<Problem> {
     problems.extend(request.manifests.check());
     problems.extend(request.picture.check());
     problems.extend(request.sound.check());
+    problems.extend(encoders::check(&request.encoder_options));
     problems
 }
 

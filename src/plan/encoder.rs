@@ -1,6 +1,7 @@
 //! Options of each encoder, in a fixed order: part of the encoder identity that one rendition keeps.
 
 use crate::model::facts::{ColorTags, Hdr, MasteringDisplay};
+use crate::model::request::{EncoderOption, encoders};
 use crate::model::{RateControl, Ratio, Speed, VideoCodec};
 
 /// Most threads that SVT-AV1 is given: from 2.x on `lp` is a level of parallelism, and 6 is the highest.
@@ -31,6 +32,8 @@ pub(super) struct Settings<'a> {
     pub color: &'a ColorTags,
     /// High dynamic range of its input.
     pub hdr: Option<&'a Hdr>,
+    /// Options of encoders of its codec, as asked.
+    pub encoder_options: &'a [EncoderOption],
 }
 
 /// Longest distance of key frames, frames: twice a segment, rounded up, so that it never cuts where no boundary is.
@@ -75,9 +78,26 @@ impl Options {
         self.add("g", settings.gop);
     }
 
+    /// What a client asked for of what FFmpeg reads, over what is there; what the encoder reads itself is given back.
+    fn asked(&mut self, settings: &Settings<'_>) -> String {
+        let (ffmpeg, own) = encoders::for_encoder(settings.encoder_options, settings.codec.traits().encoder);
+        set_all(&mut self.0, ffmpeg);
+        own
+    }
+
     fn bucket(&mut self, max_rate: u64, buffer: u64) {
         self.add("maxrate", max_rate);
         self.add("bufsize", buffer);
+    }
+}
+
+/// Sets options, over those that are there.
+pub(super) fn set_all(options: &mut Vec<(String, String)>, asked: Vec<&EncoderOption>) {
+    for EncoderOption { name, value, .. } in asked {
+        match options.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => value.clone_into(old),
+            None => options.push((name.clone(), value.clone())),
+        }
     }
 }
 
@@ -98,7 +118,8 @@ fn x264(settings: &Settings<'_>, options: &mut Options) {
     options.common(settings);
     options.add("forced-idr", 1);
     options.add("threads", settings.threads);
-    options.add("x264-params", "stitchable=1:open-gop=0");
+    let asked = options.asked(settings);
+    options.add("x264-params", format!("stitchable=1:open-gop=0{asked}"));
 }
 
 /// Parameter sets leave in the extradata alone (`hvc1` wants them nowhere else; the packager repeats them in TS), except
@@ -112,6 +133,7 @@ fn x265(settings: &Settings<'_>, options: &mut Options) {
     let repeat = u8::from(settings.hdr.is_some_and(has_static_metadata));
     let mut params = format!("open-gop=0:repeat-headers={repeat}:info=0:log-level=warning");
     params.push_str(&format!(":pools=none:wpp=0:lookahead-slices=0:frame-threads={threads}"));
+    params.push_str(&options.asked(settings));
     if settings.width < X265_TREE_WIDTH_MIN {
         params.push_str(":cutree=0");
     }
@@ -152,7 +174,7 @@ fn x265_hdr(hdr: &Hdr, color: &ColorTags) -> String {
 fn svt_av1(settings: &Settings<'_>, options: &mut Options) {
     options.common(settings);
     let threads = settings.threads.clamp(1, SVT_THREADS_MAX);
-    let mut params = format!("enable-force-key-frames=1:lp={threads}");
+    let mut params = format!("enable-force-key-frames=1:lp={threads}{}", options.asked(settings));
     if let Some(hdr) = settings.hdr {
         params.push_str(&svt_av1_hdr(hdr));
     }
@@ -218,7 +240,8 @@ mod tests {
         let params = |width| {
             let rate = RateControl::Crf { crf: 24 };
             let (color, codec, speed) = (ColorTags::default(), VideoCodec::Hevc, Speed::Balanced);
-            let settings = Settings { codec, width, speed, rate, gop: 200, threads: 1, color: &color, hdr: None };
+            let (color, hdr, encoder_options) = (&color, None, &[][..]);
+            let settings = Settings { codec, width, speed, rate, gop: 200, threads: 1, color, hdr, encoder_options };
             options(&settings).pop().map(|(_, params)| params).unwrap()
         };
         assert!(params(48).ends_with(":cutree=0"));

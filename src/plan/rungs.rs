@@ -7,7 +7,7 @@ use super::notes::Notes;
 use super::picture;
 use super::rate::{self, SourceRate};
 use super::source::{Pictures, Source};
-use crate::model::request::{RateMode, RenditionSpec, Request};
+use crate::model::request::{EncoderOption, RateMode, RenditionSpec, Request};
 use crate::model::{Packaging, Problem, RateControl, Speed, VideoCodec};
 use std::collections::BTreeMap;
 
@@ -37,6 +37,8 @@ pub(super) struct Made {
     pub packagings: Vec<Packaging>,
     /// It is the source itself.
     pub copy: bool,
+    /// Options of encoders of its codec, in order.
+    pub encoder_options: Vec<EncoderOption>,
 }
 
 /// From which sources an output's pictures are made: those of `main`, except for the rungs that name another one.
@@ -98,6 +100,7 @@ pub(super) fn rungs(
             "av1 has no average rate with aligned key frames; its rates are upper bounds for constant quality",
         );
     }
+    tell_of_unused(request, outputs, notes);
     let mut made = without_equals(made, notes);
     name(&mut made);
     Ok(made)
@@ -158,7 +161,26 @@ impl<'a> From<'a> {
             speed: request.speed,
             packagings: outputs.fitting(codec.traits().packagings),
             copy: false,
+            encoder_options: options_of(codec, request),
         })
+    }
+}
+
+/// Options of encoders of a codec, in one order, so that outputs that ask for the same share it.
+fn options_of(codec: VideoCodec, request: &Request) -> Vec<EncoderOption> {
+    let mut options: Vec<EncoderOption> =
+        request.encoder_options.iter().filter(|option| option.codec() == Some(codec)).cloned().collect();
+    options.sort();
+    options
+}
+
+/// Options of encoders of codecs that are not made.
+fn tell_of_unused(request: &Request, outputs: &Outputs, notes: &mut Notes) {
+    let used = |option: &&EncoderOption| !option.codec().is_some_and(|codec| outputs.video.contains(&codec));
+    let unused: Vec<String> = request.encoder_options.iter().filter(used).map(ToString::to_string).collect();
+    if !unused.is_empty() {
+        let message = format!("{} set nothing: no codec of theirs is made", unused.join(", "));
+        notes.add("encoder_option.unused", message);
     }
 }
 

@@ -67,6 +67,7 @@ fn renditions(pictures: &Pictures<'_>, made: &[Made], grid: Grid, spans: u32, no
             threads: shares[i],
             color: &m.look.color,
             hdr: m.look.hdr.as_ref(),
+            encoder_options: &m.encoder_options,
         };
         VideoRendition {
             id: m.id.clone(),
@@ -88,6 +89,7 @@ fn renditions(pictures: &Pictures<'_>, made: &[Made], grid: Grid, spans: u32, no
             color: m.look.color.clone(),
             hdr: m.look.hdr.clone(),
             picture: m.look.picture,
+            encoder_options: m.encoder_options.clone(),
             declared_peak: m.declared_peak,
         }
     };

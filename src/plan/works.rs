@@ -8,7 +8,7 @@ use super::source::Source;
 use super::{Node, copy, names, timeline, video};
 use crate::model::limits::{AUDIO_RENDITIONS_MAX, RENDITIONS_MAX};
 use crate::model::plan::{Grid, SpanRange};
-use crate::model::request::PictureOptions;
+use crate::model::request::{EncoderOption, PictureOptions};
 use crate::model::{AudioCodec, AudioRendition, Packaging, Plan, RateControl, VideoCodec};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -205,7 +205,13 @@ fn mark_copies(group: &Group, source: &Source<'_>, spans: usize, drafts: &mut Dr
         };
         let candidates: Vec<copy::Candidate> = own.iter().map(candidate).collect();
         match copy::choose(source, spans, group.grid, &candidates) {
-            Ok(chosen) => own[chosen].copy = true,
+            Ok(chosen) => {
+                own[chosen].copy = true;
+                if !own[chosen].encoder_options.is_empty() {
+                    let message = "a copied rendition has no encoder, so options of encoders set nothing in it";
+                    draft.pictures.add("encoder_option.unused", message);
+                }
+            }
             Err(why) => {
                 let message = format!("the source's pictures are encoded anew, not copied: {why}");
                 draft.pictures.add("copy.not_possible", message);
@@ -216,7 +222,7 @@ fn mark_copies(group: &Group, source: &Source<'_>, spans: usize, drafts: &mut Dr
 
 /// What tells two encodes of one source apart; its colour follows from source, codec, and whether high
 /// dynamic range is kept. Every copy is the same.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Encode {
     codec: VideoCodec,
     size: (u32, u32),
@@ -224,6 +230,8 @@ struct Encode {
     how: Option<(u8, [u64; 4], u8)>,
     /// High dynamic range is kept, and what is done to pictures.
     look: (bool, PictureOptions),
+    /// Options of encoders; none for a copy.
+    options: Vec<EncoderOption>,
 }
 
 impl Encode {
@@ -239,6 +247,7 @@ impl Encode {
             size: (made.rung.width, made.rung.height),
             how,
             look: (made.look.hdr.is_some(), made.look.picture),
+            options: if made.copy { Vec::new() } else { made.encoder_options.clone() },
         }
     }
 }

@@ -241,6 +241,7 @@ fn rung() -> VideoRendition {
         color: ColorTags::default(),
         picture: crate::model::request::PictureOptions::default(),
         hdr: None,
+        encoder_options: Vec::new(),
         declared_peak: 0,
     }
 }

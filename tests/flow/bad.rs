@@ -57,6 +57,7 @@ fn requests_that_cannot_be_met_are_named() {
         (&["--renditions", "banana"], "request.rendition"),
         (&["--segment", "0s"], "request.segment"),
         (&["--spans", "0"], "request.spans"),
+        (&["--encoder-option", "libx264:keyint=50"], "request.encoder_option"),
     ] {
         let ran = reelmill().arg("transcode").arg(&clip).arg(&out).args(options).output().unwrap();
         let said = String::from_utf8_lossy(&ran.stderr);

@@ -5,6 +5,7 @@
 mod bad;
 mod dies;
 mod drops;
+mod encoders;
 mod joined;
 mod looks;
 mod manifests;

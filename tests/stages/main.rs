@@ -4,6 +4,7 @@
 
 mod copy;
 mod drop;
+mod encoders;
 mod graphs;
 mod joined;
 mod made;

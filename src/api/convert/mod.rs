@@ -4,6 +4,7 @@
 mod change;
 mod delivery;
 mod device;
+pub(super) mod encoders;
 mod enums;
 mod facts;
 mod job;

@@ -1,6 +1,7 @@
 //! Profiles, as the API tells them and as they are applied.
 
 use super::Wire;
+use super::encoders::encoder_options;
 use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
@@ -44,6 +45,7 @@ pub(in crate::api) fn template(template: &OutputTemplate) -> v1::OutputSpec {
         manifests: template.manifests.as_ref().map(manifests),
         picture: template.picture.as_ref().map(picture),
         sound: template.sound.as_ref().map(sound),
+        encoder_options: encoder_options(&template.encoder_options),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What was asked, with defaults filled in, as the API tells it.
 
+use super::encoders::encoder_options;
 use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
@@ -95,6 +96,7 @@ fn output(output: &OutputSpec, sources: &[SourceSpec]) -> v1::OutputSpec {
         manifests: Some(manifests(&request.manifests)),
         picture: Some(picture(&request.picture)),
         sound: Some(sound(&request.sound)),
+        encoder_options: encoder_options(&request.encoder_options),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What clients ask for, checked: a specification with every default filled in, or everything that is wrong with it, each
 //! with the path of its field. What can be known without looking at media or stores is found here, at once.
 
+mod encoders;
 mod found;
 mod key;
 mod manifests;

@@ -1,5 +1,6 @@
 //! Outputs: what is made, of which sources, and how it is stored.
 
+use super::encoders::encoder_options;
 use super::found::{self, Found};
 use super::manifests::manifests;
 use super::picture::picture;
@@ -124,6 +125,7 @@ fn request(
         manifests: manifests(&at("manifests"), output.manifests.as_ref(), found),
         picture: picture(&at("picture"), output.picture.as_ref(), found),
         sound: sound(&at("sound"), output.sound.as_ref(), found),
+        encoder_options: encoder_options(&output.encoder_options),
     };
     for problem in plan::check(&request) {
         // A list that could not be read whole says nothing about how it fits with others.

@@ -1,5 +1,6 @@
 //! What to make, as it is written on a command line.
 
+mod encoders;
 mod manifests;
 mod picture;
 mod sound;
@@ -10,6 +11,7 @@ use crate::model::request::decimal;
 use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, DeviceChoice, Packaging, Problem, Speed, VideoCodec};
 use crate::plan::{Channels, RateMode, Request, parse_segment};
+use encoders::EncoderFlags;
 use manifests::ManifestFlags;
 use picture::PictureFlags;
 use sound::SoundFlags;
@@ -69,6 +71,8 @@ pub(super) struct PlanOptions {
     pub(super) picture: PictureFlags,
     #[command(flatten)]
     pub(super) sound: SoundFlags,
+    #[command(flatten)]
+    pub(super) encoders: EncoderFlags,
 }
 
 impl PlanOptions {
@@ -93,6 +97,7 @@ impl PlanOptions {
             manifests: self.manifests.options()?,
             picture: self.picture.options()?,
             sound: self.sound.options()?,
+            encoder_options: self.encoders.options()?,
             ..usual
         })
     }

@@ -8,10 +8,11 @@ use crate::devices::Rates;
 use crate::dispatch::appliance;
 use crate::dispatch::fleet::{Fleet, kind_of};
 use crate::dispatch::settings;
-use crate::model::device::{DeviceInfo, Operation, Placement};
+use crate::model::device::{DeviceId, DeviceInfo, DeviceKind, Operation, Placement};
 use crate::model::placement::PlacementRecord;
 use crate::model::plan::JobPlan;
-use crate::model::{JobSpec, MediaFacts, Plan, Problem};
+use crate::model::{JobSpec, MediaFacts, Plan, Problem, VideoRendition};
+use crate::plan::place::encoder_name;
 use reelmill_scheduler::{CPU_THREADS, KindId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -166,6 +167,18 @@ fn alike(fleet: &Fleet, kind: KindId) -> Option<(String, &DeviceInfo, u64)> {
     Some((kind_of(first), first, of_kind().count() as u64))
 }
 
+/// What is told of options of encoders that do not make a rung; empty where there are none.
+fn unused_options(rung: &VideoRendition, device: Option<&DeviceId>) -> String {
+    let kind = device.map_or(DeviceKind::Cpu, DeviceId::kind);
+    let encoder = encoder_name(rung.codec, kind);
+    let others = rung.encoder_options.iter().filter(|option| option.encoder != encoder);
+    let others: Vec<String> = others.map(ToString::to_string).collect();
+    if others.is_empty() {
+        return String::new();
+    }
+    format!("; {encoder} makes it, so {} set nothing", others.join(", "))
+}
+
 /// The stages of a work's renditions as a placement has them, `planned` being where.
 pub(in crate::dispatch) fn stages(
     plan: &JobPlan,
@@ -199,9 +212,33 @@ pub(in crate::dispatch) fn stages(
     for rung in made {
         let encoded = placement.encode.contains(&rung.id);
         all.push(stage(Operation::Filter, &rung.id, encoded || placement.decode));
-        all.push(stage(Operation::Encode, &rung.id, encoded));
+        let mut encode = stage(Operation::Encode, &rung.id, encoded);
+        encode.reason.push_str(&unused_options(rung, placement.device.as_ref().filter(|_| encoded)));
+        all.push(encode);
     }
     let sound = plan.audio.iter().filter(|audio| !audio.copy && renditions.contains(&audio.id));
     all.extend(sound.map(|audio| stage(Operation::Encode, &audio.id, false)));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::{movie, video};
+    use crate::plan::{Node, Request, plan};
+
+    #[test]
+    fn options_of_an_encoder_that_makes_nothing_are_told() {
+        let options = ["libx264:aq-mode=3", "h264_nvenc:spatial-aq=0", "h264_vaapi:coder=cavlc"];
+        let encoder_options = options.iter().map(|text| text.parse().unwrap()).collect();
+        let request = Request { renditions: vec!["720p".parse().unwrap()], encoder_options, ..Request::default() };
+        let plan = plan(&movie(video(1280, 720, 25, 1)), &request, &Node { threads: 4 }).unwrap();
+        let rung = &plan.video.unwrap().renditions[0];
+        let told = |device: Option<&str>| unused_options(rung, device.map(|id| DeviceId(id.to_owned())).as_ref());
+        assert_eq!(told(None), "; libx264 makes it, so h264_nvenc:spatial-aq=0, h264_vaapi:coder=cavlc set nothing");
+        let on_card = told(Some("cuda:GPU-1"));
+        assert!(on_card.starts_with("; h264_nvenc makes it") && on_card.contains("libx264:aq-mode=3"), "{on_card}");
+        let plain = VideoRendition { encoder_options: Vec::new(), ..rung.clone() };
+        assert_eq!(unused_options(&plain, None), "");
+    }
 }

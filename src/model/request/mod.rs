@@ -1,9 +1,11 @@
 //! What a client asks for, and how it is written in text.
 
+pub mod encoders;
 mod manifests;
 mod picture;
 mod sound;
 
+pub use encoders::EncoderOption;
 pub use manifests::ManifestOptions;
 pub use picture::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strength, ToneMap};
 pub use sound::{Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
@@ -60,6 +62,9 @@ pub struct Request {
     pub picture: PictureOptions,
     /// Which sound is made.
     pub sound: SoundOptions,
+    /// Options of encoders.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub encoder_options: Vec<EncoderOption>,
 }
 
 impl Default for Request {
@@ -81,6 +86,7 @@ impl Default for Request {
             manifests: ManifestOptions::default(),
             picture: PictureOptions::default(),
             sound: SoundOptions::default(),
+            encoder_options: Vec::new(),
         }
     }
 }

@@ -5,8 +5,10 @@
 //! alone, which every engine can, and only where FFmpeg gives them right decoding times (7.1); they are never referred
 //! to, since not every engine can. VAAPI makes none: what its drivers can differs by chip.
 
+use super::super::encoder::set_all;
 use super::filters::FilterSet;
 use crate::model::device::{DeviceInfo, DeviceKind};
+use crate::model::request::encoders;
 use crate::model::{RateControl, Speed, VideoCodec, VideoRendition};
 
 /// B-frames in a row of NVENC's H.264.
@@ -53,6 +55,8 @@ pub(super) fn options(
         DeviceKind::Vaapi => vaapi(&mut options, rung, deep, gop, is_intel(device)),
         _ => nvenc(&mut options, rung, deep, gop, ffmpeg),
     }
+    let (asked, _) = encoders::for_encoder(&rung.encoder_options, name(rung.codec, device.kind));
+    set_all(&mut options.0, asked);
     options.0
 }
 
@@ -75,6 +79,7 @@ fn nvenc(options: &mut Options, rung: &VideoRendition, deep: bool, gop: i64, ffm
         Speed::Balanced => ("p4", 10),
         Speed::Quality => ("p6", LOOKAHEAD_MAX),
     };
+    let lookahead = asked_lookahead(rung).unwrap_or(lookahead);
     let b_frames = if rung.codec == VideoCodec::H264 && ffmpeg.nvenc_is_whole() { B_FRAMES } else { 0 };
     options.add("preset", preset);
     options.add("tune", "hq");
@@ -108,6 +113,12 @@ fn nvenc(options: &mut Options, rung: &VideoRendition, deep: bool, gop: i64, ffm
     options.add("forced-idr", 1);
     options.add("no-scenecut", 1);
     options.add("strict_gop", 1);
+}
+
+/// Frames that NVENC is asked to look ahead; its surfaces follow.
+fn asked_lookahead(rung: &VideoRendition) -> Option<u32> {
+    let (asked, _) = encoders::for_encoder(&rung.encoder_options, name(rung.codec, DeviceKind::Cuda));
+    asked.into_iter().find(|option| option.name == "rc-lookahead")?.value.parse().ok()
 }
 
 /// NVENC's quality that looks like a constant rate factor: 7 above x264's, 5 above x265's; SVT-AV1's, whose scale ends

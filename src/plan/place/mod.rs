@@ -28,9 +28,9 @@ pub use choose::{StageReason, candidates, only, reasons};
 pub use filters::{DEVICE_FILTERS, FilterSet, HOST_FILTERS, Release};
 
 use super::encoder::gop;
-use crate::model::Plan;
 use crate::model::device::{Accelerator, DeviceInfo, DeviceKind, Memory, Placement};
 use crate::model::plan::VideoPlan;
+use crate::model::{Plan, VideoCodec};
 use layout::Layout;
 
 /// Something that a placement asks of a device and that it cannot do.
@@ -115,6 +115,14 @@ fn renditions(
         placed
     };
     video.renditions.iter().enumerate().map(one).collect()
+}
+
+/// FFmpeg's name of the encoder that makes a codec on a kind of device.
+pub fn encoder_name(codec: VideoCodec, kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Cpu => codec.traits().encoder,
+        _ => encoder::name(codec, kind),
+    }
 }
 
 /// The layout of pictures in device memory, and of those that are about to be uploaded.
