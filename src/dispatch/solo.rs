@@ -207,7 +207,7 @@ fn sources_of(request: &TranscodeRequest) -> Vec<SourceSpec> {
 fn spec_of(request: &TranscodeRequest) -> JobSpec {
     let sources = sources_of(request);
     let source = sources.len() - 1;
-    JobSpec {
+    let mut spec = JobSpec {
         reference_id: String::new(),
         owner: String::new(),
         profile: String::new(),
@@ -233,5 +233,7 @@ fn spec_of(request: &TranscodeRequest) -> JobSpec {
         fallback: request.fallback,
         devices: request.wish.clone(),
         trace_parent: String::new(),
-    }
+    };
+    spec.add_images();
+    spec
 }

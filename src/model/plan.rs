@@ -4,6 +4,7 @@ use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 use super::device::{Accelerator, Memory};
 use super::facts::{Chapter, ColorTags, Hdr, VideoFacts};
 use super::joined::{AudioPart, VideoPart};
+use super::mark::Mark;
 use super::request::{ManifestOptions, PictureOptions};
 use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,8 @@ impl JobPlan {
 pub struct Work {
     /// Index of the source in the job.
     pub source: usize,
-    /// For a joined source, the sources that its parts lie in, each once; a part names its place in this list.
+    /// For a joined source, the sources that its parts lie in, each once; a part names its place in this list. Behind them,
+    /// or behind the source itself, stand the images of watermarks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<usize>,
     /// What is made of it: the union of what the outputs need. Its notes are those of the outputs, so it has none.
@@ -299,6 +301,12 @@ pub struct VideoRendition {
     /// What is done to its pictures beside scaling, which `graph` does; for graphs that are made anew.
     #[serde(default, skip_serializing_if = "PictureOptions::is_plain")]
     pub picture: PictureOptions,
+    /// What is drawn over its pictures on their way to the encoder; those that others are made from are without it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
+    /// Filter graphs around that, where its frames lie in a device: to the host's memory, and back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark_graphs: Option<(String, String)>,
     /// Rate that growing manifests declare, bits a second.
     pub declared_peak: u64,
 }

@@ -88,6 +88,8 @@ fn renditions(pictures: &Pictures<'_>, made: &[Made], grid: Grid, spans: u32, no
             color: m.look.color.clone(),
             hdr: m.look.hdr.clone(),
             picture: m.look.picture,
+            marks: m.marks.clone(),
+            mark_graphs: None,
             declared_peak: m.declared_peak,
         }
     };

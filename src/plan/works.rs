@@ -6,6 +6,7 @@ use super::output::Draft;
 use super::rungs::Made;
 use super::source::Source;
 use super::{Node, copy, names, timeline, video};
+use crate::model::mark::Mark;
 use crate::model::limits::{AUDIO_RENDITIONS_MAX, RENDITIONS_MAX};
 use crate::model::plan::{Grid, SpanRange};
 use crate::model::request::PictureOptions;
@@ -193,7 +194,7 @@ fn mark_copies(group: &Group, source: &Source<'_>, spans: usize, drafts: &mut Dr
         if own.is_empty() {
             continue;
         }
-        if own.iter().any(|made| !made.look.picture.is_plain()) {
+        if own.iter().any(|made| !made.look.picture.is_plain() || !made.marks.is_empty()) {
             let message = "the source's pictures are encoded anew, not copied: they are not taken as they are";
             draft.pictures.add("copy.not_possible", message);
             continue;
@@ -216,7 +217,7 @@ fn mark_copies(group: &Group, source: &Source<'_>, spans: usize, drafts: &mut Dr
 
 /// What tells two encodes of one source apart; its colour follows from source, codec, and whether high
 /// dynamic range is kept. Every copy is the same.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Encode {
     codec: VideoCodec,
     size: (u32, u32),
@@ -224,6 +225,8 @@ struct Encode {
     how: Option<(u8, [u64; 4], u8)>,
     /// High dynamic range is kept, and what is done to pictures.
     look: (bool, PictureOptions),
+    /// What is drawn over pictures.
+    marks: Vec<Mark>,
 }
 
 impl Encode {
@@ -239,6 +242,7 @@ impl Encode {
             size: (made.rung.width, made.rung.height),
             how,
             look: (made.look.hdr.is_some(), made.look.picture),
+            marks: made.marks.clone(),
         }
     }
 }

@@ -241,6 +241,8 @@ fn rung() -> VideoRendition {
         color: ColorTags::default(),
         picture: crate::model::request::PictureOptions::default(),
         hdr: None,
+        marks: Vec::new(),
+        mark_graphs: None,
         declared_peak: 0,
     }
 }

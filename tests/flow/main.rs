@@ -12,3 +12,4 @@ mod pictures;
 mod sound;
 mod spans;
 mod tools;
+mod watermarks;

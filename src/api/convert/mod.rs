@@ -17,6 +17,7 @@ pub(super) mod sound;
 mod spec;
 mod time;
 mod usage;
+pub(super) mod watermark;
 
 pub(super) use change::{Names, change, progress};
 pub(super) use delivery::delivery;

@@ -6,6 +6,7 @@ use super::picture::picture;
 use super::sound::sound;
 use super::spec::{rate_control, rendition};
 use super::time::millis;
+use super::watermark::{watermark, watermark_shown};
 use crate::api::v1;
 use crate::profile::{OutputTemplate, Profile, UploadTemplate};
 
@@ -15,8 +16,13 @@ pub(in crate::api) fn profile(profile: &Profile) -> v1::Profile {
         name: profile.name.clone(),
         version: profile.version,
         description: profile.description.clone(),
-        outputs: profile.outputs.iter().map(template).collect(),
+        outputs: profile.outputs.iter().map(shown).collect(),
     }
+}
+
+/// As [`template`], without what could be a credential.
+fn shown(output: &OutputTemplate) -> v1::OutputSpec {
+    v1::OutputSpec { watermarks: output.watermarks.iter().map(watermark_shown).collect(), ..template(output) }
 }
 
 /// An output of a profile; what it does not say is left out.
@@ -44,6 +50,7 @@ pub(in crate::api) fn template(template: &OutputTemplate) -> v1::OutputSpec {
         manifests: template.manifests.as_ref().map(manifests),
         picture: template.picture.as_ref().map(picture),
         sound: template.sound.as_ref().map(sound),
+        watermarks: template.watermarks.iter().map(watermark).collect(),
     }
 }
 

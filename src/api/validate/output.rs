@@ -4,6 +4,7 @@ use super::found::{self, Found};
 use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
+use super::watermark::watermarks;
 use super::{path, place};
 use crate::api::settings::Rules;
 use crate::api::v1;
@@ -50,7 +51,7 @@ pub(super) fn outputs(
         let destination = place::destination(&output.destination, rules);
         let destination = found.take(&format!("{field}.destination"), destination);
         places.push(destination.clone());
-        let (request, rendition_sources) = request(&field, output, sources, found);
+        let (request, rendition_sources) = request(&field, output, sources, rules, found);
         let audio = &output.audio_source_ids;
         let audio_field = format!("{field}.audio_source_ids");
         found.count(&audio_field, "sources of sound", audio.len(), 0, AUDIO_SOURCES_MAX);
@@ -101,6 +102,7 @@ fn request(
     field: &str,
     output: &v1::OutputSpec,
     sources: &[SourceSpec],
+    rules: &Rules,
     found: &mut Found,
 ) -> (Request, BTreeMap<usize, usize>) {
     let usual = Request::default();
@@ -124,6 +126,7 @@ fn request(
         manifests: manifests(&at("manifests"), output.manifests.as_ref(), found),
         picture: picture(&at("picture"), output.picture.as_ref(), found),
         sound: sound(&at("sound"), output.sound.as_ref(), found),
+        watermarks: watermarks(&at("watermarks"), &output.watermarks, rules, found),
     };
     for problem in plan::check(&request) {
         // A list that could not be read whole says nothing about how it fits with others.

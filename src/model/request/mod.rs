@@ -3,10 +3,15 @@
 mod manifests;
 mod picture;
 mod sound;
+mod watermark;
 
 pub use manifests::ManifestOptions;
 pub use picture::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strength, ToneMap};
 pub use sound::{Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
+pub use watermark::{
+    IMAGE_SIZE_DEFAULT, MARGIN_DEFAULT, Millis, PERIOD_MS_DEFAULT, Path, Position, Share, SizeOf, TEXT_SIZE_DEFAULT,
+    Timecode, WATERMARKS_MAX, Watermark,
+};
 
 use super::limits::{SEGMENT_MS_MAX, SEGMENT_MS_MIN};
 use super::{AudioCodec, Packaging, Problem, Speed, VideoCodec};
@@ -60,6 +65,8 @@ pub struct Request {
     pub picture: PictureOptions,
     /// Which sound is made.
     pub sound: SoundOptions,
+    /// What is drawn over pictures, the later ones over the earlier ones.
+    pub watermarks: Vec<Watermark>,
 }
 
 impl Default for Request {
@@ -81,6 +88,7 @@ impl Default for Request {
             manifests: ManifestOptions::default(),
             picture: PictureOptions::default(),
             sound: SoundOptions::default(),
+            watermarks: Vec::new(),
         }
     }
 }
