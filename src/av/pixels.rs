@@ -1,6 +1,7 @@
 //! Pixels and samples of frames in the host's memory, for pictures that are made and compared rather than decoded.
 
 use super::Frame;
+use super::error::{AvError, check};
 use super::frame::SampleFormat;
 use super::names::pixel_format;
 
@@ -45,6 +46,51 @@ impl Frame {
         }
         // SAFETY: FFmpeg keeps `rows` rows of `stride` bytes at `data` for a frame of this format and size.
         Some((unsafe { data.add(row * stride) }, samples))
+    }
+
+    /// Makes this frame alone refer to its memory, which is copied where others refer to it too.
+    pub fn make_writable(&mut self) -> Result<(), AvError> {
+        // SAFETY: the frame is live and has buffers of its own or shared ones, in the host's memory.
+        check("make a picture writable", unsafe { ffmpeg_sys_next::av_frame_make_writable(self.as_ptr()) })?;
+        Ok(())
+    }
+
+    /// The samples of a row of a plane of a 4:2:0 picture of 8 or 10 bits, to write to, with how many bytes one has (two are
+    /// little-endian). As for [`Frame::row_mut`].
+    pub fn samples_mut(&mut self, plane: usize, row: usize) -> Option<(&mut [u8], usize)> {
+        if !self.is_alone() || plane >= PLANES {
+            return None;
+        }
+        let format = self.picture_format();
+        let bytes = [("yuv420p", 1), ("yuv420p10le", 2)].into_iter().find(|(name, _)| pixel_format(name) == Some(format.format))?.1;
+        let (width, height) = (format.width as usize, format.height as usize);
+        let (rows, samples) = if plane == 0 { (height, width) } else { (height.div_ceil(2), width.div_ceil(2)) };
+        let start = self.row_start(plane, row, rows, samples * bytes)?;
+        // SAFETY: the row lies inside of the plane; nothing else refers to the memory, and the frame is borrowed exclusively.
+        Some((unsafe { std::slice::from_raw_parts_mut(start, samples * bytes) }, bytes))
+    }
+
+    /// A row of a picture with four bytes a pixel, red, green, blue and alpha.
+    pub fn packed_row(&self, row: usize) -> Option<&[u8]> {
+        let format = self.picture_format();
+        if pixel_format("rgba") != Some(format.format) {
+            return None;
+        }
+        let bytes = format.width as usize * 4;
+        let start = self.row_start(0, row, format.height as usize, bytes)?;
+        // SAFETY: the row lies inside of the one plane, which lives as long as the frame that is borrowed.
+        Some(unsafe { std::slice::from_raw_parts(start, bytes) })
+    }
+
+    /// Where a row of so many bytes begins in a plane of so many rows.
+    fn row_start(&self, plane: usize, row: usize, rows: usize, bytes: usize) -> Option<*mut u8> {
+        let raw = self.raw();
+        let (data, stride) = (raw.data[plane], usize::try_from(raw.linesize[plane]).ok()?);
+        if data.is_null() || row >= rows || stride < bytes {
+            return None;
+        }
+        // SAFETY: FFmpeg keeps `rows` rows of `stride` bytes at `data` for a frame of this format and size.
+        Some(unsafe { data.add(row * stride) })
     }
 
     /// The samples of a channel, in a planar float format.

@@ -2,10 +2,12 @@
 
 use super::client::{ClientOptions, media};
 use super::{Ended, print, print_json, signals, tables};
-use crate::dispatch::probe;
+use crate::dispatch::{probe, probe_image};
 use crate::input::{Source, Transport};
-use crate::model::{MediaFacts, Problem};
+use crate::model::{Locator, MediaFacts, Problem};
+use crate::plan::Request;
 use crate::supervise::find_program;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Options of `reelmill probe`.
@@ -41,4 +43,21 @@ pub(super) async fn facts_of(path: &Path, transport: Transport) -> Result<MediaF
     let source = Source::open_file(path)?;
     let program = find_program()?;
     probe(&program, &source, transport, signals::cancellation()?).await
+}
+
+/// What is known of the images of a request's watermarks.
+pub(super) async fn images_of(request: &Request, transport: Transport) -> Result<BTreeMap<Locator, MediaFacts>, Problem> {
+    let mut images = BTreeMap::new();
+    for (place, mark) in request.watermarks.iter().enumerate() {
+        let Some(image) = mark.image.as_ref().filter(|image| !images.contains_key(*image)) else { continue };
+        let here = |problem: Problem| problem.at(format_args!("watermarks[{place}].image_uri"));
+        let path = image.path().ok_or_else(|| {
+            let message = "this program reads local images alone: have a daemon plan it, with --endpoint";
+            here(Problem::input("request.source", message))
+        })?;
+        let source = Source::open_file(path).map_err(here)?;
+        let facts = probe_image(&find_program()?, &source, transport, signals::cancellation()?).await;
+        images.insert(image.clone(), facts.map_err(here)?);
+    }
+    Ok(images)
 }

@@ -7,7 +7,7 @@ use super::engine::{Engine as Loop, Figures, Shown, ToEngine};
 use super::job::{first_of, foresee};
 use super::keeper::Keeper;
 use super::settings::Settings;
-use super::{now_unix_ms, probe};
+use super::{now_unix_ms, probe, probe_image};
 use crate::model::device::{DeviceId, DeviceInfo, DeviceKind};
 use crate::model::state::{InputEvent, JobEvent as On, JobState, OutputEvent, OutputState};
 use crate::model::{Fault, JobId, JobRecord, JobSpec, Locator, MediaFacts, Problem};
@@ -312,10 +312,18 @@ impl Engine {
                 continue;
             };
             let opened = self.settings.opener.open(locator).await;
-            let opened = opened.map_err(|problem| problem.at(format!("sources[{index}]")))?;
+            let here = |problem: Problem| match spec.image_field(index, None) {
+                Some(field) => problem.at(field),
+                None => problem.at(format!("sources[{index}]")),
+            };
+            let opened = opened.map_err(here)?;
             let (_keep, cancelled) = watch::channel(false);
-            let facts = probe(&self.settings.worker, &opened, self.settings.transport, cancelled).await;
-            let facts = facts.map_err(|problem| problem.at(format!("sources[{index}]")))?;
+            let (worker, transport) = (&self.settings.worker, self.settings.transport);
+            let facts = match spec.is_image(index) {
+                true => probe_image(worker, &opened, transport, cancelled).await,
+                false => probe(worker, &opened, transport, cancelled).await,
+            };
+            let facts = facts.map_err(here)?;
             sources.push(Some((facts, opened.size_bytes())));
         }
         let facts: Vec<_> = sources.iter().map(|seen| seen.as_ref().map(|(facts, _)| facts.clone())).collect();

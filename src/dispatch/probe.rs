@@ -2,10 +2,11 @@
 
 use super::{blocking, cancelled};
 use crate::input::{Source, Transport};
+use crate::model::mark::Mark;
 use crate::model::limits::{PROBE_SECONDS_MAX, STREAMS_MAX};
 use crate::model::{MediaFacts, Problem};
 use crate::supervise::{self, Exit, Launch, Report, Scratch};
-use crate::wire::v1::{ProbeOrder, from_worker::Message, order::Work};
+use crate::wire::v1::{ProbeOrder, TextsOrder, from_worker::Message, order::Work};
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -18,10 +19,54 @@ pub async fn probe(
     program: &Path,
     source: &Source,
     transport: Transport,
-    mut cancel: watch::Receiver<bool>,
+    cancel: watch::Receiver<bool>,
 ) -> Result<MediaFacts, Problem> {
+    let work = Work::Probe(ProbeOrder { image: false });
+    let (exit, facts) = looked(program, source, transport, cancel, work).await?;
+    answer(&exit, facts.as_deref(), source)
+}
+
+/// Looks at an image of a watermark.
+///
+/// # Errors
+/// As [`probe`]; `watermark.*`.
+pub async fn probe_image(
+    program: &Path,
+    source: &Source,
+    transport: Transport,
+    cancel: watch::Receiver<bool>,
+) -> Result<MediaFacts, Problem> {
+    let work = Work::Probe(ProbeOrder { image: true });
+    let (exit, facts) = looked(program, source, transport, cancel, work).await?;
+    answer(&exit, facts.as_deref(), source)
+}
+
+/// Checks that texts can be written over pictures with the fonts of this machine. The source is not read; a worker has one.
+///
+/// # Errors
+/// `watermark.*`, `worker.*`, `job.cancelled`.
+pub(super) async fn check_texts(
+    program: &Path,
+    source: &Source,
+    transport: Transport,
+    cancel: watch::Receiver<bool>,
+    marks: &[Mark],
+) -> Result<(), Problem> {
+    let marks_json = serde_json::to_vec(marks).unwrap_or_default();
+    let (exit, _) = looked(program, source, transport, cancel, Work::Texts(TextsOrder { marks_json })).await?;
+    exit.problem().map_or(Ok(()), Err)
+}
+
+/// How a worker ended that was to look at something, and what it told last.
+async fn looked(
+    program: &Path,
+    source: &Source,
+    transport: Transport,
+    mut cancel: watch::Receiver<bool>,
+    work: Work,
+) -> Result<(Exit, Option<Vec<u8>>), Problem> {
     let scratch = blocking(Scratch::make).await?;
-    let mut launch = Launch::new(program, scratch.path(), source, transport, Work::Probe(ProbeOrder {}));
+    let mut launch = Launch::new(program, scratch.path(), source, transport, work);
     launch.deadline = Some(Duration::from_secs(PROBE_SECONDS_MAX));
     let (reports, mut told) = mpsc::channel(16);
     let worker = supervise::start(launch, (), reports)?;
@@ -39,7 +84,7 @@ pub async fn probe(
             Some(((), Report::Message(Message::Log(line)))) => tracing::debug!(level = line.level, "{}", line.text),
             Some(((), Report::Message(_) | Report::Kernel(_))) => {}
             Some(((), Report::Stderr(line))) => tracing::warn!("worker: {line}"),
-            Some(((), Report::Exited(exit))) => return answer(&exit, facts.as_deref(), source),
+            Some(((), Report::Exited(exit))) => return Ok((exit, facts)),
             None => {
                 return Err(Problem::bug("internal.panic", "the probe's task ended early; report this with the log"));
             }

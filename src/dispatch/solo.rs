@@ -189,7 +189,7 @@ fn problem_of(record: &JobRecord) -> Problem {
 }
 
 fn spec_of(request: &TranscodeRequest) -> JobSpec {
-    JobSpec {
+    let mut spec = JobSpec {
         reference_id: String::new(),
         owner: String::new(),
         profile: String::new(),
@@ -215,5 +215,7 @@ fn spec_of(request: &TranscodeRequest) -> JobSpec {
         fallback: request.fallback,
         devices: request.wish.clone(),
         trace_parent: String::new(),
-    }
+    };
+    spec.add_images();
+    spec
 }

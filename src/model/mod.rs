@@ -19,6 +19,7 @@ pub mod joined;
 pub mod ledger;
 pub mod limits;
 pub mod locator;
+pub mod mark;
 pub mod placement;
 pub mod plan;
 pub mod request;

@@ -4,6 +4,7 @@ use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 use super::device::{Accelerator, Memory};
 use super::facts::{Chapter, ColorTags, Hdr, VideoFacts};
 use super::joined::{AudioPart, VideoPart};
+use super::mark::Mark;
 use super::request::{EncoderOption, ManifestOptions, PictureOptions};
 use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,8 @@ impl JobPlan {
 pub struct Work {
     /// Index of the source in the job.
     pub source: usize,
-    /// For a joined source, the sources that its parts lie in, each once; a part names its place in this list.
+    /// For a joined source, the sources that its parts lie in, each once; a part names its place in this list. Behind them,
+    /// or behind the source itself, stand the images of watermarks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<usize>,
     /// What is made of it: the union of what the outputs need. Its notes are those of the outputs, so it has none.
@@ -302,6 +304,11 @@ pub struct VideoRendition {
     /// Options of encoders of its codec, in order; those of the one that makes it are among `options`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub encoder_options: Vec<EncoderOption>,
+    /// What is drawn over its pictures on their way to the encoder; those that others are made from are without it.
+    pub marks: Vec<Mark>,
+    /// Filter graphs around that, where its frames lie in a device: to the host's memory, and back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark_graphs: Option<(String, String)>,
     /// Rate that growing manifests declare, bits a second.
     pub declared_peak: u64,
 }

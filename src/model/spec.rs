@@ -101,6 +101,9 @@ impl Priority {
     }
 }
 
+/// How ids of images of watermarks begin: no client's id has a dot.
+const IMAGE_ID: &str = "image.";
+
 /// One source.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct SourceSpec {
@@ -129,6 +132,47 @@ impl JobSpec {
             Some(_) => BTreeSet::from([index]),
             None => BTreeSet::new(),
         }
+    }
+
+    /// Adds the images of watermarks as sources of their own, each once. They stand behind all others, with ids that no client
+    /// can give. Once is enough.
+    pub fn add_images(&mut self) {
+        let images = self.outputs.iter().flat_map(|output| &output.request.watermarks);
+        let images: Vec<Locator> = images.filter_map(|mark| mark.image.clone()).collect();
+        for image in images {
+            if self.image_source(&image).is_none() {
+                let number = (0..self.sources.len()).filter(|index| self.is_image(*index)).count() + 1;
+                let id = format!("{IMAGE_ID}{number}");
+                let (locator, concat) = (Some(image), Vec::new());
+                self.sources.push(SourceSpec { id, locator, start_us: None, end_us: None, concat });
+            }
+        }
+    }
+
+    /// The source that is this image of a watermark.
+    pub fn image_source(&self, image: &Locator) -> Option<usize> {
+        (0..self.sources.len()).find(|index| self.is_image(*index) && self.sources[*index].locator.as_ref() == Some(image))
+    }
+
+    /// Whether source `index` is an image of a watermark.
+    pub fn is_image(&self, index: usize) -> bool {
+        self.sources.get(index).is_some_and(|source| source.id.starts_with(IMAGE_ID))
+    }
+
+    /// The sources that are images of an output's watermarks.
+    pub fn images_of(&self, output: &OutputSpec) -> BTreeSet<usize> {
+        let images = output.request.watermarks.iter().filter_map(|mark| mark.image.as_ref());
+        images.filter_map(|image| self.image_source(image)).collect()
+    }
+
+    /// The field of the request that names this image, of this output, or else the first one.
+    pub fn image_field(&self, source: usize, output: Option<usize>) -> Option<String> {
+        let image = self.sources.get(source).filter(|_| self.is_image(source))?.locator.as_ref();
+        let outputs = self.outputs.iter().enumerate().filter(|(index, _)| output.is_none_or(|output| output == *index));
+        outputs.into_iter().find_map(|(index, output)| {
+            let place = output.request.watermarks.iter().position(|mark| mark.image.as_ref() == image)?;
+            Some(format!("outputs[{index}].watermarks[{place}].image_uri"))
+        })
     }
 
     /// Whether source `index` is joined of others.

@@ -5,6 +5,7 @@ use super::accel::Accelerator;
 use super::account::Accounts;
 use super::equipment::Equipment;
 use super::flow::Stopped;
+use super::marks::Images;
 use super::steps::Steps;
 use super::trouble::DeviceTrouble;
 use crate::model::Problem;
@@ -21,6 +22,7 @@ pub struct Control {
     // As many as the daemon names, and those of the plan that failed; it names tracks of the plan.
     dropped: Mutex<BTreeSet<String>>,
     device: OnceLock<(DeviceKind, Box<dyn Accelerator>)>,
+    images: OnceLock<Images>,
     /// Whom CPU time is spent for.
     pub accounts: Accounts,
     steps: Steps,
@@ -51,6 +53,17 @@ impl Control {
     /// What carries the stages out.
     pub fn equipment(&self) -> Equipment<'_> {
         self.device.get().map_or(Equipment::default(), |(kind, device)| Equipment::with(*kind, device.as_ref()))
+    }
+
+    /// The span has these images of watermarks. The first ones stay.
+    pub fn lend_images(&self, images: Images) {
+        // A span reads its images once; who gives it others is not obeyed.
+        let _ = self.images.set(images);
+    }
+
+    /// The images of watermarks; none where none were given.
+    pub fn images(&self) -> &Images {
+        self.images.get_or_init(Images::default)
     }
 
     /// The steps that were taken.

@@ -31,6 +31,7 @@ pub mod faults;
 pub mod flow;
 pub mod hardware;
 pub mod joined;
+pub mod marks;
 pub mod outlet;
 pub mod prepare;
 pub mod rung;

@@ -77,6 +77,11 @@ impl<'a> TrackOutlet<'a> {
         Self { track, outlet, control, accounts: TrackAccounts::of(&control.accounts, track) }
     }
 
+    /// What its span shares.
+    pub const fn control(&self) -> &'a Control {
+        self.control
+    }
+
     /// A step of the track, which takes turns with others.
     pub const fn lap(&self, name: &'static str) -> Lap<'a> {
         Lap::new(self.control.steps(), name, self.track)

@@ -12,6 +12,7 @@ use super::cut::{Coded, Cut, Cutter};
 use super::encode::encode_on;
 use super::equipment::Chosen;
 use super::faults;
+use super::marks::Marker;
 use super::flow::{Fan, Flow, Inflow, Stopped};
 use super::outlet::{Outlet, TrackOutlet};
 use super::prepare::{Filter, Picture, SpanEnd};
@@ -189,6 +190,8 @@ struct Coder<'a> {
     spec: RungSpec<'a>,
     outlet: TrackOutlet<'a>,
     chosen: Chosen<'a>,
+    // Made on the first frame, as the encoder; the outer one is `None` until then.
+    marker: Option<Option<Marker<'a>>>,
     // Opened on the first frame: an encoder that never gets one may hang on close (SVT-AV1 1.4).
     open: Option<(Box<dyn PictureEncoder>, VideoWrapper)>,
     cutter: Cutter,
@@ -201,11 +204,27 @@ struct Coder<'a> {
 impl<'a> Coder<'a> {
     fn new(spec: RungSpec<'a>, outlet: TrackOutlet<'a>, chosen: Chosen<'a>) -> Self {
         let (encode, package) = (outlet.lap("encode"), outlet.lap("package"));
-        let (open, cutter) = (None, Cutter::default());
-        Self { spec, outlet, chosen, open, cutter, frames: 0, packets: 0, encode, package }
+        let (marker, open, cutter) = (None, None, Cutter::default());
+        Self { spec, outlet, chosen, marker, open, cutter, frames: 0, packets: 0, encode, package }
     }
 
-    fn encode(&mut self, mut picture: Picture) -> Result<(), Stopped> {
+    /// The picture with its watermarks.
+    fn marked(&mut self, picture: Picture) -> Result<Picture, Stopped> {
+        let RungSpec { rendition, timescale } = self.spec;
+        let marker = match &mut self.marker {
+            Some(marker) => marker,
+            empty => {
+                let control = self.outlet.control();
+                empty.insert(Marker::new(rendition, timescale, control.images(), control.equipment())?)
+            }
+        };
+        let Some(marker) = marker else { return Ok(picture) };
+        let _filtering = self.outlet.accounts.filtering();
+        Ok(Picture { frame: marker.draw(picture.frame, picture.pts)?, ..picture })
+    }
+
+    fn encode(&mut self, picture: Picture) -> Result<(), Stopped> {
+        let mut picture = self.marked(picture)?;
         let _encoding = self.outlet.accounts.encoding();
         if let Some(index) = picture.starts {
             self.cutter.mark(index, picture.pts);

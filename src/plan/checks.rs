@@ -5,7 +5,7 @@ use super::rate::crf_max;
 use super::timeline::spans_problem;
 use crate::model::facts::{MediaFacts, StreamFacts, StreamKind};
 use crate::model::limits::{RENDITIONS_MAX, SEGMENT_MS_MAX, SEGMENT_MS_MIN};
-use crate::model::request::{Request, encoders, segment_problem};
+use crate::model::request::{Request, WATERMARKS_MAX, Watermark, encoders, segment_problem};
 use crate::model::{AudioCodec, Packaging, Problem, VideoCodec};
 
 /// Largest side of a source, pixels: what 8K cameras and stitched panoramas reach; one frame is then half a gigabyte.
@@ -57,7 +57,21 @@ pub(super) fn request(request: &Request) -> Vec<Problem> {
     problems.extend(request.picture.check());
     problems.extend(request.sound.check());
     problems.extend(encoders::check(&request.encoder_options));
+    problems.extend(watermarks(request));
     problems
+}
+
+/// What is wrong with watermarks.
+fn watermarks(request: &Request) -> Vec<Problem> {
+    let count = request.watermarks.len();
+    if count > WATERMARKS_MAX {
+        let message = format!("{count} watermarks are too many: give at most {WATERMARKS_MAX}");
+        return vec![Problem::input("request.watermark", message).at("watermarks")];
+    }
+    let one = |(index, mark): (usize, &Watermark)| {
+        mark.check().into_iter().map(move |problem| problem.at(format_args!("watermarks[{index}]")))
+    };
+    request.watermarks.iter().enumerate().flat_map(one).collect()
 }
 
 /// What about the source makes every job impossible. A picture track that cannot be decoded is an error even when

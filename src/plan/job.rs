@@ -1,6 +1,7 @@
 //! The planner's steps in order: sources, what each output needs of them, what is made once for all, who uses what.
 
 use super::joined::Joined;
+use super::marks;
 use super::output::{self, Ask, Draft, Sources};
 use super::source::{self, Source};
 use super::works::{self, Use, Uses};
@@ -42,7 +43,9 @@ pub(super) fn plan(given: Vec<Given<'_>>, asks: &[Ask<'_>], node: Node) -> JobPl
         if let Some(source) = &sources.known[group.source] {
             let plan = works::plan((made.len(), &group), source, &mut drafts, &mut uses, node);
             let inputs = source.joined.map(|joined| joined.inputs.clone()).unwrap_or_default();
-            made.push(Work { source: group.source, inputs, plan });
+            let mut work = Work { source: group.source, inputs, plan };
+            marks::list_inputs(&mut work);
+            made.push(work);
         }
     }
     let outputs = drafts.into_iter().zip(uses).map(|(draft, uses)| draft.map(|draft| one(draft, uses, &sources)));

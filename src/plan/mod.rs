@@ -13,6 +13,7 @@ mod graph;
 mod job;
 mod joined;
 mod ladder;
+mod marks;
 mod names;
 mod notes;
 mod output;
@@ -34,8 +35,9 @@ mod works;
 
 pub use crate::model::request::{Channels, RateMode, RenditionSpec, Request, SizeSpec, parse_segment};
 
+use crate::model::mark::Mark;
 use crate::model::plan::JobPlan;
-use crate::model::{JobSpec, MediaFacts, Plan, Problem};
+use crate::model::{JobSpec, Locator, MediaFacts, Plan, Problem};
 use job::Given;
 use joined::Joined;
 use output::Ask;
@@ -75,6 +77,12 @@ pub fn check(request: &Request) -> Vec<Problem> {
     problems
 }
 
+/// The watermarks of a request that are texts or timecodes, by their place in it, at a usual size: to check that they can be
+/// written before anything is encoded.
+pub fn text_marks(request: &Request) -> Vec<(usize, Mark)> {
+    marks::texts(&request.watermarks)
+}
+
 /// What can be planned of a job, and what not.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JobPlanning {
@@ -109,6 +117,8 @@ pub fn plan_job(facts: &[Option<MediaFacts>], spec: &JobSpec, node: &Node) -> Jo
         audio_sources: &output.audio_sources,
         rendition_sources: &output.rendition_sources,
         request: &output.request,
+        images: marks::images(spec, index, facts),
+        image_sources: spec.images_of(output),
     });
     job::plan(sources, &asks.collect::<Vec<_>>(), *node)
 }
@@ -141,8 +151,35 @@ fn cut(spec: &JobSpec, index: usize) -> (Option<i64>, Option<i64>) {
 /// Plans a job of one output and one source. On failure, everything that is wrong with the request, or else what is
 /// wrong with the source; never an empty list.
 pub fn plan(facts: &MediaFacts, request: &Request, node: &Node) -> Result<Plan, Vec<Problem>> {
-    let ask = Ask { index: 0, source: 0, audio_sources: &[], rendition_sources: &BTreeMap::new(), request };
-    let JobPlanning { plan, problems } = job::plan(vec![Given::File(facts, (None, None))], &[ask], *node);
+    plan_with(facts, &BTreeMap::new(), request, node)
+}
+
+/// Plans a job of one output and one source, with what is known of the images of its watermarks.
+///
+/// # Errors
+/// As [`plan`]; nothing is known to be wrong with an image.
+pub fn plan_with(
+    facts: &MediaFacts,
+    images: &BTreeMap<Locator, MediaFacts>,
+    request: &Request,
+    node: &Node,
+) -> Result<Plan, Vec<Problem>> {
+    let image = |mark: &crate::model::request::Watermark| {
+        let place = images.keys().position(|locator| Some(locator) == mark.image.as_ref())?;
+        let size = marks::size_of(images.values().nth(place)?)?;
+        Some(marks::Image { source: place + 1, size })
+    };
+    let ask = Ask {
+        index: 0,
+        source: 0,
+        audio_sources: &[],
+        rendition_sources: &BTreeMap::new(),
+        request,
+        images: request.watermarks.iter().map(image).collect(),
+        image_sources: (1..=images.len()).collect(),
+    };
+    let all = std::iter::once(facts).chain(images.values()).map(|facts| Given::File(facts, (None, None)));
+    let JobPlanning { plan, problems } = job::plan(all.collect(), &[ask], *node);
     let work = plan.works.into_iter().next();
     match (work, plan.outputs.into_iter().next().flatten()) {
         (Some(work), Some(output)) => Ok(Plan { notes: output.notes, ..work.plan }),

@@ -20,7 +20,11 @@ pub(super) fn rungs(made: &mut [Made]) {
             RateControl::Crf { crf } => format!("{}-crf{crf}{codec}", m.rung.name),
         };
         let how = if m.copy { "copy" } else { speed(m.speed) };
-        m.id = free(&mut taken, vec![plain, rate.clone(), format!("{rate}-{how}")]);
+        let mut candidates = vec![plain.clone(), rate.clone(), format!("{rate}-{how}")];
+        if !m.marks.is_empty() {
+            candidates.insert(1, format!("{plain}-marked"));
+        }
+        m.id = free(&mut taken, candidates);
     }
 }
 

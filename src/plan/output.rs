@@ -2,6 +2,7 @@
 
 use super::audio::{self, Track};
 use super::checks::{self, Outputs};
+use super::marks::Image;
 use super::notes::Notes;
 use super::rungs::{self, From, Made};
 use super::source::{Pictures, Source};
@@ -22,6 +23,10 @@ pub(super) struct Ask<'a> {
     pub rendition_sources: &'a BTreeMap<usize, usize>,
     /// What to make.
     pub request: &'a Request,
+    /// The images of its watermarks, as far as they are known.
+    pub images: Vec<Option<Image>>,
+    /// The sources that they are.
+    pub image_sources: BTreeSet<usize>,
 }
 
 /// The sources of a job.
@@ -97,6 +102,7 @@ impl Ask<'_> {
         own.into_iter()
             .chain(self.audio_sources.iter().copied())
             .chain(self.rendition_sources.values().copied())
+            .chain(self.image_sources.iter().copied())
             .collect()
     }
 
@@ -145,7 +151,7 @@ impl Ask<'_> {
 /// Where the pictures come from. A source of an output's own may be without them, one that is named for a rung may not.
 fn pictures<'a>(ask: &Ask<'_>, known: &'a [Option<Source<'a>>]) -> Result<From<'a>, Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut from = From { main: None, others: BTreeMap::new(), sources: known };
+    let mut from = From { main: None, others: BTreeMap::new(), sources: known, images: ask.images.clone() };
     if let Some(source) = known[ask.source].as_ref().filter(|_| ask.main_pictures()) {
         problems.extend(source.unusable());
         from.main = source.pictures.as_ref().map(|pictures| (ask.source, pictures));

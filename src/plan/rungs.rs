@@ -3,10 +3,12 @@
 use super::checks::Outputs;
 use super::color::{self, Look};
 use super::ladder::{self, Asked, Rung, Shape};
+use super::marks::{self, Image};
 use super::notes::Notes;
 use super::picture;
 use super::rate::{self, SourceRate};
 use super::source::{Pictures, Source};
+use crate::model::mark::Mark;
 use crate::model::request::{EncoderOption, RateMode, RenditionSpec, Request};
 use crate::model::{Packaging, Problem, RateControl, Speed, VideoCodec};
 use std::collections::BTreeMap;
@@ -39,6 +41,8 @@ pub(super) struct Made {
     pub copy: bool,
     /// Options of encoders of its codec, in order.
     pub encoder_options: Vec<EncoderOption>,
+    /// What is drawn over its pictures.
+    pub marks: Vec<Mark>,
 }
 
 /// From which sources an output's pictures are made: those of `main`, except for the rungs that name another one.
@@ -49,6 +53,8 @@ pub(super) struct From<'a> {
     pub others: BTreeMap<usize, (usize, &'a Pictures<'a>)>,
     /// All sources.
     pub sources: &'a [Option<Source<'a>>],
+    /// The images of watermarks.
+    pub images: Vec<Option<Image>>,
 }
 
 /// Every codec gets the whole ladder, as far as it can make its sizes: what it cannot is left out of a ladder that
@@ -146,7 +152,7 @@ impl<'a> From<'a> {
     }
 
     fn one(&self, rung: &Rung, codec: VideoCodec, request: &Request, outputs: &Outputs) -> Option<Made> {
-        let (_, pictures) = self.pictures(rung.source)?;
+        let (source, pictures) = self.pictures(rung.source)?;
         let h264 = rate::h264_rate(rung.width, rung.height, pictures.clock.frame_rate, self.worth(rung.source));
         let bitrate = rung.bitrate.unwrap_or_else(|| rate::for_codec(h264, codec));
         let rate = rate::control(request.rate_mode, codec, bitrate);
@@ -162,6 +168,13 @@ impl<'a> From<'a> {
             packagings: outputs.fitting(codec.traits().packagings),
             copy: false,
             encoder_options: options_of(codec, request),
+            marks: marks::of_rung(
+                &request.watermarks,
+                &self.images,
+                (rung.width, rung.height),
+                pictures.clock.frame_rate,
+                source.range.in_us,
+            ),
         })
     }
 }

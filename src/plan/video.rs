@@ -90,6 +90,8 @@ fn renditions(pictures: &Pictures<'_>, made: &[Made], grid: Grid, spans: u32, no
             hdr: m.look.hdr.clone(),
             picture: m.look.picture,
             encoder_options: m.encoder_options.clone(),
+            marks: m.marks.clone(),
+            mark_graphs: None,
             declared_peak: m.declared_peak,
         }
     };

@@ -6,6 +6,7 @@ use super::output::Draft;
 use super::rungs::Made;
 use super::source::Source;
 use super::{Node, copy, names, timeline, video};
+use crate::model::mark::Mark;
 use crate::model::limits::{AUDIO_RENDITIONS_MAX, RENDITIONS_MAX};
 use crate::model::plan::{Grid, SpanRange};
 use crate::model::request::{EncoderOption, PictureOptions};
@@ -193,7 +194,7 @@ fn mark_copies(group: &Group, source: &Source<'_>, spans: usize, drafts: &mut Dr
         if own.is_empty() {
             continue;
         }
-        if own.iter().any(|made| !made.look.picture.is_plain()) {
+        if own.iter().any(|made| !made.look.picture.is_plain() || !made.marks.is_empty()) {
             let message = "the source's pictures are encoded anew, not copied: they are not taken as they are";
             draft.pictures.add("copy.not_possible", message);
             continue;
@@ -232,6 +233,8 @@ struct Encode {
     look: (bool, PictureOptions),
     /// Options of encoders; none for a copy.
     options: Vec<EncoderOption>,
+    /// What is drawn over pictures.
+    marks: Vec<Mark>,
 }
 
 impl Encode {
@@ -248,6 +251,7 @@ impl Encode {
             how,
             look: (made.look.hdr.is_some(), made.look.picture),
             options: if made.copy { Vec::new() } else { made.encoder_options.clone() },
+            marks: made.marks.clone(),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::model::{Problem, spec};
 use crate::plan;
 
 const PROFILE: [&str; 4] = ["name", "version", "description", "outputs"];
-const OUTPUT: [&str; 20] = [
+const OUTPUT: [&str; 21] = [
     "id",
     "if_exists",
     "renditions",
@@ -29,6 +29,7 @@ const OUTPUT: [&str; 20] = [
     "picture",
     "sound",
     "encoder_options",
+    "watermarks",
     "upload",
 ];
 /// Fields of an output that only a job can say.
@@ -102,6 +103,7 @@ fn output(notes: &mut Notes<'_>, node: &Node) -> OutputTemplate {
         picture: notes.typed(&fields, "picture"),
         sound: notes.typed(&fields, "sound"),
         encoder_options: notes.typed(&fields, "encoder_options").unwrap_or_default(),
+        watermarks: notes.typed(&fields, "watermarks").unwrap_or_default(),
         upload: fields.get("upload").map(|node| upload(notes, node)).unwrap_or_default(),
     };
     // What could not be read would be complained about again as what it is not.

@@ -1,7 +1,7 @@
 //! What a profile says of an output: the fields of `reelmill.v1.OutputSpec`, each of which may be left out.
 
 use crate::model::request::{
-    Channels, EncoderOption, ManifestOptions, PictureOptions, RateMode, RenditionSpec, Request, SoundOptions,
+    Channels, EncoderOption, ManifestOptions, PictureOptions, RateMode, RenditionSpec, Request, SoundOptions, Watermark,
 };
 use crate::model::spec::IfExists;
 use crate::model::{AudioCodec, Packaging, Speed, VideoCodec};
@@ -48,6 +48,8 @@ pub struct OutputTemplate {
     pub sound: Option<SoundOptions>,
     /// Options of encoders.
     pub encoder_options: Vec<EncoderOption>,
+    /// What is drawn over pictures.
+    pub watermarks: Vec<Watermark>,
     /// How objects are stored.
     pub upload: UploadTemplate,
 }
@@ -89,6 +91,7 @@ impl OutputTemplate {
             picture: self.picture.unwrap_or(usual.picture),
             sound: self.sound.clone().unwrap_or(usual.sound),
             encoder_options: self.encoder_options.clone(),
+            watermarks: self.watermarks.clone(),
         }
     }
 }

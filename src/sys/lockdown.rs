@@ -19,8 +19,18 @@ const DESCRIPTORS_MAX: u64 = 256;
 /// Largest file a worker may write: no segment comes near, a runaway one stops here.
 const FILE_BYTES_MAX: u64 = 16 << 30;
 /// What libraries read: shared objects that they load late, and what they ask of the processor.
-const READABLE: [&str; 7] =
-    ["/usr/lib", "/lib", "/lib64", "/etc/ld.so.cache", "/proc/self", "/proc/cpuinfo", "/sys/devices/system"];
+/// Fonts are for texts that are drawn over pictures.
+const READABLE: [&str; 9] = [
+    "/usr/lib",
+    "/lib",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/proc/self",
+    "/proc/cpuinfo",
+    "/sys/devices/system",
+    "/usr/share/fonts",
+    "/usr/local/share/fonts",
+];
 
 /// Calls that nothing in a worker needs and an attacker would want. They fail with EPERM instead of killing, since
 /// libraries may try some of them and go on.

@@ -242,6 +242,8 @@ fn rung() -> VideoRendition {
         picture: crate::model::request::PictureOptions::default(),
         hdr: None,
         encoder_options: Vec::new(),
+        marks: Vec::new(),
+        mark_graphs: None,
         declared_peak: 0,
     }
 }

@@ -16,8 +16,10 @@ mod usage;
 
 use crate::av;
 use crate::model::device::DeviceKind;
+use crate::model::mark::Mark;
 use crate::model::plan::SpanRange;
 use crate::model::{Plan, Problem};
+use crate::pipeline::marks::{self, Images};
 use crate::pipeline::watched::{OpenCalls, Watched};
 use crate::pipeline::{self, Control, equipment, simulated};
 use crate::sys::{clock, lockdown, threads};
@@ -110,15 +112,23 @@ fn carry_out(
     if let Some(Work::Doctor(order)) = &order.work {
         return doctor::run(order, link, control);
     }
+    if let Some(Work::Texts(order)) = &order.work {
+        let marks: Vec<Mark> =
+            serde_json::from_slice(&order.marks_json).map_err(|error| bad_order(&error.to_string()))?;
+        return marks::check_texts(&marks);
+    }
     let source = order.source.ok_or_else(|| bad_order("no source"))?;
     let sources = source::Sources::of(std::iter::once(&source).chain(&order.more_sources), link)?;
     let open = |place| sources.open(place);
     match order.work.ok_or_else(|| bad_order("no work"))? {
         // Done above: it has no source.
-        Work::Doctor(_) => Ok(()),
-        Work::Probe(_) => {
+        Work::Doctor(_) | Work::Texts(_) => Ok(()),
+        Work::Probe(probe) => {
             let shared = control.accounts.share();
-            let facts = probe::probe(open(0)?, source.size_bytes, control)?;
+            let facts = match probe.image {
+                true => marks::probe(open(0)?)?,
+                false => probe::probe(open(0)?, source.size_bytes, control)?,
+            };
             drop(shared);
             let json = serde_json::to_vec(&facts).map_err(|error| bad_order(&error.to_string()))?;
             // The facts are the last message that anybody heeds.
@@ -134,7 +144,9 @@ fn carry_out(
             let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), meter, Arc::clone(&calls));
             // What the input and the device cost is for all, and so is what no rendition claims of what follows.
             let shared = control.accounts.share();
-            let result = equip(&plan, link, control, &calls).and_then(|()| match &plan.video {
+            let images = Images::load(&open, &plan).map(|images| control.lend_images(images));
+            let ready = images.and_then(|()| equip(&plan, link, control, &calls));
+            let result = ready.and_then(|()| match &plan.video {
                 Some(video) if !video.parts.is_empty() => pipeline::joined::video(&open, &plan, span, &outlet, control),
                 _ => open(0).and_then(|bytes| pipeline::video::run(bytes, &plan, span, &outlet, control)),
             });

@@ -14,3 +14,4 @@ mod sound;
 mod sources;
 mod spans;
 mod tools;
+mod watermarks;

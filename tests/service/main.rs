@@ -32,3 +32,4 @@ mod traces;
 mod upgrades;
 mod usage;
 mod watches;
+mod watermarks;

@@ -3,7 +3,7 @@
 use crate::api::v1;
 use crate::model::facts::{HdrKind, Scan};
 use crate::model::job::FileRole;
-use crate::model::request::{Channels, DynamicRange, Strength, ToneMap};
+use crate::model::request::{Channels, DynamicRange, Path, Position, SizeOf, Strength, ToneMap};
 use crate::model::spec::{Fallback, IfExists, Priority, WebhookEvent};
 use crate::model::state::{InputState, JobState, OutputState};
 use crate::model::{AudioCodec, Fault, Packaging, Speed, VideoCodec};
@@ -45,6 +45,14 @@ wire! {
         Hable = Hable, Mobius = Mobius, Reinhard = Reinhard, Clip = Clip,
     }
     DynamicRange as v1::picture_spec::DynamicRange, but Unspecified { Auto = Auto, Sdr = Sdr }
+    SizeOf as v1::watermark_spec::SizeOf, but Unspecified { Width = Width, Height = Height, Short = Short }
+    Position as v1::watermark_spec::Position, but Unspecified {
+        TopLeft = TopLeft, Top = Top, TopRight = TopRight, Left = Left, Center = Center, Right = Right,
+        BottomLeft = BottomLeft, Bottom = Bottom, BottomRight = BottomRight,
+    }
+    Path as v1::watermark_spec::Motion, but Unspecified {
+        LeftRight = LeftRight, TopBottom = TopBottom, Diagonal = Diagonal,
+    }
     Priority as v1::Priority, but Unspecified { High = High, Normal = Normal, Batch = Batch }
     Fallback as v1::Fallback, but Unspecified { Any = Any, Cpu = Cpu, Never = Never }
     IfExists as v1::IfExists, but Unspecified { Fail = Fail, Replace = Replace, Skip = Skip }

@@ -18,6 +18,7 @@ pub(super) mod sound;
 mod spec;
 pub(super) mod time;
 mod usage;
+pub(super) mod watermark;
 
 pub(super) use change::{Names, change, progress};
 pub(super) use delivery::delivery;

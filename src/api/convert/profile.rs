@@ -7,6 +7,7 @@ use super::picture::picture;
 use super::sound::sound;
 use super::spec::{rate_control, rendition};
 use super::time::millis;
+use super::watermark::{watermark, watermark_shown};
 use crate::api::v1;
 use crate::profile::{OutputTemplate, Profile, UploadTemplate};
 
@@ -16,8 +17,13 @@ pub(in crate::api) fn profile(profile: &Profile) -> v1::Profile {
         name: profile.name.clone(),
         version: profile.version,
         description: profile.description.clone(),
-        outputs: profile.outputs.iter().map(template).collect(),
+        outputs: profile.outputs.iter().map(shown).collect(),
     }
+}
+
+/// As [`template`], without what could be a credential.
+fn shown(output: &OutputTemplate) -> v1::OutputSpec {
+    v1::OutputSpec { watermarks: output.watermarks.iter().map(watermark_shown).collect(), ..template(output) }
 }
 
 /// An output of a profile; what it does not say is left out.
@@ -46,6 +52,7 @@ pub(in crate::api) fn template(template: &OutputTemplate) -> v1::OutputSpec {
         picture: template.picture.as_ref().map(picture),
         sound: template.sound.as_ref().map(sound),
         encoder_options: encoder_options(&template.encoder_options),
+        watermarks: template.watermarks.iter().map(watermark).collect(),
     }
 }
 

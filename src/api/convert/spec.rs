@@ -4,6 +4,7 @@ use super::encoders::encoder_options;
 use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
+use super::watermark::watermark_shown;
 use super::time::{micros, millis, seconds, timestamp};
 use super::{Wire, shown};
 use crate::api::v1;
@@ -24,7 +25,10 @@ pub(super) fn spec(spec: &JobSpec) -> v1::JobSpec {
         profile: spec.profile.clone(),
         priority: spec.priority.proto().into(),
         start_time: (spec.start_unix_ms != 0).then(|| timestamp(spec.start_unix_ms)),
-        sources: spec.sources.iter().map(|one| source(one, &spec.sources)).collect(),
+        // Images of watermarks are told with the watermarks.
+        sources: (spec.sources.iter().enumerate().filter(|(index, _)| !spec.is_image(*index)))
+            .map(|(_, one)| source(one, &spec.sources))
+            .collect(),
         outputs: spec.outputs.iter().map(|one| output(one, &spec.sources)).collect(),
         webhooks: spec.webhooks.iter().map(webhook).collect(),
         on_output_failure: on_failure.into(),
@@ -97,6 +101,7 @@ fn output(output: &OutputSpec, sources: &[SourceSpec]) -> v1::OutputSpec {
         picture: Some(picture(&request.picture)),
         sound: Some(sound(&request.sound)),
         encoder_options: encoder_options(&request.encoder_options),
+        watermarks: request.watermarks.iter().map(watermark_shown).collect(),
     }
 }
 

@@ -12,6 +12,7 @@ mod place;
 mod sound;
 mod source;
 mod template;
+mod watermark;
 mod webhook;
 
 pub(super) use found::Found;
@@ -59,7 +60,7 @@ pub(super) fn job(asked: Option<&v1::JobSpec>, owner: &str, settings: &ApiSettin
     let sources = source::sources(&asked.sources, rules, &mut found);
     let outputs = output::outputs(&asked.outputs, &sources, rules, &mut found);
     let start_unix_ms = options::start(asked.start_time.as_ref(), &mut found);
-    let spec = JobSpec {
+    let mut spec = JobSpec {
         reference_id: asked.reference_id.clone(),
         owner: owner.to_owned(),
         profile: applied.title.clone(),
@@ -78,6 +79,7 @@ pub(super) fn job(asked: Option<&v1::JobSpec>, owner: &str, settings: &ApiSettin
         trace_parent: String::new(),
     };
     if found.problems.is_empty() {
+        spec.add_images();
         return Ok(spec);
     }
     applied.name_profile(&mut found.problems);

@@ -5,6 +5,7 @@ use super::found::{self, Found};
 use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
+use super::watermark::watermarks;
 use super::{path, place};
 use crate::api::settings::Rules;
 use crate::api::v1;
@@ -51,7 +52,7 @@ pub(super) fn outputs(
         let destination = place::destination(&output.destination, rules);
         let destination = found.take(&format!("{field}.destination"), destination);
         places.push(destination.clone());
-        let (request, rendition_sources) = request(&field, output, sources, found);
+        let (request, rendition_sources) = request(&field, output, sources, rules, found);
         let audio = &output.audio_source_ids;
         let audio_field = format!("{field}.audio_source_ids");
         found.count(&audio_field, "sources of sound", audio.len(), 0, AUDIO_SOURCES_MAX);
@@ -102,6 +103,7 @@ fn request(
     field: &str,
     output: &v1::OutputSpec,
     sources: &[SourceSpec],
+    rules: &Rules,
     found: &mut Found,
 ) -> (Request, BTreeMap<usize, usize>) {
     let usual = Request::default();
@@ -126,6 +128,7 @@ fn request(
         picture: picture(&at("picture"), output.picture.as_ref(), found),
         sound: sound(&at("sound"), output.sound.as_ref(), found),
         encoder_options: encoder_options(&output.encoder_options),
+        watermarks: watermarks(&at("watermarks"), &output.watermarks, rules, found),
     };
     for problem in plan::check(&request) {
         // A list that could not be read whole says nothing about how it fits with others.

@@ -1,9 +1,9 @@
 //! From the options of `reelmill submit` and `plan` to the job that they mean. What is not written is left out, so that
 //! a profile or the daemon fills it in.
 
-use crate::api::{encoder_options, manifests, micros, picture, sound, v1};
+use crate::api::{encoder_options, manifests, micros, picture, sound, v1, watermark};
 use crate::cli::options::{Listed, Listing, PlanOptions};
-use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec, SoundOptions};
+use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec, SoundOptions, Watermark};
 use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, Locator, Packaging, Problem, Speed, VideoCodec};
 use std::collections::BTreeMap;
@@ -53,8 +53,18 @@ pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
         picture: (!request.picture.is_plain()).then(|| picture(&request.picture)),
         sound: (request.sound != SoundOptions::default()).then(|| sound(&request.sound)),
         encoder_options: encoder_options(&request.encoder_options),
+        watermarks: request.watermarks.iter().map(drawn).collect::<Result<_, _>>()?,
         ..v1::OutputSpec::default()
     })
+}
+
+/// A watermark, its image as the daemon finds it.
+fn drawn(mark: &Watermark) -> Result<v1::WatermarkSpec, Problem> {
+    let mut told = watermark(mark);
+    if let Some(image) = &mark.image {
+        told.image_uri = located(&image.to_string()).map_err(|problem| problem.at("--watermark"))?;
+    }
+    Ok(told)
 }
 
 fn rendition(rung: &crate::model::request::RenditionSpec) -> v1::RenditionSpec {

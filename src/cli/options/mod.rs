@@ -5,6 +5,7 @@ mod manifests;
 mod picture;
 mod sound;
 mod sources;
+mod watermark;
 
 use crate::input::Transport;
 use crate::model::request::decimal;
@@ -16,6 +17,7 @@ use manifests::ManifestFlags;
 use picture::PictureFlags;
 use sound::SoundFlags;
 pub(super) use sources::{Listed, Listing, SourceFlags};
+use watermark::WatermarkFlags;
 
 /// Options that `transcode` and `plan` share.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -73,6 +75,8 @@ pub(super) struct PlanOptions {
     pub(super) sound: SoundFlags,
     #[command(flatten)]
     pub(super) encoders: EncoderFlags,
+    #[command(flatten)]
+    pub(super) watermark: WatermarkFlags,
 }
 
 impl PlanOptions {
@@ -98,6 +102,7 @@ impl PlanOptions {
             picture: self.picture.options()?,
             sound: self.sound.options()?,
             encoder_options: self.encoders.options()?,
+            watermarks: self.watermark.watermarks()?,
             ..usual
         })
     }

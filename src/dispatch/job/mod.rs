@@ -16,6 +16,7 @@ mod groups;
 mod hold;
 mod joined;
 mod live;
+mod marks;
 mod metering;
 mod needs;
 mod observe;

@@ -1,7 +1,9 @@
 //! Before anything is encoded: sources opened and looked at, destinations claimed, the work planned.
 
+use super::marks::about_source;
 use super::{Broken, Job};
-use crate::dispatch::{now_unix_ms, probe};
+use crate::dispatch::now_unix_ms;
+use crate::dispatch::probe::{probe, probe_image};
 use crate::input::Source;
 use crate::model::job::Warning;
 use crate::model::plan::{JobPlan, Note};
@@ -53,6 +55,8 @@ impl Job {
             Ok(facts) => facts,
             Err(problem) => return self.set_back(&problem).await.map(Some),
         };
+        let unplanned = self.unplanned(self.stored_plan().await?.as_ref());
+        self.check_texts(unplanned).await?;
         if let Some(problem) = self.visit_destinations(Visit::Claim).await? {
             return self.set_back(&problem).await.map(Some);
         }
@@ -95,7 +99,7 @@ impl Job {
     }
 
     /// Runs `work`, and does what the job is asked to meanwhile. `None` when nothing is left to be done for.
-    async fn while_serving<T>(&mut self, work: impl Future<Output = T>) -> Result<Option<T>, Broken> {
+    pub(super) async fn while_serving<T>(&mut self, work: impl Future<Output = T>) -> Result<Option<T>, Broken> {
         tokio::pin!(work);
         loop {
             tokio::select! {
@@ -168,6 +172,7 @@ impl Job {
             input.set("reelmill.source", self.keeper.record.spec.sources[index].id.as_str());
             let Some(locator) = self.keeper.record.spec.sources[index].locator.clone() else { continue };
             let (job, step) = (self.keeper.record.id, input.under());
+            let is_image = self.keeper.record.spec.is_image(index);
             let look = async move {
                 let mut opening = step.open("open");
                 let source = opening.failed_by(settings.opener.open(&locator).await)?;
@@ -178,12 +183,16 @@ impl Job {
                     return if same { Ok((source, None)) } else { Err(changed(&source)) };
                 }
                 let _probing = step.open("probe");
-                let looked = probe(&settings.worker, &source, settings.transport, cancelled.clone()).await;
+                let look = async || match is_image {
+                    true => probe_image(&settings.worker, &source, settings.transport, cancelled.clone()).await,
+                    false => probe(&settings.worker, &source, settings.transport, cancelled.clone()).await,
+                };
+                let looked = look().await;
                 // Once more where its worker died, as with every other part: it may not have been the source's fault.
                 let facts = match looked {
                     Err(problem) if problem.fault == Fault::Device && !*cancelled.borrow() => {
                         tracing::warn!(%job, %problem, "a probe is made again");
-                        probe(&settings.worker, &source, settings.transport, cancelled).await?
+                        look().await?
                     }
                     looked => looked?,
                 };
@@ -227,10 +236,14 @@ impl Job {
             }
             Err(problem) if self.may_pass(&problem) => return Ok(Some(problem)),
             Err(problem) => {
-                let problem = problem.at(format!("sources[{index}]"));
-                self.keeper.record.input(index, InputEvent::Fail, now, Some(problem.clone()));
-                for output in self.outputs_that_use(index) {
-                    self.fail_output(output, problem.clone()).await?;
+                let spec = &self.keeper.record.spec;
+                let about = about_source(problem.clone(), spec, index, None);
+                let outputs: Vec<_> = self.outputs_that_use(index).into_iter().collect();
+                let named = |output| (output, about_source(problem.clone(), spec, index, Some(output)));
+                let failed: Vec<_> = outputs.into_iter().map(named).collect();
+                self.keeper.record.input(index, InputEvent::Fail, now, Some(about));
+                for (output, problem) in failed {
+                    self.fail_output(output, problem).await?;
                 }
             }
         }
@@ -394,7 +407,8 @@ fn joined(begun: Option<JobPlan>, later: JobPlan, lacking: &BTreeSet<usize>) -> 
 fn sources_of(spec: &JobSpec, output: &OutputSpec) -> BTreeSet<usize> {
     let sound = output.audio_sources.iter().chain(output.rendition_sources.values());
     let named = sound.chain([&output.source]).copied().filter(|index| *index < spec.sources.len());
-    named.flat_map(|index| spec.opened_for(index).into_iter().chain([index])).collect()
+    let opened = named.flat_map(|index| spec.opened_for(index).into_iter().chain([index]));
+    opened.chain(spec.images_of(output)).collect()
 }
 
 fn changed(source: &Source) -> Problem {

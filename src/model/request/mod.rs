@@ -4,11 +4,16 @@ pub mod encoders;
 mod manifests;
 mod picture;
 mod sound;
+mod watermark;
 
 pub use encoders::EncoderOption;
 pub use manifests::ManifestOptions;
 pub use picture::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strength, ToneMap};
 pub use sound::{Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
+pub use watermark::{
+    IMAGE_SIZE_DEFAULT, MARGIN_DEFAULT, Millis, PERIOD_MS_DEFAULT, Path, Position, Share, SizeOf, TEXT_SIZE_DEFAULT,
+    Timecode, WATERMARKS_MAX, Watermark,
+};
 
 use super::limits::{SEGMENT_MS_MAX, SEGMENT_MS_MIN};
 use super::{AudioCodec, Packaging, Problem, Speed, VideoCodec};
@@ -65,6 +70,8 @@ pub struct Request {
     /// Options of encoders.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub encoder_options: Vec<EncoderOption>,
+    /// What is drawn over pictures, the later ones over the earlier ones.
+    pub watermarks: Vec<Watermark>,
 }
 
 impl Default for Request {
@@ -87,6 +94,7 @@ impl Default for Request {
             picture: PictureOptions::default(),
             sound: SoundOptions::default(),
             encoder_options: Vec::new(),
+            watermarks: Vec::new(),
         }
     }
 }

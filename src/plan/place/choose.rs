@@ -85,8 +85,13 @@ pub fn reasons(plan: &Plan, placement: &Placement, device: Option<&DeviceInfo>, 
             (_, _, true) => "pictures are in the device's memory when they are scaled",
             _ => "pictures are in the host's memory when they are scaled",
         };
+        let text = match (placed.marks.is_empty(), placed.mark_graphs.is_some(), device) {
+            (true, ..) | (_, _, None) => text.to_owned(),
+            (false, true, _) => format!("{text}; watermarks are drawn by the CPU, whose look no device's filters have"),
+            (false, false, _) => format!("{text}; the CPU draws the watermarks there"),
+        };
         let in_device = scales || placed.graph.is_empty() && super::is_device(placed.memory);
-        reasons.push(reason(Operation::Filter, &rung.id, in_device, text.to_owned()));
+        reasons.push(reason(Operation::Filter, &rung.id, in_device, text));
         let refusal = device.and_then(|d| fit::encode_refusal(rung, d, ffmpeg));
         let spare = "the device's encoders are left to larger renditions, or to others";
         reasons.push(reason(Operation::Encode, &rung.id, used, why(used, refusal, "the device can encode it", spare)));

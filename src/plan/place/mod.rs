@@ -106,6 +106,7 @@ fn renditions(
         placed.graph = layout.rung_text(i);
         placed.memory = layout.memory[i];
         placed.on_device = layout.on_device[i];
+        placed.mark_graphs = layout.mark_graphs(i);
         placed.pixel_format = layout.pixel_format(i).to_owned();
         if placed.on_device {
             let gop = gop(plan.grid.segment_ms, video.frame_rate);

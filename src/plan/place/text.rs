@@ -63,6 +63,18 @@ impl Layout<'_> {
         chain.text()
     }
 
+    /// To the host's memory and back, around what is drawn over pictures that lie in the device's.
+    pub(super) fn mark_graphs(&self, i: usize) -> Option<(String, String)> {
+        if self.rung(i).marks.is_empty() || !is_device(self.memory[i]) {
+            return None;
+        }
+        let (mut down, mut up) = (Chain::default(), Chain::default());
+        download(&mut down, self.is_deep(i));
+        down.format(&self.rung(i).pixel_format);
+        upload(&mut up, self.is_deep(i));
+        Some((down.text(), up.text()))
+    }
+
     /// From a rung's parent, or from prepared frames, to the rung.
     pub(super) fn rung_text(&self, i: usize) -> String {
         match self.parents[i] {

@@ -5,6 +5,7 @@ mod copies;
 mod goldens;
 mod jobs;
 mod joined;
+mod marks;
 mod pictures;
 mod properties;
 mod refusals;

@@ -2,6 +2,7 @@
 
 mod goldens;
 mod made;
+mod marks;
 mod properties;
 mod refusals;
 mod strings;

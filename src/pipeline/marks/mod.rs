@@ -1,0 +1,192 @@
+//! Watermarks: images, texts and timecodes, drawn over a rung's pictures on their way to its encoder. One drawer for all: the
+//! CPU draws in the host's memory, whichever device scales and encodes, so that they look the same everywhere
+//! (docs/decisions/0014). What is drawn is a function of the output timeline alone.
+
+mod draw;
+mod fonts;
+mod image;
+mod letters;
+mod paint;
+mod raster;
+
+pub use image::probe;
+
+use super::equipment::Equipment;
+use super::flow::Stopped;
+use super::prepare::Filter;
+use crate::av::{ByteSource, Frame};
+use crate::model::mark::{self, Mark, MarkContent};
+use crate::model::plan::VideoRendition;
+use crate::model::time::{Ratio, rescale, scale_round};
+use crate::model::{Plan, Problem};
+use fonts::Fonts;
+use image::Artwork;
+use letters::Clock;
+use paint::{Colors, Painted};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+/// The images of a plan's watermarks, and the fonts of its texts, for all rungs.
+#[derive(Default)]
+pub struct Images {
+    artwork: BTreeMap<usize, Artwork>,
+    fonts: OnceLock<Fonts>,
+}
+
+impl Images {
+    /// Reads the images that the rungs of a plan have; `open` opens inputs by their place.
+    ///
+    /// # Errors
+    /// `watermark.*`, as [`probe`]; `source.unreadable`.
+    pub fn load(open: &dyn Fn(usize) -> Result<Box<dyn ByteSource>, Problem>, plan: &Plan) -> Result<Self, Problem> {
+        let mut artwork = BTreeMap::new();
+        let marks = plan.video.iter().flat_map(|video| &video.renditions).flat_map(|rung| &rung.marks);
+        for mark in marks {
+            if let MarkContent::Image { input, .. } = mark.content
+                && !artwork.contains_key(&input)
+            {
+                artwork.insert(input, Artwork::read(open(input)?)?);
+            }
+        }
+        Ok(Self { artwork, fonts: OnceLock::new() })
+    }
+
+    fn fonts(&self) -> &Fonts {
+        self.fonts.get_or_init(Fonts::of_this_machine)
+    }
+}
+
+/// Checks that texts and timecodes can be written with the fonts of this machine.
+///
+/// # Errors
+/// `watermark.font`, `watermark.glyph`.
+pub fn check_texts(marks: &[Mark]) -> Result<(), Problem> {
+    let images = Images::default();
+    for mark in marks {
+        drawn(mark, (1920, 1080), &Colors::usual(), &images)?;
+    }
+    Ok(())
+}
+
+/// Draws the watermarks of one rung.
+pub(super) struct Marker<'a> {
+    rendition: &'a VideoRendition,
+    timescale: u32,
+    drawn: Vec<(&'a Mark, Drawn)>,
+    /// To the host's memory, and back.
+    around: Option<(Filter<'a>, Filter<'a>)>,
+}
+
+/// What is drawn of a watermark.
+enum Drawn {
+    Still(Painted),
+    Clock { first: u64, drop: bool, clock: Clock },
+}
+
+impl<'a> Marker<'a> {
+    /// One for a rung's pictures, whose times are in ticks of the output; `None` for a rung without watermarks.
+    ///
+    /// # Errors
+    /// As [`check_texts`]; images were looked at before.
+    pub(super) fn new(
+        rendition: &'a VideoRendition,
+        timescale: u32,
+        images: &Images,
+        equipment: Equipment<'a>,
+    ) -> Result<Option<Self>, Problem> {
+        if rendition.marks.is_empty() {
+            return Ok(None);
+        }
+        let colors = Colors::of(rendition);
+        let size = (rendition.width, rendition.height);
+        let one = |mark: &'a Mark| Ok((mark, drawn(mark, size, &colors, images)?));
+        let drawn = rendition.marks.iter().map(one).collect::<Result<_, Problem>>()?;
+        let filter =
+            |text: &String| Filter::new(&rendition.id, text, Ratio::new(1, i64::from(timescale))).on(equipment);
+        let around = rendition.mark_graphs.as_ref().map(|(down, up)| (filter(down), filter(up)));
+        Ok(Some(Self { rendition, timescale, drawn, around }))
+    }
+
+    /// The picture with what is seen at its time. Whoever else refers to its memory sees it as it was.
+    pub(super) fn draw(&mut self, frame: Frame, pts: i64) -> Result<Frame, Stopped> {
+        let Some((down, up)) = &mut self.around else { return over(self.rendition, self.timescale, &self.drawn, frame, pts) };
+        // All pictures go this way, whether anything is seen in them or not: encoders take frames of one pool only.
+        let mut lowered = Vec::new();
+        down.apply(frame, &mut |frame| {
+            lowered.push(frame);
+            Ok(())
+        })?;
+        let mut raised = Vec::new();
+        for frame in lowered {
+            let frame = over(self.rendition, self.timescale, &self.drawn, frame, pts)?;
+            up.apply(frame, &mut |frame| {
+                raised.push(frame);
+                Ok(())
+            })?;
+        }
+        let lost = || Problem::bug("filter.failed", "a picture was lost on its way to its watermarks; please report this");
+        Ok(raised.pop().ok_or_else(lost)?)
+    }
+}
+
+/// Draws over a picture in the host's memory.
+fn over(
+    rendition: &VideoRendition,
+    timescale: u32,
+    drawn: &[(&Mark, Drawn)],
+    mut frame: Frame,
+    pts: i64,
+) -> Result<Frame, Stopped> {
+    let at_us = rescale(pts, Ratio::new(1, i64::from(timescale)), Ratio::new(1, 1_000_000));
+    let picture = (rendition.width, rendition.height);
+    let mut writable = false;
+    for (mark, drawn) in drawn {
+        let opacity = mark.opacity_at(at_us);
+        if opacity == 0 {
+            continue;
+        }
+        if !writable {
+            frame.make_writable().map_err(super::faults::internal)?;
+            writable = true;
+        }
+        match drawn {
+            Drawn::Still(painted) => {
+                let corner = mark.corner_at(at_us, painted.size(), picture);
+                draw::over(&mut frame, painted, corner, opacity);
+            }
+            Drawn::Clock { first, drop, clock } => {
+                let rate = rendition.frame_rate;
+                let frames = scale_round(pts, rate.num, rate.den.max(1).saturating_mul(i64::from(timescale.max(1))));
+                let number = first.saturating_add(frames.max(0).unsigned_abs());
+                let text = mark::timecode(number, mark::nominal_rate(rate), *drop);
+                let (mut x, y) = mark.corner_at(at_us, clock.size(&text), picture);
+                for cell in clock.cells(&text) {
+                    draw::over(&mut frame, cell, (x, y), opacity);
+                    x += cell.size().0;
+                }
+            }
+        }
+    }
+    Ok(frame)
+}
+
+fn drawn(mark: &Mark, picture: (u32, u32), colors: &Colors, images: &Images) -> Result<Drawn, Problem> {
+    Ok(match &mark.content {
+        MarkContent::Image { input, width, height } => {
+            let unread = || Problem::bug("internal.watermark", "an image was planned and not read; please report this");
+            let artwork = images.artwork.get(input).ok_or_else(unread)?;
+            Drawn::Still(colors.paint(&artwork.at_size(*width, *height, images)?))
+        }
+        MarkContent::Text { text, style } => {
+            let raster = letters::text(text, style, mark.position, picture, images.fonts())?;
+            Drawn::Still(colors.paint(&raster))
+        }
+        MarkContent::Timecode { first, drop, style } => {
+            let clock = Clock::new(style, colors, images.fonts())?;
+            Drawn::Clock { first: *first, drop: *drop, clock }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;
