@@ -9,7 +9,7 @@ use crate::model::{Problem, spec};
 use crate::plan;
 
 const PROFILE: [&str; 4] = ["name", "version", "description", "outputs"];
-const OUTPUT: [&str; 19] = [
+const OUTPUT: [&str; 21] = [
     "id",
     "if_exists",
     "renditions",
@@ -28,6 +28,8 @@ const OUTPUT: [&str; 19] = [
     "manifests",
     "picture",
     "sound",
+    "stills",
+    "sprites",
     "upload",
 ];
 /// Fields of an output that only a job can say.
@@ -100,6 +102,8 @@ fn output(notes: &mut Notes<'_>, node: &Node) -> OutputTemplate {
         manifests: notes.typed(&fields, "manifests"),
         picture: notes.typed(&fields, "picture"),
         sound: notes.typed(&fields, "sound"),
+        stills: notes.typed(&fields, "stills"),
+        sprites: notes.typed(&fields, "sprites"),
         upload: fields.get("upload").map(|node| upload(notes, node)).unwrap_or_default(),
     };
     // What could not be read would be complained about again as what it is not.

@@ -1,7 +1,8 @@
 //! What a profile says of an output: the fields of `reelmill.v1.OutputSpec`, each of which may be left out.
 
 use crate::model::request::{
-    Channels, ManifestOptions, PictureOptions, RateMode, RenditionSpec, Request, SoundOptions,
+    Channels, ManifestOptions, PictureOptions, RateMode, RenditionSpec, Request, SoundOptions, SpriteOptions,
+    StillsOptions,
 };
 use crate::model::spec::IfExists;
 use crate::model::{AudioCodec, Packaging, Speed, VideoCodec};
@@ -46,6 +47,10 @@ pub struct OutputTemplate {
     pub picture: Option<PictureOptions>,
     /// Which sound is made.
     pub sound: Option<SoundOptions>,
+    /// Single pictures.
+    pub stills: Option<StillsOptions>,
+    /// Sheets of small pictures.
+    pub sprites: Option<SpriteOptions>,
     /// How objects are stored.
     pub upload: UploadTemplate,
 }
@@ -86,6 +91,8 @@ impl OutputTemplate {
             manifests: self.manifests.clone().unwrap_or(usual.manifests),
             picture: self.picture.unwrap_or(usual.picture),
             sound: self.sound.clone().unwrap_or(usual.sound),
+            stills: self.stills.clone(),
+            sprites: self.sprites.clone(),
         }
     }
 }

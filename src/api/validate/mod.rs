@@ -10,6 +10,7 @@ mod picture;
 mod place;
 mod sound;
 mod source;
+mod stills;
 mod template;
 mod webhook;
 

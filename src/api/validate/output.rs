@@ -4,6 +4,7 @@ use super::found::{self, Found};
 use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
+use super::stills::{sprites, stills};
 use super::{path, place};
 use crate::api::settings::Rules;
 use crate::api::v1;
@@ -124,6 +125,8 @@ fn request(
         manifests: manifests(&at("manifests"), output.manifests.as_ref(), found),
         picture: picture(&at("picture"), output.picture.as_ref(), found),
         sound: sound(&at("sound"), output.sound.as_ref(), found),
+        stills: stills(&at("stills"), output.stills.as_ref(), found),
+        sprites: sprites(&at("sprites"), output.sprites.as_ref(), found),
     };
     for problem in plan::check(&request) {
         // A list that could not be read whole says nothing about how it fits with others.

@@ -1,7 +1,7 @@
 //! From the options of `reelmill submit` and `plan` to the job that they mean. What is not written is left out, so that
 //! a profile or the daemon fills it in.
 
-use crate::api::{manifests, picture, sound, v1};
+use crate::api::{manifests, picture, sound, sprites, stills, v1};
 use crate::cli::options::PlanOptions;
 use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec, SoundOptions};
 use crate::model::spec::Fallback;
@@ -52,6 +52,8 @@ pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
         manifests: (request.manifests != ManifestOptions::default()).then(|| manifests(&request.manifests)),
         picture: (!request.picture.is_plain()).then(|| picture(&request.picture)),
         sound: (request.sound != SoundOptions::default()).then(|| sound(&request.sound)),
+        stills: request.stills.as_ref().map(stills),
+        sprites: request.sprites.as_ref().map(sprites),
         ..v1::OutputSpec::default()
     })
 }

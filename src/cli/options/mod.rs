@@ -3,15 +3,18 @@
 mod manifests;
 mod picture;
 mod sound;
+mod stills;
 
 use crate::input::Transport;
-use crate::model::request::decimal;
+pub(super) use crate::model::request::micros;
 use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, DeviceChoice, Packaging, Problem, Speed, VideoCodec};
 use crate::plan::{Channels, RateMode, Request, parse_segment};
 use manifests::ManifestFlags;
 use picture::PictureFlags;
 use sound::SoundFlags;
+use stills::StillsFlags;
+pub(super) use stills::StillsOnly;
 
 /// Options that `transcode` and `plan` share.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -67,6 +70,8 @@ pub(super) struct PlanOptions {
     pub(super) picture: PictureFlags,
     #[command(flatten)]
     pub(super) sound: SoundFlags,
+    #[command(flatten)]
+    pub(super) stills: StillsFlags,
 }
 
 impl PlanOptions {
@@ -91,6 +96,8 @@ impl PlanOptions {
             manifests: self.manifests.options()?,
             picture: self.picture.options()?,
             sound: self.sound.options()?,
+            stills: self.stills.stills()?,
+            sprites: self.stills.sprites()?,
             ..usual
         })
     }
@@ -162,25 +169,6 @@ fn channels(name: &str) -> Option<Channels> {
     }
 }
 
-/// A time as FFmpeg writes it (`ffmpeg-utils`, "Time duration"): `90`, `90s`, `1500ms`, `250us`, `1:30`, `0:01:30.5`, each
-/// with a `-` for below zero; µs.
-pub(super) fn micros(text: &str) -> Option<i64> {
-    let (sign, text) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
-    let units = [("us", 1), ("ms", 1000), ("s", 1_000_000), ("", 1_000_000)];
-    let (number, unit) = units.iter().find_map(|(ending, unit)| Some((text.strip_suffix(ending)?, *unit)))?;
-    let mut parts = number.split(':').rev();
-    let seconds = decimal(parts.next()?, unit)?;
-    let places = [60, 3600];
-    let mut total = seconds;
-    let colons = number.matches(':').count();
-    for (part, place) in parts.zip(places) {
-        let whole: u64 = decimal(part, 1).filter(|_| !part.contains('.'))?;
-        total = total.checked_add(whole.checked_mul(place * 1_000_000)?)?;
-    }
-    let formed = colons <= places.len() && (colons == 0 || text == number && seconds < 60_000_000);
-    i64::try_from(total).ok().filter(|_| formed).map(|us| sign * us)
-}
-
 fn positive(text: &str) -> Option<u32> {
     text.parse().ok().filter(|number| *number > 0)
 }
@@ -217,28 +205,6 @@ mod tests {
     #[test]
     fn nothing_written_is_the_default_request() {
         assert_eq!(request(""), Ok(Request::default()));
-    }
-
-    #[test]
-    fn times_are_read_as_ffmpeg_reads_them() {
-        for (text, us) in [
-            ("90", 90_000_000),
-            ("90s", 90_000_000),
-            ("1.5s", 1_500_000),
-            ("1500ms", 1_500_000),
-            ("250us", 250),
-            ("1:30", 90_000_000),
-            ("01:00:30.25", 3_630_250_000),
-            ("-0:05", -5_000_000),
-            ("100:00:00", 360_000_000_000),
-        ] {
-            assert_eq!(micros(text), Some(us), "{text}");
-        }
-        for text in
-            ["", "-", "s", "1:", ":30", "1:60", "1:30s", "1:2:3:4", "1.5:30", "1e3", "--5", "99999999999999999999"]
-        {
-            assert_eq!(micros(text), None, "{text}");
-        }
     }
 
     #[test]

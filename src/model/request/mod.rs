@@ -3,10 +3,13 @@
 mod manifests;
 mod picture;
 mod sound;
+mod stills;
 
 pub use manifests::ManifestOptions;
 pub use picture::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strength, ToneMap};
 pub use sound::{Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
+pub(crate) use stills::micros;
+pub use stills::{IMAGE_SIDE_MAX, ImageFormat, Moment, STILLS_MAX, SpriteOptions, StillsOptions};
 
 use super::limits::{SEGMENT_MS_MAX, SEGMENT_MS_MIN};
 use super::{AudioCodec, Packaging, Problem, Speed, VideoCodec};
@@ -60,6 +63,20 @@ pub struct Request {
     pub picture: PictureOptions,
     /// Which sound is made.
     pub sound: SoundOptions,
+    /// Single pictures that are made too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stills: Option<StillsOptions>,
+    /// Sheets of small pictures that are made too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sprites: Option<SpriteOptions>,
+}
+
+impl Request {
+    /// Whether nothing but single pictures is made.
+    pub fn is_pictures_alone(&self) -> bool {
+        self.stills.as_ref().is_some_and(|stills| stills.alone)
+            || self.sprites.as_ref().is_some_and(|sheets| sheets.alone)
+    }
 }
 
 impl Default for Request {
@@ -81,6 +98,8 @@ impl Default for Request {
             manifests: ManifestOptions::default(),
             picture: PictureOptions::default(),
             sound: SoundOptions::default(),
+            stills: None,
+            sprites: None,
         }
     }
 }
