@@ -135,6 +135,11 @@ impl Frame {
         timestamp(self.raw().pts)
     }
 
+    /// Sets the quality that encoders with a fixed quantiser are to give it, in FFmpeg's lambda units.
+    pub fn set_quality(&mut self, quality: i32) {
+        self.raw_mut().quality = quality;
+    }
+
     /// Sets the presentation time.
     pub fn set_pts(&mut self, pts: Option<i64>) {
         self.raw_mut().pts = pts.unwrap_or(NO_PTS);

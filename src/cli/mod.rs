@@ -42,6 +42,8 @@ struct Cli {
 enum Command {
     /// Make a ladder of a file
     Transcode(Box<transcode::TranscodeArgs>),
+    /// Take single pictures of a file
+    Stills(Box<transcode::StillsArgs>),
     /// Say what a file holds
     Probe(probe::ProbeArgs),
     /// Say what would be made of a file
@@ -98,6 +100,7 @@ impl Command {
     const fn json(&self) -> bool {
         match self {
             Self::Transcode(args) => args.json,
+            Self::Stills(args) => args.json,
             Self::Probe(args) => args.json,
             Self::Plan(args) => args.json,
             Self::Play(_) | Self::Serve(_) | Self::Health(_) => false,
@@ -148,6 +151,7 @@ fn run(runtime: &Runtime, command: Command) -> Result<Ended, Vec<Problem>> {
     let done = |result: Result<(), Problem>| result.map(|()| Ended::Done).map_err(|problem| vec![problem]);
     match command {
         Command::Transcode(args) => done(runtime.block_on(transcode::run(*args))),
+        Command::Stills(args) => done(runtime.block_on(transcode::stills(*args))),
         Command::Probe(args) => runtime.block_on(probe::run(args)),
         Command::Plan(args) => runtime.block_on(plan::run(*args)),
         Command::Play(args) => done(runtime.block_on(play::run(args))),

@@ -1,6 +1,7 @@
 //! Facts, plans and reports as text for people.
 
 use crate::model::facts::{AudioFacts, StreamFacts, VideoFacts};
+use crate::model::stills::PictureSummary;
 use crate::model::{AudioRendition, MediaFacts, Plan, RateControl, Ratio, VideoRendition};
 use crate::report::text::{bit_rate, bytes, clock, factor, seconds, table};
 use crate::report::{JobReport, TrackReport};
@@ -107,6 +108,7 @@ fn audio(audio: &AudioRendition) -> Vec<String> {
 /// What `reelmill transcode` prints at the end.
 pub(super) fn report(report: &JobReport, out: &Path) -> String {
     let mut text = table(&report.tracks.iter().map(track).collect::<Vec<_>>());
+    text += &table(&report.pictures.iter().map(single).collect::<Vec<_>>());
     let media_us = report.tracks.iter().map(|track| track.duration_us).max().unwrap_or(0).max(0) as u64;
     let speed = factor(media_us / (report.elapsed_ms.max(1) * 10));
     text += &format!("{} of media in {} ({speed})", clock(media_us / 1000), seconds(report.elapsed_ms));
@@ -116,9 +118,11 @@ pub(super) fn report(report: &JobReport, out: &Path) -> String {
     if let Some(usage) = &report.usage {
         text += &format!("\n{}", super::usage::line(usage));
     }
-    text += "\nplay: ";
     let manifests = report.manifests.iter().map(|manifest| out.join(manifest).display().to_string());
-    text += &manifests.collect::<Vec<_>>().join("  ");
+    let manifests = manifests.collect::<Vec<_>>().join("  ");
+    if !manifests.is_empty() {
+        text += &format!("\nplay: {manifests}");
+    }
     if !report.progressive.is_empty() {
         let files = report.progressive.iter().map(|file| out.join(&file.path).display().to_string());
         text += &format!("\nmp4: {}", files.collect::<Vec<_>>().join("  "));
@@ -134,6 +138,14 @@ fn track(track: &TrackReport) -> Vec<String> {
     });
     let segments = counted(track.segments as u64, "segment");
     vec![track.track.clone(), size, track.codecs.clone(), segments, files.collect::<Vec<_>>().join("  ")]
+}
+
+/// A still or a sheet.
+fn single(picture: &PictureSummary) -> Vec<String> {
+    let ms = u64::try_from(picture.time_us / 1000).unwrap_or(0);
+    let time = format!("{}.{:03}", clock(ms), ms % 1000);
+    let what = picture.tiles.map_or_else(String::new, |tiles| counted(tiles.into(), "tile"));
+    vec![picture.path.clone(), time, format!("{}x{}", picture.width, picture.height), bytes(picture.bytes), what]
 }
 
 /// `1 segment`, `2 segments`.

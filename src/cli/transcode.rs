@@ -1,12 +1,13 @@
 //! `reelmill transcode IN OUTDIR`.
 
-use super::options::{Listed, PlanOptions, SourceFlags};
+use super::options::{Listed, PlanOptions, SourceFlags, StillsOnly};
 use super::{LAST_WORDS, print, signals, tables, threads};
 use crate::devices;
 use crate::dispatch::{TranscodeRequest, before_trials, transcode};
 use crate::model::device::{DeviceInfo, DeviceKind};
 use crate::model::spec::SourceSpec;
 use crate::model::{DeviceChoice, Locator, Problem};
+use crate::plan::Request;
 use crate::report::{Bars, JobEvent, JsonLines, PlainLines, Watcher};
 use crate::simulate;
 use crate::supervise::find_program;
@@ -39,18 +40,51 @@ pub(super) struct TranscodeArgs {
     pub(super) json: bool,
 }
 
+/// Options of `reelmill stills`.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct StillsArgs {
+    /// The file to read
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// The directory to write; new or empty. The pictures are put into `stills` in it
+    #[arg(value_name = "OUTDIR")]
+    output: PathBuf,
+    #[command(flatten)]
+    stills: StillsOnly,
+    /// Replace an earlier output of reelmill
+    #[arg(long)]
+    overwrite: bool,
+    /// One JSON object a line on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// Runs the job and shows it.
 pub(super) async fn run(args: TranscodeArgs) -> Result<(), Problem> {
+    let asked = args.options.request()?;
+    carry_out(args, asked).await
+}
+
+/// Makes the stills and shows them.
+pub(super) async fn stills(args: StillsArgs) -> Result<(), Problem> {
+    let asked = Request { stills: Some(args.stills.options()?), ..Request::default() };
+    let options = PlanOptions::default();
+    let StillsArgs { input, output, overwrite, json, .. } = args;
+    carry_out(TranscodeArgs { input, output, sources: SourceFlags::default(), options, overwrite, json }, asked).await
+}
+
+async fn carry_out(args: TranscodeArgs, asked: Request) -> Result<(), Problem> {
     let worker = find_program()?;
-    let (devices, simulated) = devices_of(&args.options, &worker).await?;
-    let options = args.options.request()?;
-    let listing = args.sources.listing(&args.input, &options.renditions)?;
+    // Single pictures need no device to be tried.
+    let (devices, simulated) =
+        if asked.is_pictures_alone() { (None, None) } else { devices_of(&args.options, &worker).await? };
+    let listing = args.sources.listing(&args.input, &asked.renditions)?;
     let request = TranscodeRequest {
         sources: listing.sources.iter().enumerate().map(source).collect(),
         source: listing.main,
         audio_sources: listing.audio,
         rendition_sources: listing.renditions,
-        options,
+        options: asked,
         transport: args.options.transport()?,
         worker,
         output: args.output.clone(),

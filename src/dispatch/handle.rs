@@ -291,6 +291,7 @@ impl Engine {
                     };
                     segment.record.files.iter().map(path).collect()
                 }
+                LedgerEntry::Picture(picture) => vec![format!("{}/{}", row.track, picture.name)],
             });
             let destination = record.spec.outputs[output].destination.clone();
             Effect::Remove { output, destination, paths: paths.collect() }

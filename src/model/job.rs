@@ -6,6 +6,7 @@ use super::placement::PlacementRecord;
 use super::plan::Note;
 use super::spec::JobSpec;
 use super::state::{InputEvent, InputState, JobEvent, JobState, OutputEvent, OutputState, Phase};
+use super::stills::PictureSummary;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -149,6 +150,9 @@ pub struct OutputRecord {
     pub tracks: Vec<TrackSummary>,
     /// What there is to play.
     pub files: Vec<FileSummary>,
+    /// Its stills and sheets, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<PictureSummary>,
     /// When it could first be played, ms since 1970.
     pub playable_unix_ms: Option<i64>,
     /// When it ended.
@@ -186,6 +190,10 @@ pub enum FileRole {
     ProgressiveMp4,
     /// The report.
     Report,
+    /// What lies in the directory of stills, as JSON.
+    StillsIndex,
+    /// Which part of which sprite sheet is shown when (WebVTT).
+    SpritesIndex,
 }
 
 /// A file that a client may hand out.
@@ -379,6 +387,7 @@ impl OutputRecord {
             attempts: 0,
             tracks: Vec::new(),
             files: Vec::new(),
+            pictures: Vec::new(),
             playable_unix_ms: None,
             ended_unix_ms: None,
         }

@@ -26,6 +26,7 @@ pub mod request;
 pub mod simulated;
 pub mod spec;
 pub mod state;
+pub mod stills;
 pub mod time;
 pub mod usage;
 

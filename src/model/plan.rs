@@ -6,6 +6,7 @@ use super::facts::{Chapter, ColorTags, Hdr, VideoFacts};
 use super::joined::{AudioPart, VideoPart};
 use super::mark::Mark;
 use super::request::{EncoderOption, ManifestOptions, PictureOptions};
+use super::stills::StillsPlan;
 use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -39,9 +40,9 @@ impl JobPlan {
         let kept =
             self.outputs.iter().enumerate().filter(|(i, _)| !outputs.contains(i)).filter_map(|(_, o)| o.as_ref());
         let mut wanted = vec![BTreeSet::new(); self.works.len()];
-        for track in kept.flat_map(|output| &output.tracks) {
-            if let Some(ids) = wanted.get_mut(track.work) {
-                ids.insert(track.rendition.as_str());
+        for (work, rendition) in kept.flat_map(OutputPlan::uses) {
+            if let Some(ids) = wanted.get_mut(work) {
+                ids.insert(rendition);
             }
         }
         let ids = |(work, wanted): (&Work, BTreeSet<&str>)| {
@@ -74,6 +75,9 @@ pub struct OutputPlan {
     pub grid: Grid,
     /// Its tracks in the order of its manifests, video before audio.
     pub tracks: Vec<TrackUse>,
+    /// Its single pictures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<PictureUse>,
     /// Expected duration, microseconds; `None` when the source does not say.
     pub duration_us: Option<i64>,
     /// A progressive MP4 file is made of each rung.
@@ -86,6 +90,30 @@ pub struct OutputPlan {
     pub chapters: Vec<Chapter>,
     /// What the planner decided that the client may not expect, one sentence each.
     pub notes: Vec<Note>,
+}
+
+impl OutputPlan {
+    /// What it consists of: works, and ids of renditions and sets of pictures in their plans.
+    pub fn uses(&self) -> impl Iterator<Item = (usize, &str)> {
+        let tracks = self.tracks.iter().map(|track| (track.work, track.rendition.as_str()));
+        tracks.chain(self.pictures.iter().map(|pictures| (pictures.work, pictures.set.as_str())))
+    }
+
+    /// Whether it has this rendition, or set of pictures, of a work.
+    pub fn has(&self, work: usize, id: &str) -> bool {
+        self.uses().any(|used| used == (work, id))
+    }
+}
+
+/// Single pictures in an output.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PictureUse {
+    /// Index into [`JobPlan::works`].
+    pub work: usize,
+    /// The set's id in that work's plan.
+    pub set: String,
+    /// Its name in the output, and its directory there: `stills` or `sprites`.
+    pub directory: String,
 }
 
 /// A rendition in an output.
@@ -120,6 +148,9 @@ pub struct Plan {
     pub video: Option<VideoPlan>,
     /// Audio renditions; each is encoded once, in one pass.
     pub audio: Vec<AudioRendition>,
+    /// Single pictures, each made on its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stills: Option<StillsPlan>,
     /// Expected duration of the outputs, microseconds; `None` when the source does not say.
     pub duration_us: Option<i64>,
     /// Runs of segments that are made independently of one another, in order.
@@ -129,10 +160,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The ids of everything that is made, pictures first.
+    /// The ids of everything that is made: video first, single pictures last.
     pub fn rendition_ids(&self) -> impl Iterator<Item = &str> {
         let video = self.video.iter().flat_map(|video| &video.renditions).map(|rung| rung.id.as_str());
-        video.chain(self.audio.iter().map(|track| track.id.as_str()))
+        let sets = self.stills.iter().flat_map(|stills| &stills.sets).map(|set| set.id.as_str());
+        video.chain(self.audio.iter().map(|track| track.id.as_str())).chain(sets)
     }
 }
 

@@ -144,14 +144,15 @@ impl JobSpec {
                 let number = (0..self.sources.len()).filter(|index| self.is_image(*index)).count() + 1;
                 let id = format!("{IMAGE_ID}{number}");
                 let (locator, concat) = (Some(image), Vec::new());
-                self.sources.push(SourceSpec { id, locator, start_us: None, end_us: None, concat });
+                self.sources.push(SourceSpec { id, locator, concat, ..SourceSpec::default() });
             }
         }
     }
 
     /// The source that is this image of a watermark.
     pub fn image_source(&self, image: &Locator) -> Option<usize> {
-        (0..self.sources.len()).find(|index| self.is_image(*index) && self.sources[*index].locator.as_ref() == Some(image))
+        (0..self.sources.len())
+            .find(|index| self.is_image(*index) && self.sources[*index].locator.as_ref() == Some(image))
     }
 
     /// Whether source `index` is an image of a watermark.

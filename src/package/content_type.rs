@@ -10,6 +10,8 @@
 /// | `mp4` | `video/mp4`; in the directory of a track of sound `audio/mp4` | RFC 4337 |
 /// | `ts` | `video/mp2t` | RFC 3555 §4.2.8 |
 /// | `json` | `application/json` | RFC 8259 §11 |
+/// | `jpg`, `png`, `webp` | `image/jpeg`, `image/png`, `image/webp` | RFC 2046 §4.2, IANA, RFC 9649 §6 |
+/// | `vtt` | `text/vtt` | WebVTT §6 |
 /// | anything else | `application/octet-stream` | RFC 2046 §4.5.1 |
 pub fn content_type(path: &str) -> &'static str {
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -23,6 +25,10 @@ pub fn content_type(path: &str) -> &'static str {
         "mp4" => "video/mp4",
         "ts" => "video/mp2t",
         "json" => "application/json",
+        "jpg" => "image/jpeg",
+        "png" => "image/png",
+        "webp" => "image/webp",
+        "vtt" => "text/vtt",
         _ => "application/octet-stream",
     }
 }
@@ -46,6 +52,8 @@ mod tests {
         assert_eq!(content_type("audio-1.mp4"), "video/mp4");
         assert_eq!(content_type("ts/1080p/00000.ts"), "video/mp2t");
         assert_eq!(content_type("reelmill.json"), "application/json");
+        assert_eq!(content_type("sprites/00001.jpg"), "image/jpeg");
+        assert_eq!(content_type("sprites/thumbnails.vtt"), "text/vtt");
         assert_eq!(content_type("a.ts/readme"), "application/octet-stream");
         assert_eq!(content_type(""), "application/octet-stream");
     }

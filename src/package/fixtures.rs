@@ -165,7 +165,7 @@ pub(super) fn as_single(track: &mut TrackRecord, packaging: Packaging) {
 }
 
 /// Nothing asked of manifests.
-pub(super) const PLAIN: Wishes<'static> = Wishes { options: &USUAL, chapters: &[] };
+pub(super) const PLAIN: Wishes<'static> = Wishes { options: &USUAL, chapters: &[], sprites: None };
 const USUAL: ManifestOptions = ManifestOptions {
     at_end: false,
     single_file: false,

@@ -57,11 +57,17 @@ fn what_is_said_beside_the_media() {
         Chapter { start_us: 0, end_us: 4_000_000, title: "Prologue".to_owned() },
         Chapter { start_us: 4_000_000, end_us: 14_000_000, title: String::new() },
     ];
-    check_with("told-final.txt", &usual(true), &BOTH, Wishes { options: &options, chapters: &chapters });
+    check_with("told-final.txt", &usual(true), &BOTH, Wishes { options: &options, chapters: &chapters, sprites: None });
     let late = ManifestOptions { start_us: Some(-3_000_000), start_precise: false, ..options };
-    let wishes = Wishes { options: &late, chapters: &[] };
+    let wishes = Wishes { options: &late, chapters: &[], sprites: None };
     // Nobody knows where it will end, so it begins where it does.
     check_with("told-growing.txt", &usual(false), &[Packaging::Cmaf], wishes);
+}
+
+#[test]
+fn sprite_sheets_beside_the_media() {
+    let sheets = crate::package::sprites::tests::sheets();
+    check_with("sprites-final.txt", &usual(true), &BOTH, Wishes { sprites: Some(&sheets), ..PLAIN });
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod hls;
 mod presentation;
 pub mod progressive;
 pub mod single;
+pub mod sprites;
 mod text;
 pub mod ts;
 pub mod verify;
@@ -29,6 +30,7 @@ use crate::model::facts::Chapter;
 use crate::model::request::ManifestOptions;
 use crate::model::{Ledger, Packaging};
 use presentation::Presentation;
+use sprites::Sprites;
 
 /// File name of the CMAF initialisation segment of a track's first generation in its directory; see [`init_name`].
 pub const INIT: &str = "init.mp4";
@@ -76,6 +78,8 @@ pub struct Wishes<'a> {
     pub options: &'a ManifestOptions,
     /// The chapters to tell, on the output's timeline; empty for none.
     pub chapters: &'a [Chapter],
+    /// Sprite sheets, once all of them are stored.
+    pub sprites: Option<&'a Sprites>,
 }
 
 /// All manifests of a job as its ledger stands, in the order in which they must be stored: a manifest comes after all those

@@ -6,6 +6,7 @@
 //!    │                        └▶ …        └▶ rung 480p ─▶ segments
 //!    └───▶ copy ─▶ segments                                         (a rung that the source already is)
 //! demux + decode ─▶ sound ─▶ segments                               (all sound of a job, in one pass)
+//! stills: demux + decode ─▶ image files                              (single pictures, by jumps where that is enough)
 //! ```
 //!
 //! Stages are joined by small bounded channels, so a slow one throttles the source. Frames are counted references,
@@ -38,6 +39,7 @@ pub mod rung;
 pub mod simulated;
 pub mod sound;
 pub mod steps;
+pub mod stills;
 pub mod trouble;
 pub mod video;
 pub mod watched;

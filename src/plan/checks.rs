@@ -5,7 +5,10 @@ use super::rate::crf_max;
 use super::timeline::spans_problem;
 use crate::model::facts::{MediaFacts, StreamFacts, StreamKind};
 use crate::model::limits::{RENDITIONS_MAX, SEGMENT_MS_MAX, SEGMENT_MS_MIN};
-use crate::model::request::{Request, WATERMARKS_MAX, Watermark, encoders, segment_problem};
+use crate::model::request::{
+    ManifestOptions, Request, SoundOptions, SpriteOptions, StillsOptions, WATERMARKS_MAX, Watermark, encoders,
+    segment_problem,
+};
 use crate::model::{AudioCodec, Packaging, Problem, VideoCodec};
 
 /// Largest side of a source, pixels: what 8K cameras and stitched panoramas reach; one frame is then half a gigabyte.
@@ -58,6 +61,9 @@ pub(super) fn request(request: &Request) -> Vec<Problem> {
     problems.extend(request.sound.check());
     problems.extend(encoders::check(&request.encoder_options));
     problems.extend(watermarks(request));
+    problems.extend(request.stills.iter().flat_map(StillsOptions::check));
+    problems.extend(request.sprites.iter().flat_map(SpriteOptions::check));
+    problems.extend(alone(request));
     problems
 }
 
@@ -72,6 +78,34 @@ fn watermarks(request: &Request) -> Vec<Problem> {
         mark.check().into_iter().map(move |problem| problem.at(format_args!("watermarks[{index}]")))
     };
     request.watermarks.iter().enumerate().flat_map(one).collect()
+}
+
+/// What an output cannot have that is single pictures alone.
+fn alone(request: &Request) -> Vec<Problem> {
+    if !request.is_pictures_alone() {
+        return Vec::new();
+    }
+    let asked = [
+        ("renditions", !request.renditions.is_empty()),
+        ("video_codecs", !request.codecs.is_empty()),
+        ("audio_codecs", !request.audio_codecs.is_empty()),
+        ("packagings", !request.packagings.is_empty()),
+        ("copy", request.copy),
+        ("progressive_mp4", request.progressive),
+        ("omit_video", request.omit_video),
+        ("manifests", request.manifests != ManifestOptions::default()),
+        ("sound", request.sound != SoundOptions::default()),
+        ("encoder_options", !request.encoder_options.is_empty()),
+        ("watermarks", !request.watermarks.is_empty()),
+    ];
+    let wrong = asked.into_iter().filter(|(_, is_asked)| *is_asked);
+    wrong
+        .map(|(field, _)| {
+            let message =
+                format!("the output is single pictures alone, so `{field}` has no meaning: leave one of them out");
+            Problem::input("request.stills_alone", message).at(field)
+        })
+        .collect()
 }
 
 /// What about the source makes every job impossible. A picture track that cannot be decoded is an error even when

@@ -6,7 +6,8 @@ use super::output::{self, Ask, Draft, Sources};
 use super::source::{self, Source};
 use super::works::{self, Use, Uses};
 use super::{JobPlanning, Node};
-use crate::model::plan::{Grid, JobPlan, Note, OutputPlan, TrackUse, Work};
+use crate::model::plan::{Grid, JobPlan, Note, OutputPlan, PictureUse, TrackUse, Work};
+use crate::model::stills::PictureSet;
 use crate::model::{MediaFacts, Problem};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +36,7 @@ pub(super) fn plan(given: Vec<Given<'_>>, asks: &[Ask<'_>], node: Node) -> JobPl
     }
     let slots = |draft: &Option<Draft<'_>>| {
         let counts = draft.as_ref().map_or((0, 0), |draft| (draft.rungs.len(), draft.tracks.len()));
-        Uses { rungs: vec![None; counts.0], tracks: vec![None; counts.1] }
+        Uses { rungs: vec![None; counts.0], tracks: vec![None; counts.1], sets: None }
     };
     let mut uses: Vec<Uses> = drafts.iter().map(slots).collect();
     let mut made = Vec::new();
@@ -76,7 +77,17 @@ fn sources(given: Vec<Given<'_>>) -> Sources<'_> {
 fn one(draft: Draft<'_>, uses: Uses, sources: &Sources<'_>) -> OutputPlan {
     // The first rung says how long it is; without pictures the first track does.
     let first = draft.rungs.first().map(|made| made.rung.source).or(draft.tracks.first().map(|track| track.source));
+    let first = first.or((!draft.sets.is_empty()).then_some(draft.sets_source));
     let source = first.and_then(|source| sources.known[source].as_ref());
+    let pictures = uses.sets.into_iter().flat_map(|work| {
+        let of = move |(directory, set): &(&str, PictureSet)| PictureUse {
+            work,
+            set: set.id.clone(),
+            directory: (*directory).to_owned(),
+        };
+        draft.sets.iter().map(of)
+    });
+    let pictures = pictures.collect();
     let track = |place: Option<Use>, id: String, title: String, default: bool| {
         let Use { work, rendition } = place?;
         Some(TrackUse { work, rendition, id, title, default, language: None, descriptive: None })
@@ -100,6 +111,7 @@ fn one(draft: Draft<'_>, uses: Uses, sources: &Sources<'_>) -> OutputPlan {
         packagings: draft.packagings,
         grid: Grid { segment_ms: draft.request.segment_ms },
         tracks,
+        pictures,
         duration_us: source.and_then(|source| source.range.duration_us),
         progressive,
         manifests,

@@ -22,6 +22,7 @@ pub mod place;
 mod rate;
 mod rungs;
 mod source;
+mod stills;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -55,8 +56,10 @@ pub struct Node {
 /// name in `reelmill.v1.OutputSpec`.
 pub fn check(request: &Request) -> Vec<Problem> {
     let mut problems = checks::request(request);
-    let combinations = checks::outputs(request, !request.omit_video, true, &mut notes::Notes::default());
-    problems.extend(combinations.err().unwrap_or_default());
+    if !request.is_pictures_alone() {
+        let combinations = checks::outputs(request, !request.omit_video, true, &mut notes::Notes::default());
+        problems.extend(combinations.err().unwrap_or_default());
+    }
     for (index, rendition) in request.renditions.iter().enumerate().filter(|(_, rendition)| rendition.is_odd()) {
         let message =
             format!("{rendition} has an odd side, and pictures in these codecs have even ones: ask for one less");

@@ -6,8 +6,10 @@ use super::marks::Image;
 use super::notes::Notes;
 use super::rungs::{self, From, Made};
 use super::source::{Pictures, Source};
+use super::stills;
 use crate::model::plan::Grid;
 use crate::model::request::Request;
+use crate::model::stills::PictureSet;
 use crate::model::{Packaging, Problem};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,6 +49,10 @@ pub(super) struct Draft<'a> {
     pub rungs: Vec<Made>,
     /// Its sound, in the order of its manifests.
     pub tracks: Vec<Track>,
+    /// Its single pictures, each set with its directory, and their source.
+    pub sets: Vec<(&'static str, PictureSet)>,
+    /// See there.
+    pub sets_source: usize,
     /// What is told of sources and of the request.
     pub general: Notes,
     /// What is told of pictures.
@@ -70,6 +76,14 @@ pub(super) fn draft<'a>(ask: &Ask<'a>, sources: &'a Sources<'_>) -> Result<Optio
     let all = used.iter().all(|source| sources.known.get(*source).is_some_and(Option::is_some));
     let from = if all { pictures(ask, &sources.known) } else { Err(Vec::new()) };
     let from = from.map_err(|more| [problems.clone(), more].concat())?;
+    let sets = match &sources.known.get(ask.source) {
+        Some(Some(source)) => stills::sets(ask, source).map_err(|more| [problems.clone(), more].concat())?,
+        _ => Vec::new(),
+    };
+    let pictures_alone = ask.request.is_pictures_alone() && problems.is_empty();
+    if pictures_alone {
+        return Ok(Some(alone(ask, sets, sources)));
+    }
     let sound = sound(ask, &sources.known).map_err(|more| [problems.clone(), more].concat())?;
     let (mut general, mut of_pictures, mut of_sound) = (Notes::default(), Notes::default(), Notes::default());
     let (has_video, has_audio) = (from.all().next().is_some(), sound.iter().any(|source| !source.sound.is_empty()));
@@ -91,13 +105,36 @@ pub(super) fn draft<'a>(ask: &Ask<'a>, sources: &'a Sources<'_>) -> Result<Optio
     let tracks = audio::tracks(&sound, ask.audio_sources.is_empty(), &outputs, ask.request, &mut of_sound)
         .map_err(|problems| problems.into_iter().map(|problem| ask.here(problem)).collect::<Vec<_>>())?;
     let packagings = outputs.packagings;
-    Ok(Some(Draft { request: ask.request, packagings, rungs, tracks, general, pictures: of_pictures, sound: of_sound }))
+    let (pictures, sound) = (of_pictures, of_sound);
+    let (request, sets_source) = (ask.request, ask.source);
+    Ok(Some(Draft { request, packagings, rungs, tracks, sets, sets_source, general, pictures, sound }))
+}
+
+/// An output of single pictures: nothing is encoded or packaged.
+fn alone<'a>(ask: &Ask<'a>, sets: Vec<(&'static str, PictureSet)>, sources: &Sources<'_>) -> Draft<'a> {
+    let mut general = Notes::default();
+    if let Some(Some(source)) = sources.known.get(ask.source) {
+        source.tell_what_is_left_out(true, false, &mut general);
+        general.extend(&source.notes);
+    }
+    Draft {
+        request: ask.request,
+        packagings: Vec::new(),
+        rungs: Vec::new(),
+        tracks: Vec::new(),
+        sets,
+        sets_source: ask.source,
+        general,
+        pictures: Notes::default(),
+        sound: Notes::default(),
+    }
 }
 
 impl Ask<'_> {
     /// The sources that this output asks for, whether they are there or not.
     pub(super) fn used(&self) -> BTreeSet<usize> {
-        let main = self.main_pictures() || self.audio_sources.is_empty();
+        let has_sets = self.request.stills.is_some() || self.request.sprites.is_some();
+        let main = self.main_pictures() || self.audio_sources.is_empty() || has_sets;
         let own = main.then_some(self.source);
         own.into_iter()
             .chain(self.audio_sources.iter().copied())

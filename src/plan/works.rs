@@ -6,10 +6,11 @@ use super::output::Draft;
 use super::rungs::Made;
 use super::source::Source;
 use super::{Node, copy, names, timeline, video};
-use crate::model::mark::Mark;
 use crate::model::limits::{AUDIO_RENDITIONS_MAX, RENDITIONS_MAX};
+use crate::model::mark::Mark;
 use crate::model::plan::{Grid, SpanRange};
 use crate::model::request::{EncoderOption, PictureOptions};
+use crate::model::stills::StillsPlan;
 use crate::model::{AudioCodec, AudioRendition, Packaging, Plan, RateControl, VideoCodec};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -30,6 +31,8 @@ pub(super) struct Uses {
     pub rungs: Vec<Option<Use>>,
     /// In the order of the draft's tracks.
     pub tracks: Vec<Option<Use>>,
+    /// Of all of the draft's single pictures the work.
+    pub sets: Option<usize>,
 }
 
 /// Outputs that share a decode of a source.
@@ -62,8 +65,10 @@ pub(super) fn groups(drafts: &mut Drafts<'_>) -> Vec<Group> {
         let grid = Grid { segment_ms: draft.request.segment_ms };
         for source in draft.sources() {
             let needs = draft.needs(source);
-            let fits =
-                |group: &&mut Group| group.source == source && group.grid == grid && group.needs.has_room(&needs);
+            let any_grid = draft.rungs.is_empty() && draft.tracks.is_empty();
+            let fits = |group: &&mut Group| {
+                group.source == source && (group.grid == grid || any_grid) && group.needs.has_room(&needs)
+            };
             if let Some(group) = groups.iter_mut().find(fits) {
                 group.outputs.push(output);
                 group.needs.rungs.extend(needs.rungs);
@@ -108,16 +113,41 @@ pub(super) fn plan(
         packagings,
         video,
         audio: tracks(index, group, source, drafts, uses),
+        stills: stills(index, group, source, drafts, uses, node),
         duration_us: source.range.duration_us,
         spans,
         notes: Vec::new(),
     }
 }
 
+/// The single pictures of a group's outputs. Nothing of them is shared: they differ in most.
+fn stills(
+    work: usize,
+    group: &Group,
+    source: &Source<'_>,
+    drafts: &Drafts<'_>,
+    uses: &mut [Uses],
+    node: Node,
+) -> Option<StillsPlan> {
+    let mut sets = Vec::new();
+    for output in &group.outputs {
+        let Some(draft) = drafts[*output].as_ref().filter(|draft| draft.sets_source == group.source) else { continue };
+        // An output whose renditions fill several works has its pictures in the first.
+        if !draft.sets.is_empty() && uses[*output].sets.is_none() {
+            uses[*output].sets = Some(work);
+            sets.extend(draft.sets.iter().map(|(_, set)| set.clone()));
+        }
+    }
+    let pictures = source.pictures.as_ref().filter(|_| !sets.is_empty())?;
+    Some(StillsPlan { video: video::plan(source, pictures, &[], group.grid, 1, node), sets })
+}
+
 impl Draft<'_> {
     /// The sources that it is made of.
     fn sources(&self) -> BTreeSet<usize> {
-        self.rungs.iter().map(|made| made.rung.source).chain(self.tracks.iter().map(|track| track.source)).collect()
+        let sets = self.sets.iter().map(|_| self.sets_source);
+        let rungs = self.rungs.iter().map(|made| made.rung.source);
+        rungs.chain(self.tracks.iter().map(|track| track.source)).chain(sets).collect()
     }
 
     /// Its rungs of one source.

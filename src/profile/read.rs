@@ -9,7 +9,7 @@ use crate::model::{Problem, spec};
 use crate::plan;
 
 const PROFILE: [&str; 4] = ["name", "version", "description", "outputs"];
-const OUTPUT: [&str; 21] = [
+const OUTPUT: [&str; 23] = [
     "id",
     "if_exists",
     "renditions",
@@ -30,6 +30,8 @@ const OUTPUT: [&str; 21] = [
     "sound",
     "encoder_options",
     "watermarks",
+    "stills",
+    "sprites",
     "upload",
 ];
 /// Fields of an output that only a job can say.
@@ -104,6 +106,8 @@ fn output(notes: &mut Notes<'_>, node: &Node) -> OutputTemplate {
         sound: notes.typed(&fields, "sound"),
         encoder_options: notes.typed(&fields, "encoder_options").unwrap_or_default(),
         watermarks: notes.typed(&fields, "watermarks").unwrap_or_default(),
+        stills: notes.typed(&fields, "stills"),
+        sprites: notes.typed(&fields, "sprites"),
         upload: fields.get("upload").map(|node| upload(notes, node)).unwrap_or_default(),
     };
     // What could not be read would be complained about again as what it is not.

@@ -1,7 +1,8 @@
 //! What a profile says of an output: the fields of `reelmill.v1.OutputSpec`, each of which may be left out.
 
 use crate::model::request::{
-    Channels, EncoderOption, ManifestOptions, PictureOptions, RateMode, RenditionSpec, Request, SoundOptions, Watermark,
+    Channels, EncoderOption, ManifestOptions, PictureOptions, RateMode, RenditionSpec, Request, SoundOptions,
+    SpriteOptions, StillsOptions, Watermark,
 };
 use crate::model::spec::IfExists;
 use crate::model::{AudioCodec, Packaging, Speed, VideoCodec};
@@ -50,6 +51,10 @@ pub struct OutputTemplate {
     pub encoder_options: Vec<EncoderOption>,
     /// What is drawn over pictures.
     pub watermarks: Vec<Watermark>,
+    /// Single pictures.
+    pub stills: Option<StillsOptions>,
+    /// Sheets of small pictures.
+    pub sprites: Option<SpriteOptions>,
     /// How objects are stored.
     pub upload: UploadTemplate,
 }
@@ -92,6 +97,8 @@ impl OutputTemplate {
             sound: self.sound.clone().unwrap_or(usual.sound),
             encoder_options: self.encoder_options.clone(),
             watermarks: self.watermarks.clone(),
+            stills: self.stills.clone(),
+            sprites: self.sprites.clone(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod fragments;
 mod message;
 mod meter;
 pub mod output;
+mod pictured;
 mod retry;
 pub mod sink;
 mod spooled;
@@ -19,6 +20,7 @@ mod sync;
 
 pub use meter::Meter;
 pub use output::{Assignment, Ending, Generations, MakeReport, OutputTask, Summary, Told, start};
+pub use pictured::Pictured;
 pub use retry::{check, claim};
 pub use spooled::{Release, Spooled};
 
@@ -32,6 +34,8 @@ pub enum Part {
     Video(usize),
     /// The audio pass.
     Audio,
+    /// All single pictures.
+    Stills,
 }
 
 impl Part {
@@ -39,7 +43,8 @@ impl Part {
     pub fn all(plan: &Plan) -> Vec<Self> {
         let video = plan.video.iter().flat_map(|_| (0..plan.spans.len()).map(Self::Video));
         let audio = (!plan.audio.is_empty()).then_some(Self::Audio);
-        audio.into_iter().chain(video).collect()
+        let stills = plan.stills.is_some().then_some(Self::Stills);
+        audio.into_iter().chain(stills).chain(video).collect()
     }
 }
 

@@ -45,7 +45,7 @@ impl Spooled {
         for mut file in files {
             let old = from.join(&file.name);
             check_spooled(&old, file.bytes)?;
-            file.name = own_name(file.packaging);
+            file.name = own_name(file.packaging.extension());
             let new = into.join(&file.name);
             fs::rename(&old, &new).map_err(|error| refused(&new, &error))?;
             taken.segment.files.push(file);
@@ -117,13 +117,14 @@ impl fmt::Debug for Spooled {
     }
 }
 
-fn own_name(packaging: Packaging) -> String {
+/// A name that nothing else in the directory has.
+pub(super) fn own_name(extension: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    format!("{:016}.{}", NEXT.fetch_add(1, Ordering::Relaxed), packaging.extension())
+    format!("{:016}.{extension}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// What a worker calls a segment must be a file of its own, of the size that it says.
-fn check_spooled(path: &Path, bytes: u64) -> Result<(), Problem> {
+pub(super) fn check_spooled(path: &Path, bytes: u64) -> Result<(), Problem> {
     let announced = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == bytes);
     if announced {
         return Ok(());

@@ -5,6 +5,7 @@ use crate::model::bitrate::{self, Piece};
 use crate::model::ledger::{ProgressiveFile, TrackKind};
 use crate::model::placement::PlacementRecord;
 use crate::model::plan::Note;
+use crate::model::stills::PictureSummary;
 use crate::model::time::scale_round;
 use crate::model::{Ledger, MediaFacts, Packaging, Plan, SegmentRecord, TrackRecord};
 use crate::plan;
@@ -35,6 +36,9 @@ pub struct JobReport {
     pub manifests: Vec<String>,
     /// Progressive MP4 files, where asked for.
     pub progressive: Vec<ProgressiveFile>,
+    /// Stills and sprite sheets, where asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<PictureSummary>,
     /// What was made, in plan order.
     pub tracks: Vec<TrackReport>,
     /// What the source is.

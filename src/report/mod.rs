@@ -20,6 +20,7 @@ pub use telemetry::Telemetry;
 pub use watch::{Bars, JsonLines, PlainLines, Watcher};
 
 use crate::model::plan::Note;
+use crate::model::stills::PictureSummary;
 use crate::model::{MediaFacts, Plan, Problem};
 use serde::Serialize;
 
@@ -78,6 +79,8 @@ pub enum JobEvent {
         /// Where the stored part of the track ends, microseconds.
         end_us: i64,
     },
+    /// A still or a sprite sheet is stored and recorded.
+    Picture(PictureSummary),
     /// The output can be played from now on, and grows.
     Playable {
         /// Since the job began.

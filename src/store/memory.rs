@@ -211,6 +211,7 @@ impl Job {
             let index = match &row.entry {
                 LedgerEntry::Track(_) => None,
                 LedgerEntry::Segment(segment) => Some((segment.record.index, segment.record.start)),
+                LedgerEntry::Picture(picture) => Some((picture.number, i64::from(picture.number))),
             };
             match index {
                 None => tracks[at].header = Some(row.entry),

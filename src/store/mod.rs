@@ -36,6 +36,7 @@ use crate::model::ledger::SegmentRecord;
 use crate::model::ledger::{first_generation, is_first_generation};
 use crate::model::spec::Priority;
 use crate::model::state::JobState;
+use crate::model::stills::PictureRecord;
 use crate::model::{JobId, JobRecord, Revision};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -161,6 +162,7 @@ impl LedgerEntry {
         match self {
             Self::Track(header) => header.generation,
             Self::Segment(segment) => segment.generation,
+            Self::Picture(_) => first_generation(),
         }
     }
 }
@@ -173,6 +175,8 @@ pub enum LedgerEntry {
     Track(TrackHeader),
     /// A segment follows, without a gap.
     Segment(LedgerSegment),
+    /// A still or a sheet is stored; in any order.
+    Picture(PictureRecord),
 }
 
 /// One row of the ledger.

@@ -41,6 +41,14 @@ impl Made {
     }
 }
 
+impl Made {
+    /// The sets of single pictures that an order makes. Each is as much as any other: what they cost is the decode.
+    pub fn of_stills(plan: &Plan) -> Vec<Self> {
+        let sets = plan.stills.iter().flat_map(|stills| &stills.sets);
+        sets.map(|set| Self { rendition: set.id.clone(), parent: None, weight: 1 }).collect()
+    }
+}
+
 /// A rendition that bears a part of some work, and the outputs that have it, which bear it in equal parts.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Bearer {

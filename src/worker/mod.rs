@@ -78,7 +78,7 @@ pub fn main(arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
 
 /// Lines that FFmpeg writes as warnings about things that are as they should be (`docs/QUIRKS.md`).
 fn is_noise(line: &str) -> bool {
-    line == "frame size not set"
+    line == "frame size not set" || line.starts_with("deprecated pixel format used")
 }
 
 fn prepare(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Result<(PathBuf, Vec<String>), String> {
@@ -150,6 +150,16 @@ fn carry_out(
                 Some(video) if !video.parts.is_empty() => pipeline::joined::video(&open, &plan, span, &outlet, control),
                 _ => open(0).and_then(|bytes| pipeline::video::run(bytes, &plan, span, &outlet, control)),
             });
+            drop(shared);
+            outlet.stop();
+            result
+        }
+        Work::Stills(stills) => {
+            let plan = parse_plan(&stills.plan_json)?;
+            let made = stills.made.into_iter().map(|made| (made.set, made.numbers.into_iter().collect())).collect();
+            let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), meter, Arc::default());
+            let shared = control.accounts.share();
+            let result = pipeline::stills::run(&|| open(0), &plan, &made, &outlet, control);
             drop(shared);
             outlet.stop();
             result

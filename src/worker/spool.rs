@@ -4,6 +4,7 @@ use super::link::Link;
 use super::usage::Meter;
 use crate::model::Problem;
 use crate::model::hash::sha256;
+use crate::pipeline::stills::{FinishedPicture, PictureOutlet};
 use crate::pipeline::watched::OpenCalls;
 use crate::pipeline::{Control, FinishedFile, FinishedSegment, Outlet, TrackFailure, TrackInit};
 use crate::wire::v1::{self, from_worker::Message};
@@ -154,6 +155,42 @@ impl Outlet for SpoolOutlet {
             code: failure.trouble.problem.code,
             message: failure.trouble.problem.message,
         }));
+    }
+}
+
+impl PictureOutlet for SpoolOutlet {
+    fn picture(&self, picture: FinishedPicture) -> Result<(), Problem> {
+        let FinishedPicture { set, number, format, bytes, asked_us, time_us, end_us, tiles, width, height } = picture;
+        let size = bytes.len() as u64;
+        if !self.link.take_room(&set, size)? {
+            return Ok(());
+        }
+        let name = format!("{set}-{number:06}.{}", format.extension());
+        fs::write(self.directory.join(&name), &bytes).map_err(|error| full(&error))?;
+        let (bytes, sha256) = (size, sha256(&bytes));
+        self.link.send(Message::Picture(v1::Picture {
+            set,
+            number,
+            name,
+            bytes,
+            sha256,
+            asked_us,
+            time_us,
+            end_us,
+            tiles,
+            width,
+            height,
+        }));
+        Ok(())
+    }
+
+    fn note(&self, set: &str, failed: bool, problem: Problem) {
+        let Problem { code, message, .. } = problem;
+        self.link.send(Message::PictureNote(v1::PictureNote { set: set.to_owned(), failed, code, message }));
+    }
+
+    fn progress(&self, set: &str, pictures: u64, media_us: i64) {
+        Outlet::progress(self, set, pictures, media_us);
     }
 }
 

@@ -13,5 +13,6 @@ mod pictures;
 mod sound;
 mod sources;
 mod spans;
+mod stills;
 mod tools;
 mod watermarks;

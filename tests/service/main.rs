@@ -26,6 +26,7 @@ mod shapes;
 mod slow;
 mod spans;
 mod states;
+mod stills;
 mod stops;
 mod stores;
 mod traces;

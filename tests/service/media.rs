@@ -109,7 +109,8 @@ pub(crate) fn check_named(playlist: &Path) {
 
 /// The segments in a track's directory.
 pub(crate) fn stored(track: &Path) -> Vec<PathBuf> {
-    let is_segment = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "m4s" || ending == "ts");
+    let is_segment =
+        |path: &PathBuf| path.extension().is_some_and(|ending| ["m4s", "ts", "jpg"].iter().any(|one| ending == *one));
     let entries = fs::read_dir(track).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut found: Vec<_> = entries.filter(is_segment).collect();
     found.sort();
@@ -120,7 +121,8 @@ pub(crate) fn stored(track: &Path) -> Vec<PathBuf> {
 /// again differs.
 pub(crate) fn identities(out: &Path) -> BTreeMap<PathBuf, (u64, i64, i64)> {
     use std::os::unix::fs::MetadataExt;
-    let is_segment = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "m4s" || ending == "ts");
+    let is_segment =
+        |path: &PathBuf| path.extension().is_some_and(|ending| ["m4s", "ts", "jpg"].iter().any(|one| ending == *one));
     let all = crate::daemon::everything_below(out).into_iter().filter(is_segment);
     let identity = |path: PathBuf| {
         let seen = fs::metadata(&path).ok()?;

@@ -11,4 +11,5 @@ mod made;
 mod simulated;
 mod sound;
 mod span;
+mod stills;
 mod trim;

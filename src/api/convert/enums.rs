@@ -3,7 +3,7 @@
 use crate::api::v1;
 use crate::model::facts::{HdrKind, Scan};
 use crate::model::job::FileRole;
-use crate::model::request::{Channels, DynamicRange, Path, Position, SizeOf, Strength, ToneMap};
+use crate::model::request::{Channels, DynamicRange, ImageFormat, Path, Position, SizeOf, Strength, ToneMap};
 use crate::model::spec::{Fallback, IfExists, Priority, WebhookEvent};
 use crate::model::state::{InputState, JobState, OutputState};
 use crate::model::{AudioCodec, Fault, Packaging, Speed, VideoCodec};
@@ -53,6 +53,7 @@ wire! {
     Path as v1::watermark_spec::Motion, but Unspecified {
         LeftRight = LeftRight, TopBottom = TopBottom, Diagonal = Diagonal,
     }
+    ImageFormat as v1::ImageFormat, but Unspecified { Jpeg = Jpeg, Png = Png, Webp = Webp }
     Priority as v1::Priority, but Unspecified { High = High, Normal = Normal, Batch = Batch }
     Fallback as v1::Fallback, but Unspecified { Any = Any, Cpu = Cpu, Never = Never }
     IfExists as v1::IfExists, but Unspecified { Fail = Fail, Replace = Replace, Skip = Skip }
@@ -75,6 +76,7 @@ wire! {
     }
     FileRole as v1::output_file::Role, but Unspecified {
         HlsMaster = HlsMaster, DashManifest = DashManifest, ProgressiveMp4 = ProgressiveMp4, Report = Report,
+        StillsIndex = StillsIndex, SpritesIndex = SpritesIndex,
     }
     Scan as v1::video_facts::Scan, but Unspecified {
         Progressive = Progressive, TopFirst = TopFirst, BottomFirst = BottomFirst,

@@ -111,6 +111,7 @@ fn output(spec: &OutputSpec, record: &OutputRecord) -> v1::Output {
         attempts: record.attempts,
         tracks: record.tracks.iter().map(track).collect(),
         files: record.files.iter().map(|one| file(&destination, one)).collect(),
+        pictures: record.pictures.iter().map(|one| super::stills::picture(&destination, one)).collect(),
         stored_bytes: stored_bytes(record),
         playable_time: record.playable_unix_ms.map(timestamp),
         end_time: record.ended_unix_ms.map(timestamp),
@@ -120,7 +121,8 @@ fn output(spec: &OutputSpec, record: &OutputRecord) -> v1::Output {
 
 fn stored_bytes(record: &OutputRecord) -> u64 {
     let tracks = record.tracks.iter().map(|track| track.bytes);
-    tracks.chain(record.files.iter().map(|file| file.bytes)).fold(0, u64::saturating_add)
+    let pictures = record.pictures.iter().map(|picture| picture.bytes);
+    tracks.chain(record.files.iter().map(|file| file.bytes)).chain(pictures).fold(0, u64::saturating_add)
 }
 
 fn track(track: &TrackSummary) -> v1::Track {

@@ -16,7 +16,9 @@ mod profile;
 mod shown;
 pub(super) mod sound;
 mod spec;
+pub(super) mod stills;
 pub(super) mod time;
+mod time;
 mod usage;
 pub(super) mod watermark;
 

@@ -6,6 +6,7 @@ use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
 use super::spec::{rate_control, rendition};
+use super::stills::{sprites, stills};
 use super::time::millis;
 use super::watermark::{watermark, watermark_shown};
 use crate::api::v1;
@@ -53,6 +54,8 @@ pub(in crate::api) fn template(template: &OutputTemplate) -> v1::OutputSpec {
         sound: template.sound.as_ref().map(sound),
         encoder_options: encoder_options(&template.encoder_options),
         watermarks: template.watermarks.iter().map(watermark).collect(),
+        stills: template.stills.as_ref().map(stills),
+        sprites: template.sprites.as_ref().map(sprites),
     }
 }
 

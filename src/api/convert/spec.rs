@@ -4,8 +4,9 @@ use super::encoders::encoder_options;
 use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
-use super::watermark::watermark_shown;
+use super::stills::{sprites, stills};
 use super::time::{micros, millis, seconds, timestamp};
+use super::watermark::watermark_shown;
 use super::{Wire, shown};
 use crate::api::v1;
 use crate::model::backoff::BackOff;
@@ -102,6 +103,8 @@ fn output(output: &OutputSpec, sources: &[SourceSpec]) -> v1::OutputSpec {
         sound: Some(sound(&request.sound)),
         encoder_options: encoder_options(&request.encoder_options),
         watermarks: request.watermarks.iter().map(watermark_shown).collect(),
+        stills: request.stills.as_ref().map(stills),
+        sprites: request.sprites.as_ref().map(sprites),
     }
 }
 

@@ -11,6 +11,7 @@ mod picture;
 mod place;
 mod sound;
 mod source;
+mod stills;
 mod template;
 mod watermark;
 mod webhook;

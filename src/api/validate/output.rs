@@ -5,6 +5,7 @@ use super::found::{self, Found};
 use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
+use super::stills::{sprites, stills};
 use super::watermark::watermarks;
 use super::{path, place};
 use crate::api::settings::Rules;
@@ -129,6 +130,8 @@ fn request(
         sound: sound(&at("sound"), output.sound.as_ref(), found),
         encoder_options: encoder_options(&output.encoder_options),
         watermarks: watermarks(&at("watermarks"), &output.watermarks, rules, found),
+        stills: stills(&at("stills"), output.stills.as_ref(), found),
+        sprites: sprites(&at("sprites"), output.sprites.as_ref(), found),
     };
     for problem in plan::check(&request) {
         // A list that could not be read whole says nothing about how it fits with others.

@@ -87,6 +87,7 @@ fn fill(output: &mut v1::OutputSpec, mut template: v1::OutputSpec) -> BTreeSet<&
     take!(spans, allow_upscale, copy, channels, progressive_mp4, upload, omit_video, manifests, picture, sound);
     take!(encoder_options);
     take!(watermarks);
+    take!(stills, sprites);
     taken
 }
 

@@ -138,7 +138,24 @@ fn output(output: &v1::Output) -> String {
     for file in &output.files {
         text += &format!("  {}\n", plain(&file.uri));
     }
+    let pictures = output.pictures.iter().take(PICTURES_SHOWN).map(picture).collect::<Vec<_>>();
+    for line in table(&pictures).lines() {
+        text += &format!("  {line}\n");
+    }
+    if output.pictures.len() > PICTURES_SHOWN {
+        text += &format!("  and {} more pictures; --json has them\n", output.pictures.len() - PICTURES_SHOWN);
+    }
     text
+}
+
+/// Pictures of an output that are shown to people.
+const PICTURES_SHOWN: usize = 20;
+
+fn picture(picture: &v1::Picture) -> Vec<String> {
+    let at = ms(picture.time.as_ref());
+    let time = format!("{}.{:03}", clock(at), at % 1000);
+    let size = format!("{}x{}", picture.width, picture.height);
+    [picture.uri.clone(), time, size, bytes(picture.size_bytes)].map(|cell| plain(&cell)).into()
 }
 
 fn track(track: &v1::Track) -> Vec<String> {

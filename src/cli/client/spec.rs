@@ -1,7 +1,7 @@
 //! From the options of `reelmill submit` and `plan` to the job that they mean. What is not written is left out, so that
 //! a profile or the daemon fills it in.
 
-use crate::api::{encoder_options, manifests, micros, picture, sound, v1, watermark};
+use crate::api::{encoder_options, manifests, micros, picture, sound, sprites, stills, v1, watermark};
 use crate::cli::options::{Listed, Listing, PlanOptions};
 use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec, SoundOptions, Watermark};
 use crate::model::spec::Fallback;
@@ -54,6 +54,8 @@ pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
         sound: (request.sound != SoundOptions::default()).then(|| sound(&request.sound)),
         encoder_options: encoder_options(&request.encoder_options),
         watermarks: request.watermarks.iter().map(drawn).collect::<Result<_, _>>()?,
+        stills: request.stills.as_ref().map(stills),
+        sprites: request.sprites.as_ref().map(sprites),
         ..v1::OutputSpec::default()
     })
 }

@@ -5,10 +5,11 @@ mod manifests;
 mod picture;
 mod sound;
 mod sources;
+mod stills;
 mod watermark;
 
 use crate::input::Transport;
-use crate::model::request::decimal;
+pub(super) use crate::model::request::micros;
 use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, DeviceChoice, Packaging, Problem, Speed, VideoCodec};
 use crate::plan::{Channels, RateMode, Request, parse_segment};
@@ -17,6 +18,8 @@ use manifests::ManifestFlags;
 use picture::PictureFlags;
 use sound::SoundFlags;
 pub(super) use sources::{Listed, Listing, SourceFlags};
+use stills::StillsFlags;
+pub(super) use stills::StillsOnly;
 use watermark::WatermarkFlags;
 
 /// Options that `transcode` and `plan` share.
@@ -77,6 +80,8 @@ pub(super) struct PlanOptions {
     pub(super) encoders: EncoderFlags,
     #[command(flatten)]
     pub(super) watermark: WatermarkFlags,
+    #[command(flatten)]
+    pub(super) stills: StillsFlags,
 }
 
 impl PlanOptions {
@@ -103,6 +108,8 @@ impl PlanOptions {
             sound: self.sound.options()?,
             encoder_options: self.encoders.options()?,
             watermarks: self.watermark.watermarks()?,
+            stills: self.stills.stills()?,
+            sprites: self.stills.sprites()?,
             ..usual
         })
     }
@@ -174,25 +181,6 @@ fn channels(name: &str) -> Option<Channels> {
     }
 }
 
-/// A time as FFmpeg writes it (`ffmpeg-utils`, "Time duration"): `90`, `90s`, `1500ms`, `250us`, `1:30`, `0:01:30.5`, each
-/// with a `-` for below zero; µs.
-pub(super) fn micros(text: &str) -> Option<i64> {
-    let (sign, text) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
-    let units = [("us", 1), ("ms", 1000), ("s", 1_000_000), ("", 1_000_000)];
-    let (number, unit) = units.iter().find_map(|(ending, unit)| Some((text.strip_suffix(ending)?, *unit)))?;
-    let mut parts = number.split(':').rev();
-    let seconds = decimal(parts.next()?, unit)?;
-    let places = [60, 3600];
-    let mut total = seconds;
-    let colons = number.matches(':').count();
-    for (part, place) in parts.zip(places) {
-        let whole: u64 = decimal(part, 1).filter(|_| !part.contains('.'))?;
-        total = total.checked_add(whole.checked_mul(place * 1_000_000)?)?;
-    }
-    let formed = colons <= places.len() && (colons == 0 || text == number && seconds < 60_000_000);
-    i64::try_from(total).ok().filter(|_| formed).map(|us| sign * us)
-}
-
 fn positive(text: &str) -> Option<u32> {
     text.parse().ok().filter(|number| *number > 0)
 }
@@ -229,28 +217,6 @@ mod tests {
     #[test]
     fn nothing_written_is_the_default_request() {
         assert_eq!(request(""), Ok(Request::default()));
-    }
-
-    #[test]
-    fn times_are_read_as_ffmpeg_reads_them() {
-        for (text, us) in [
-            ("90", 90_000_000),
-            ("90s", 90_000_000),
-            ("1.5s", 1_500_000),
-            ("1500ms", 1_500_000),
-            ("250us", 250),
-            ("1:30", 90_000_000),
-            ("01:00:30.25", 3_630_250_000),
-            ("-0:05", -5_000_000),
-            ("100:00:00", 360_000_000_000),
-        ] {
-            assert_eq!(micros(text), Some(us), "{text}");
-        }
-        for text in
-            ["", "-", "s", "1:", ":30", "1:60", "1:30s", "1:2:3:4", "1.5:30", "1e3", "--5", "99999999999999999999"]
-        {
-            assert_eq!(micros(text), None, "{text}");
-        }
     }
 
     #[test]

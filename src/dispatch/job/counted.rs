@@ -101,6 +101,7 @@ impl Job {
                 let pixels = u64::from(rung.width) * u64::from(rung.height);
                 Some(Known { codec: rung.codec.traits().name, timescale: u64::from(video.timescale.max(1)), pixels })
             }
+            Part::Stills => None,
             Part::Audio => {
                 let audio = plan.audio.iter().find(|audio| audio.id == rendition)?;
                 let timescale = u64::from(audio.sample_rate.max(1));

@@ -17,7 +17,15 @@ use reelmill_scheduler::{CPU_THREADS, KindId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why sound is where it is.
-pub(super) const SOUND_BY_CPU: &str = "sound is made by the CPU";
+const SOUND_BY_CPU: &str = "sound is made by the CPU";
+
+/// Why single pictures are where they are.
+const STILLS_BY_CPU: &str = "single pictures are made by the CPU";
+
+/// Why what a group makes without ways to choose from is where it is.
+pub(super) const fn by_cpu(stills: bool) -> &'static str {
+    if stills { STILLS_BY_CPU } else { SOUND_BY_CPU }
+}
 
 impl Job {
     /// Notes where each stage is planned to run, once the ways are known: by the best of them.
@@ -27,7 +35,7 @@ impl Job {
             let best = group.ways.first();
             let (place, reason) = match best {
                 Some(way) => (way.placement.clone(), way.reason.clone()),
-                None => (Placement::default(), SOUND_BY_CPU.to_owned()),
+                None => (Placement::default(), by_cpu(group.stills).to_owned()),
             };
             placements.extend(stages(&self.plan, group.work, &group.renditions, &place, &reason));
         }

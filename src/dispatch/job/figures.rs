@@ -41,7 +41,11 @@ impl Figures {
     /// The plan is known.
     pub(super) fn planned(&mut self, plan: &JobPlan) {
         let tracker = |plan: &crate::model::Plan| {
-            let tracks = plan.rendition_ids().map(str::to_owned).collect();
+            // Single pictures are no measure of how far the rest is.
+            let is_alone = plan.video.is_none() && plan.audio.is_empty();
+            let sets = plan.stills.iter().flat_map(|stills| &stills.sets).map(|set| set.id.as_str());
+            let sets: Vec<&str> = if is_alone { Vec::new() } else { sets.collect() };
+            let tracks = plan.rendition_ids().filter(|id| !sets.contains(id)).map(str::to_owned).collect();
             Tracker::new(tracks, plan.duration_us)
         };
         self.trackers = plan.works.iter().map(|work| tracker(&work.plan)).collect();
@@ -109,9 +113,11 @@ impl Job {
     fn output_progress(&mut self, output: usize, elapsed_ms: u64) -> Option<OutputProgress> {
         let live = self.outputs[output].as_ref()?;
         let planned = self.plan.outputs.get(output)?.as_ref()?;
-        let encoded = planned.tracks.iter().map(|track| {
-            let tracker = self.figures.trackers.get(track.work);
-            tracker.map_or(0, |tracker| tracker.media_us(&track.rendition))
+        let alone = planned.pictures.iter().filter(|_| planned.tracks.is_empty());
+        let made = planned.tracks.iter().map(|track| (track.work, &track.rendition));
+        let encoded = made.chain(alone.map(|pictures| (pictures.work, &pictures.set))).map(|(work, rendition)| {
+            let tracker = self.figures.trackers.get(work);
+            tracker.map_or(0, |tracker| tracker.media_us(rendition))
         });
         let published = |track: &str| self.figures.published.get(&(output, track.to_owned())).copied().unwrap_or(0);
         let published_us = planned.tracks.iter().map(|track| published(&track.id)).min().unwrap_or(0);

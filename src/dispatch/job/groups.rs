@@ -21,8 +21,10 @@ const GROUPS: &str = "groups";
 #[derive(Default)]
 pub(super) struct GroupState {
     pub(super) work: usize,
-    /// Sound, which is always made by the CPU.
+    /// Sound, or single pictures, which are always made by the CPU.
     pub(super) audio: bool,
+    /// Single pictures, likewise; then `audio` is said too.
+    pub(super) stills: bool,
     pub(super) renditions: BTreeSet<String>,
     /// What the scheduler chooses among, by its numbers.
     pub(super) ways: Vec<Way>,
@@ -36,6 +38,17 @@ pub(super) struct GroupState {
     pub(super) without: BTreeSet<Without>,
     /// A device failed at it before, so that the job's fallback decides.
     pub(super) again: bool,
+}
+
+impl GroupState {
+    /// Whether a part of its work is one that makes it, by its kind.
+    pub(super) fn makes(&self, part: Part) -> bool {
+        match part {
+            Part::Video(_) => !self.audio,
+            Part::Audio => self.audio && !self.stills,
+            Part::Stills => self.stills,
+        }
+    }
 }
 
 /// How renditions are divided, as stored.
@@ -73,6 +86,11 @@ impl Job {
             if !made.plan.audio.is_empty() {
                 let renditions = made.plan.audio.iter().map(|audio| audio.id.clone()).collect();
                 self.groups.push(GroupState { work, audio: true, renditions, ..GroupState::default() });
+            }
+            if let Some(stills) = &made.plan.stills {
+                let renditions = stills.sets.iter().map(|set| set.id.clone()).collect();
+                let group = GroupState { work, audio: true, stills: true, renditions, ..GroupState::default() };
+                self.groups.push(group);
             }
             let Some(video) = &made.plan.video else { continue };
             let mut rest: BTreeSet<String> = video.renditions.iter().map(|rung| rung.id.clone()).collect();
@@ -156,7 +174,10 @@ impl Job {
     pub(super) fn scheduled(&self, index: usize) -> Group {
         let group = &self.groups[index];
         if group.audio {
-            return Group::on_host(needs::demand(Part::Audio, u64::from(self.settings.threads.max(1)), 1));
+            // Beside the pictures of a ladder they take a small part of a thread, as sound does, so nothing waits for them.
+            let is_alone = self.plan.works[group.work].plan.video.is_none();
+            let part = if group.stills && is_alone { Part::Stills } else { Part::Audio };
+            return Group::on_host(needs::demand(part, u64::from(self.settings.threads.max(1)), 1));
         }
         choices::group(&group.ways)
     }

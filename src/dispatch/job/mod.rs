@@ -27,6 +27,7 @@ mod prepare;
 mod report;
 mod reports;
 mod run;
+mod stills;
 mod story;
 mod traced;
 mod usage;

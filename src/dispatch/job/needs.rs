@@ -33,6 +33,8 @@ pub(super) fn demand(part: Part, threads: u64, spans: usize) -> Vector {
     match part {
         Part::Video(_) => Vector::of(CPU_THREADS, (threads / spans.max(1) as u64).max(1)),
         Part::Audio => Vector::default(),
+        // One picture at a time is decoded, scaled and encoded.
+        Part::Stills => Vector::of(CPU_THREADS, 1),
     }
 }
 

@@ -4,6 +4,7 @@ use super::report::Made;
 use super::traced::PublishTrace;
 use super::{Broken, Job};
 use crate::dispatch::now_unix_ms;
+use crate::model::plan::OutputPlan;
 use crate::model::state::{OutputEvent, OutputState};
 use crate::model::{Packaging, Problem};
 use crate::publish::sink::{Leave, Sink};
@@ -131,6 +132,13 @@ impl Job {
                 }
                 self.tell_listener(JobEvent::Segment { track, index, bytes, end_us }).await;
             }
+            Told::Pictured(picture) => {
+                self.settings.telemetry.metrics.published(picture.bytes, Duration::ZERO);
+                if let Some(live) = &mut self.outputs[output] {
+                    live.trace.stored(picture.bytes);
+                }
+                self.tell_listener(JobEvent::Picture(picture)).await;
+            }
             // Told before it heard that it is to end, and taken away by now.
             Told::Playable if self.outputs[output].as_ref().is_none_or(|live| live.ending.is_some()) => {}
             Told::Playable => {
@@ -150,7 +158,7 @@ impl Job {
                     live.trace.ready(&summary);
                 }
                 let record = &mut self.keeper.record.outputs[output];
-                (record.tracks, record.files) = (summary.tracks, summary.files);
+                (record.tracks, record.files, record.pictures) = (summary.tracks, summary.files, summary.pictures);
                 self.keeper.record.output(output, OutputEvent::Publish, now_unix_ms(), None);
                 self.note_output(output, LogLevel::Info, "is ready");
                 self.keeper.save().await?;
@@ -287,9 +295,9 @@ impl Job {
         let made: BTreeSet<String> = self.renditions_of(part).into_iter().collect();
         let wanted = |output: usize| self.outputs[output].as_ref().is_some_and(|live| live.wanted().is_some());
         let live = self.plan.outputs.iter().enumerate().filter(|(index, _)| wanted(*index));
-        let tracks = live.flat_map(|(_, output)| output.iter().flat_map(|output| &output.tracks));
-        let used = tracks.filter(|track| track.work == work && made.contains(&track.rendition));
-        used.map(|track| track.rendition.clone()).collect()
+        let uses = live.flat_map(|(_, output)| output.iter().flat_map(OutputPlan::uses));
+        let used = uses.filter(|(of, rendition)| *of == work && made.contains(*rendition));
+        used.map(|(_, rendition)| rendition.to_owned()).collect()
     }
 
     /// A part is done: outputs that waited only for it are finished.

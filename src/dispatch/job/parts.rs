@@ -44,6 +44,8 @@ pub(super) struct PartState {
     pub(super) done: bool,
     /// For each rendition, one past the last segment that came, from this attempt or an earlier one.
     pub(super) next: BTreeMap<String, u32>,
+    /// Numbers of the single pictures that came, by set.
+    pub(super) pictures: BTreeMap<String, BTreeSet<u32>>,
     /// Attempts begun.
     pub(super) attempts: u32,
     /// Attempts that failed.
@@ -67,6 +69,7 @@ impl PartState {
             observed: None,
             done: false,
             next: BTreeMap::new(),
+            pictures: BTreeMap::new(),
             attempts: 0,
             failures: 0,
             stuck: (0, 0),
@@ -127,12 +130,15 @@ impl Job {
         self.begin_outputs(&rows).await?;
         let plan = Arc::clone(&self.plan);
         for group in 0..self.groups.len() {
-            let (work, audio) = (self.groups[group].work, self.groups[group].audio);
-            let of_group = |part: &Part| (*part == Part::Audio) == audio;
-            for part in Part::all(&plan.works[work].plan).into_iter().filter(of_group) {
+            let work = self.groups[group].work;
+            let of_group = |part: &Part| self.groups[group].makes(*part);
+            for part in Part::all(&plan.works[work].plan).into_iter().filter(of_group).collect::<Vec<_>>() {
                 self.parts.push(PartState::new(work, part, group));
                 let index = self.parts.len() - 1;
                 self.parts[index].next = self.reached(index, &rows);
+                if part == Part::Stills {
+                    self.find_pictures(index, &rows);
+                }
                 self.part_begins(index);
             }
         }
@@ -228,7 +234,7 @@ impl Job {
         let plan = Arc::clone(&self.plan);
         for (output, live) in plan.outputs.iter().zip(&mut self.outputs) {
             let (Some(output), Some(live)) = (output, live) else { continue };
-            if output.tracks.iter().any(|track| track.work == work && made.contains(&track.rendition)) {
+            if output.uses().any(|(of, rendition)| of == work && made.contains(rendition)) {
                 live.waits_for.insert(index);
             }
         }
@@ -284,9 +290,7 @@ impl Job {
     ) -> impl Iterator<Item = &crate::publish::OutputTask> {
         let has = move |output: usize| {
             let planned = self.plan.outputs.get(output).and_then(Option::as_ref);
-            planned.is_some_and(|planned| {
-                planned.tracks.iter().any(|track| track.work == work && track.rendition == rendition)
-            })
+            planned.is_some_and(|planned| planned.has(work, rendition))
         };
         let live = self.outputs.iter().enumerate().filter_map(|(index, live)| Some((index, live.as_ref()?.wanted()?)));
         live.filter(move |(index, _)| has(*index)).map(|(_, task)| task).collect::<Vec<_>>().into_iter()
@@ -313,7 +317,7 @@ impl Job {
     pub(super) fn range(&self, index: usize) -> Option<SpanRange> {
         match self.parts[index].part {
             Part::Video(span) => self.plan.works[self.parts[index].work].plan.spans.get(span).copied(),
-            Part::Audio => None,
+            Part::Audio | Part::Stills => None,
         }
     }
 
@@ -323,6 +327,7 @@ impl Job {
         match state.part {
             Part::Video(number) => format!("{}-video-{number}", state.work),
             Part::Audio => format!("{}-audio", state.work),
+            Part::Stills => format!("{}-stills", state.work),
         }
     }
 
@@ -332,10 +337,10 @@ impl Job {
         let name = match state.part {
             Part::Video(number) => format!("video-{number}"),
             Part::Audio => "audio".to_owned(),
+            Part::Stills => "stills".to_owned(),
         };
         let name = if self.plan.works.len() > 1 { format!("{}-{name}", state.work) } else { name };
-        let first =
-            self.groups.iter().position(|group| (group.work, group.audio) == (state.work, state.part == Part::Audio));
+        let first = self.groups.iter().position(|group| group.work == state.work && group.makes(state.part));
         if first == Some(state.group) { name } else { format!("{name}-again-{}", state.group) }
     }
 }

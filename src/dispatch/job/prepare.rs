@@ -394,6 +394,7 @@ fn joined(begun: Option<JobPlan>, later: JobPlan, lacking: &BTreeSet<usize>) -> 
     for (_, (place, output)) in outputs.filter(|(index, _)| lacking.contains(index)) {
         let Some(mut output) = output else { continue };
         output.tracks.iter_mut().for_each(|track| track.work += shift);
+        output.pictures.iter_mut().for_each(|pictures| pictures.work += shift);
         taken = true;
         *place = Some(output);
     }

@@ -47,6 +47,7 @@ impl Job {
             warnings: record.warnings.iter().filter(about_it).map(|warning| warning.note.clone()).collect(),
             manifests: Vec::new(),
             progressive: Vec::new(),
+            pictures: Vec::new(),
             tracks: Vec::new(),
             facts: first.facts,
             plan: first.plan,
@@ -64,6 +65,7 @@ impl Job {
             report.elapsed_ms = began.elapsed().as_millis() as u64;
             report.manifests = manifests.map(|file| file.path.clone()).collect();
             report.progressive.clone_from(&summary.progressive);
+            report.pictures.clone_from(&summary.pictures);
             report.tracks = TrackReport::of(&summary.ledger);
             report.usage = bill(summary);
             let text = serde_json::to_vec_pretty(&report);
@@ -77,9 +79,9 @@ impl Job {
     /// The sources of an output and what is made of them, that of its pictures first.
     fn sources_of_output(&self, planned: &OutputPlan) -> Vec<OtherSource> {
         let mut works: Vec<usize> = Vec::new();
-        for track in &planned.tracks {
-            if !works.contains(&track.work) {
-                works.push(track.work);
+        for (work, _) in planned.uses() {
+            if !works.contains(&work) {
+                works.push(work);
             }
         }
         works.into_iter().filter_map(|work| self.source_of_work(work)).collect()

@@ -51,6 +51,7 @@ impl Job {
                 self.used(index, &usage);
                 Ok(())
             }
+            Report::Message(Message::PictureNote(note)) => self.picture_note(index, note).await,
             Report::Message(Message::TrackFailed(failed)) => self.rendition_failed(index, &failed).await,
             Report::Message(message) => match self.made(index, message).await {
                 Ok(()) => Ok(()),
@@ -143,6 +144,7 @@ impl Job {
                 *next = (*next).max(number.saturating_add(1));
                 Ok(())
             }
+            Message::Picture(picture) => self.picture_made(index, picture).await,
             Message::Progress(progress) => {
                 let first = self.range(index).map_or(0, |range| range.first);
                 let from_us = i64::from(first) * i64::from(self.plan.works[work].plan.grid.segment_ms) * 1000;
@@ -268,8 +270,8 @@ impl Job {
         let work = self.parts[index].work;
         let plan = Arc::clone(&self.plan);
         for (output, planned) in plan.outputs.iter().enumerate() {
-            let tracks = planned.iter().flat_map(|planned| &planned.tracks);
-            if tracks.clone().any(|track| track.work == work && wanted.contains(&track.rendition)) {
+            let mut uses = planned.iter().flat_map(|planned| planned.uses());
+            if uses.any(|(of, rendition)| of == work && wanted.contains(rendition)) {
                 self.fail_output(output, problem.clone()).await?;
             }
         }

@@ -1,6 +1,6 @@
 //! What the scheduler says, carried out: attempts at parts started and stopped.
 
-use super::explain::SOUND_BY_CPU;
+use super::explain::by_cpu;
 use super::fallback::Ran;
 use super::hold;
 use super::observe::Observed;
@@ -11,6 +11,7 @@ use crate::dispatch::engine::{ToEngine, ToJob};
 use crate::dispatch::settings;
 use crate::model::device::Placement;
 use crate::model::{Fault, Plan, Problem};
+use crate::publish::Part;
 use crate::report::JobEvent;
 use crate::report::metrics::Refusal;
 use crate::report::traces::OpenSpan;
@@ -156,7 +157,7 @@ impl Job {
         self.parts[index].observed = None;
         let state = &self.groups[group];
         let Some(way) = state.ways.get(choice as usize).cloned() else {
-            self.note_start(index, &Placement::default(), &format!("{SOUND_BY_CPU}; {reason}")).await?;
+            self.note_start(index, &Placement::default(), &format!("{}; {reason}", by_cpu(state.stills))).await?;
             return Ok(Ok(plan.clone()));
         };
         let fleet = self.shown.devices.now();
@@ -199,6 +200,9 @@ impl Job {
             .map_err(|error| Problem::bug("internal.plan", format!("the plan is not JSON: {error}")))?;
         let spending = self.spending(index, &placed);
         let order = match self.range(index) {
+            None if self.parts[index].part == Part::Stills => {
+                Work::Stills(v1::StillsOrder { plan_json, made: self.pictures_made(index) })
+            }
             Some(range) => {
                 let first = self.resume_point(index);
                 Work::Video(v1::VideoOrder { plan_json, first, end: range.end.unwrap_or(0) })

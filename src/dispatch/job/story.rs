@@ -132,8 +132,8 @@ impl Job {
             None => ours.iter().any(|id| id == rendition),
         };
         let planned = self.plan.outputs.iter().enumerate().filter_map(|(at, output)| Some((at, output.as_ref()?)));
-        let about = planned
-            .filter(|(_, output)| output.tracks.iter().any(|track| track.work == work && is_about(&track.rendition)));
+        let about =
+            planned.filter(|(_, output)| output.uses().any(|(of, rendition)| of == work && is_about(rendition)));
         about.map(|(at, _)| at).collect()
     }
 

@@ -63,7 +63,10 @@ impl Job {
 
     /// A worker for a part is about to begin.
     pub(super) fn spending(&self, index: usize, placed: &Plan) -> Spending {
-        let made = Made::of(placed, self.parts[index].part == Part::Audio);
+        let made = match self.parts[index].part {
+            Part::Stills => Made::of_stills(placed),
+            part => Made::of(placed, part == Part::Audio),
+        };
         let audience = self.audience(index, &made);
         Spending {
             attempt: Attempt::new(self.device_names(index)),
@@ -198,6 +201,7 @@ impl Job {
             let lengths = summary.tracks.iter().map(|track| (track.id.as_str(), track.duration_us));
             let bytes =
                 summary.tracks.iter().map(|track| track.bytes).chain(summary.files.iter().map(|file| file.bytes));
+            let bytes = bytes.chain(summary.pictures.iter().map(|picture| picture.bytes));
             let told = Told { stored_bytes: Some(bytes.sum()), ..with_media(told, &weights, lengths) };
             *outputs.get_mut(output)? = told;
             accounts.bill(&outputs, prices.as_deref()).outputs.into_iter().nth(output)
@@ -226,9 +230,8 @@ impl Job {
         let source = self.keeper.record.spec.sources.get(source).map_or("", |source| source.id.as_str());
         let wants = |output: &usize, rendition: &str| {
             let planned = self.plan.outputs.get(*output).and_then(Option::as_ref);
-            let tracks = planned.into_iter().flat_map(|planned| &planned.tracks);
             self.outputs[*output].as_ref().is_some_and(|live| live.wanted().is_some())
-                && tracks.into_iter().any(|track| track.work == work && track.rendition == rendition)
+                && planned.is_some_and(|planned| planned.has(work, rendition))
         };
         Audience::of(source, made, |rendition| {
             (0..self.outputs.len()).filter(|output| wants(output, rendition)).collect()
@@ -306,6 +309,7 @@ impl Job {
             let bytes = rows.iter().filter(|row| row.output == output).map(|row| match &row.entry {
                 LedgerEntry::Track(header) => header.init_bytes,
                 LedgerEntry::Segment(segment) => segment.record.files.iter().map(|file| file.bytes).sum(),
+                LedgerEntry::Picture(picture) => picture.bytes,
             });
             self.left_behind.insert(output, bytes.sum());
         }
@@ -335,7 +339,8 @@ fn with_media<'a>(told: Told, weights: &BTreeMap<String, u64>, lengths: impl Ite
 
 fn bytes_of(record: &OutputRecord) -> u64 {
     let tracks = record.tracks.iter().map(|track| track.bytes);
-    tracks.chain(record.files.iter().map(|file| file.bytes)).fold(0, u64::saturating_add)
+    let pictures = record.pictures.iter().map(|picture| picture.bytes);
+    tracks.chain(record.files.iter().map(|file| file.bytes)).chain(pictures).fold(0, u64::saturating_add)
 }
 
 fn micros(time: Duration) -> u64 {

@@ -4,12 +4,15 @@ pub mod encoders;
 mod manifests;
 mod picture;
 mod sound;
+mod stills;
 mod watermark;
 
 pub use encoders::EncoderOption;
 pub use manifests::ManifestOptions;
 pub use picture::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strength, ToneMap};
 pub use sound::{Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
+pub(crate) use stills::micros;
+pub use stills::{IMAGE_SIDE_MAX, ImageFormat, Moment, STILLS_MAX, SpriteOptions, StillsOptions};
 pub use watermark::{
     IMAGE_SIZE_DEFAULT, MARGIN_DEFAULT, Millis, PERIOD_MS_DEFAULT, Path, Position, Share, SizeOf, TEXT_SIZE_DEFAULT,
     Timecode, WATERMARKS_MAX, Watermark,
@@ -72,6 +75,20 @@ pub struct Request {
     pub encoder_options: Vec<EncoderOption>,
     /// What is drawn over pictures, the later ones over the earlier ones.
     pub watermarks: Vec<Watermark>,
+    /// Single pictures that are made too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stills: Option<StillsOptions>,
+    /// Sheets of small pictures that are made too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sprites: Option<SpriteOptions>,
+}
+
+impl Request {
+    /// Whether nothing but single pictures is made.
+    pub fn is_pictures_alone(&self) -> bool {
+        self.stills.as_ref().is_some_and(|stills| stills.alone)
+            || self.sprites.as_ref().is_some_and(|sheets| sheets.alone)
+    }
 }
 
 impl Default for Request {
@@ -95,6 +112,8 @@ impl Default for Request {
             sound: SoundOptions::default(),
             encoder_options: Vec::new(),
             watermarks: Vec::new(),
+            stills: None,
+            sprites: None,
         }
     }
 }

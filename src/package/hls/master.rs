@@ -38,6 +38,9 @@ pub(in crate::package) fn master(presentation: &Presentation<'_>) -> String {
     for rung in &rungs {
         i_frame_variant(&mut text, presentation, rung);
     }
+    if let Some(sprites) = presentation.wishes.sprites {
+        writeln!(text, "\n{}", sprites.stream_inf()).expect("writing to a string does not fail");
+    }
     text
 }
 

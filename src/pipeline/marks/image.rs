@@ -181,10 +181,8 @@ fn drawing(bytes: &[u8]) -> Result<(Head, Artwork), Problem> {
         return Err(not_image());
     }
     let mut options = usvg::Options::default();
-    options.image_href_resolver = usvg::ImageHrefResolver {
-        resolve_data: Box::new(|_, _, _| None),
-        resolve_string: Box::new(|_, _| None),
-    };
+    options.image_href_resolver =
+        usvg::ImageHrefResolver { resolve_data: Box::new(|_, _, _| None), resolve_string: Box::new(|_, _| None) };
     if text.contains("<text") {
         options.fontdb = fonts::Fonts::of_this_machine().database();
     }

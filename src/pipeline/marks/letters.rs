@@ -115,7 +115,9 @@ fn bounds(tree: &usvg::Tree, style: &TextStyle) -> tiny_skia::Rect {
     let right = seen.right().max(laid.right());
     let usual = tiny_skia::Rect::from_xywh(0.0, 0.0, 1.0, style.size as f32);
     let united = tiny_skia::Rect::from_ltrb(left, seen.top().min(laid.top()), right, seen.bottom().max(laid.bottom()));
-    united.or(usual).unwrap_or_else(|| tiny_skia::Rect::from_xywh(0.0, 0.0, 1.0, 1.0).expect("a unit square is a rectangle"))
+    united
+        .or(usual)
+        .unwrap_or_else(|| tiny_skia::Rect::from_xywh(0.0, 0.0, 1.0, 1.0).expect("a unit square is a rectangle"))
 }
 
 fn render(tree: &usvg::Tree, style: &TextStyle, (width, height): (u32, u32), place: Transform) -> Raster {

@@ -1,6 +1,7 @@
 //! Everything is made: checked, made durable, and declared final.
 
 use super::manifests::Manifests;
+use super::pictures::Gallery;
 use super::track::{Lane, outdated};
 use super::transfers::put;
 use super::{Context, MakeReport, Step, Summary, progressive, single};
@@ -16,24 +17,35 @@ use crate::publish::sink::{Body, Kind, REPORT};
 use std::sync::PoisonError;
 use tokio::time::Instant;
 
+/// What was made of an output.
+pub(super) struct Made<'a> {
+    pub(super) ledger: Ledger,
+    pub(super) lanes: &'a [Lane],
+    pub(super) pictures: &'a Gallery,
+}
+
 /// Brings an output to its end. Everything that a final manifest names is durable before it is put; the report comes last.
 ///
 /// # Errors
 /// `source.undecodable` when a track got nothing, `ledger.gap`, `output.*`.
 pub(super) async fn finish(
     context: &Context,
-    mut ledger: Ledger,
-    lanes: &[Lane],
+    Made { mut ledger, lanes, pictures }: Made<'_>,
     manifests: &mut Manifests,
     output: &OutputPlan,
     report: MakeReport,
 ) -> Result<Summary, Problem> {
     let mut steps = Vec::new();
     let began = std::time::Instant::now();
-    check_whole(&ledger, lanes)?;
+    if pictures.lacks_any() {
+        return Err(undecodable());
+    }
+    if !output.tracks.is_empty() {
+        check_whole(&ledger, lanes)?;
+    }
     settle(context).await?;
     ledger.complete = true;
-    if let Some(finding) = verify(&ledger).first() {
+    if let Some(finding) = verify(&ledger).first().filter(|_| !output.tracks.is_empty()) {
         let message = format!("the output is not sound: {finding}; report this");
         return Err(Problem::bug("output.verify_failed", message));
     }
@@ -50,15 +62,18 @@ pub(super) async fn finish(
         steps.push(Step::since("progressive", began));
     }
     let began = std::time::Instant::now();
-    let named = manifests.finish(&ledger).await?;
+    let beside = pictures.finish(context).await?;
+    let named = manifests.finish(&ledger, pictures.sprites()).await?;
     remove_outdated(context, &ledger, lanes).await?;
     steps.push(Step::since("manifests", began));
     let tracks = ledger.tracks.iter().zip(lanes).map(|(track, lane)| summary(track, lane, &named)).collect();
     let mut files: Vec<_> = named.into_iter().filter_map(|(path, bytes)| playable(path, bytes)).collect();
+    files.extend(beside);
     let role = FileRole::ProgressiveMp4;
     files.extend(progressive.iter().map(|file| FileSummary { role, path: file.path.clone(), bytes: file.bytes }));
     let playable = manifests.playable().map(Instant::into_std);
-    let mut summary = Summary { tracks, files, ledger, progressive, playable, steps };
+    let pictures = pictures.summaries();
+    let mut summary = Summary { tracks, files, ledger, progressive, pictures, playable, steps };
     let began = std::time::Instant::now();
     let report = report(&summary)?;
     let bytes = report.len() as u64;
@@ -69,12 +84,16 @@ pub(super) async fn finish(
     Ok(summary)
 }
 
+fn undecodable() -> Problem {
+    let message = "not one frame of the source could be decoded; is the file damaged?";
+    Problem::input("source.undecodable", message)
+}
+
 fn check_whole(ledger: &Ledger, lanes: &[Lane]) -> Result<(), Problem> {
     let gap = lanes.iter().position(Lane::has_gap);
     let begun = |(position, track): (usize, &TrackRecord)| gap == Some(position) || !track.segments.is_empty();
     if ledger.tracks.is_empty() || !ledger.tracks.iter().enumerate().all(begun) {
-        let message = "not one frame of the source could be decoded; is the file damaged?";
-        return Err(Problem::input("source.undecodable", message));
+        return Err(undecodable());
     }
     if let Some(track) = gap.and_then(|position| ledger.tracks.get(position)) {
         let (id, end) = (&track.id, track.end());

@@ -3,6 +3,7 @@
 //! Everything that takes a while is a future in here, so that dropping the loop stops all of it.
 
 use super::manifests::Manifests;
+use super::pictures::Gallery;
 use super::track::{self, Accepted, Lane};
 use super::transfers::{Append, Done, Job, append, compare, finished, put, renumber, store};
 use super::{Assignment, Context, Halt, MakeReport, Order, Summary, Told, finish, ledger};
@@ -39,6 +40,7 @@ struct Flow {
     ledger: Ledger,
     /// One for each track of the ledger, in its order.
     lanes: Vec<Lane>,
+    pictures: Gallery,
     /// What players see of tracks that are made again, until there is as much of the new generation.
     shown: BTreeMap<String, TrackRecord>,
     /// Not begun; a job is nothing but a name until it is polled.
@@ -67,6 +69,7 @@ pub(super) async fn run(
         uploads: assignment.uploads.max(1),
         ledger,
         lanes,
+        pictures: Gallery::of(&plan, output)?,
         shown: BTreeMap::new(),
         queue: VecDeque::new(),
         running: FuturesUnordered::new(),
@@ -100,13 +103,19 @@ pub(super) async fn run(
             }
         }
     };
-    Ok(finish::finish(&context, flow.ledger, &flow.lanes, &mut flow.manifests, output, report).await?)
+    let made = finish::Made { ledger: flow.ledger, lanes: &flow.lanes, pictures: &flow.pictures };
+    Ok(finish::finish(&context, made, &mut flow.manifests, output, report).await?)
 }
 
 impl Flow {
     /// Takes over what an earlier attempt recorded.
     fn restore(&mut self, rows: Vec<LedgerRow>) -> Result<(), Problem> {
         for row in rows.into_iter().filter(|row| row.output == self.context.output) {
+            if let LedgerEntry::Picture(record) = &row.entry
+                && self.pictures.recorded(&row.track, record).is_some()
+            {
+                continue;
+            }
             let Some(position) = self.position(&row.track) else {
                 let message = format!("the ledger has a track {} that the plan has not; report this", row.track);
                 return Err(Problem::bug("internal.plan", message));
@@ -125,6 +134,8 @@ impl Flow {
                     track.segments.push(segment.record);
                     self.manifests.ledger_grew();
                 }
+                // Taken over above.
+                LedgerEntry::Picture(_) => {}
             }
         }
         Ok(())
@@ -192,6 +203,7 @@ impl Flow {
                     self.segment(position, part, &segment)?;
                 }
             }
+            Order::Picture { work, picture } => self.queue.extend(self.pictures.take(&self.context, work, &picture)),
             Order::PartDone { work, part, renditions } => {
                 if let Part::Video(span) = part {
                     let made: Vec<_> = renditions.iter().flat_map(|rendition| self.uses(work, rendition)).collect();
@@ -328,6 +340,10 @@ impl Flow {
     fn job_done(&mut self, done: Done) {
         match done {
             Done::Compared => {}
+            Done::Pictured { track, record } => {
+                let entry = LedgerEntry::Picture(*record);
+                self.rows.push_back(LedgerRow { output: self.context.output, track, entry });
+            }
             Done::Init { track, generation } => {
                 if let Some(position) = self.current(&track, generation)
                     && let Some(header) = self.lanes[position].begin()
@@ -363,6 +379,12 @@ impl Flow {
     async fn recorded(&mut self, rows: Vec<LedgerRow>) {
         self.appending = None;
         for row in rows {
+            if let LedgerEntry::Picture(record) = &row.entry {
+                if let Some(summary) = self.pictures.recorded(&row.track, record) {
+                    self.context.tell(Told::Pictured(summary)).await;
+                }
+                continue;
+            }
             let Some(position) = self.current(&row.track, row.entry.generation()) else { continue };
             let track = &mut self.ledger.tracks[position];
             match row.entry {
@@ -374,6 +396,7 @@ impl Flow {
                     self.manifests.ledger_grew();
                     self.context.tell(Told::Recorded(recorded)).await;
                 }
+                LedgerEntry::Picture(_) => {}
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::model::hash::sha256;
 use crate::model::plan::OutputPlan;
 use crate::model::request::ManifestOptions;
 use crate::model::{Ledger, Packaging, Problem};
+use crate::package::sprites::Sprites;
 use crate::package::{self, LiveClock, Wishes};
 use crate::publish::meter::{self, For};
 use crate::publish::retry::put_patiently;
@@ -32,6 +33,8 @@ pub(super) struct Manifests {
     packagings: Vec<Packaging>,
     options: ManifestOptions,
     chapters: Vec<Chapter>,
+    /// Told by the final ones alone: then all sheets are there.
+    sprites: Option<Sprites>,
     started_unix_ms: i64,
     /// Hashes by path, so that what has not changed is left alone.
     put: BTreeMap<String, String>,
@@ -49,6 +52,7 @@ impl Manifests {
             packagings: output.packagings.clone(),
             options: output.manifests.clone(),
             chapters: output.chapters.clone(),
+            sprites: None,
             started_unix_ms,
             put: BTreeMap::new(),
             rendering: None,
@@ -110,13 +114,19 @@ impl Manifests {
     }
 
     /// Puts the final manifests, after a growing rendering that is on its way; gives each one's path and size.
-    pub(super) async fn finish(&mut self, ledger: &Ledger) -> Result<Vec<(String, u64)>, Problem> {
-        let mut first = self.playable.is_none();
+    pub(super) async fn finish(
+        &mut self,
+        ledger: &Ledger,
+        sprites: Option<Sprites>,
+    ) -> Result<Vec<(String, u64)>, Problem> {
+        // An output of single pictures has nothing to be played.
+        let mut first = self.playable.is_none() && !self.packagings.is_empty();
         if self.rendering.is_some() && self.next().await? {
             self.context.tell(Told::Playable).await;
             first = false;
         }
         self.put.clear();
+        self.sprites = sprites;
         self.render(ledger, Kind::FinalManifest).await?;
         if first {
             self.playable = Some(Instant::now());
@@ -151,7 +161,7 @@ impl Manifests {
     }
 
     fn wishes(&self) -> Wishes<'_> {
-        Wishes { options: &self.options, chapters: &self.chapters }
+        Wishes { options: &self.options, chapters: &self.chapters, sprites: self.sprites.as_ref() }
     }
 
     fn clock(&self) -> LiveClock {

@@ -15,6 +15,7 @@ mod finish;
 mod flow;
 mod ledger;
 mod manifests;
+mod pictures;
 mod progressive;
 mod resume;
 mod single;
@@ -26,11 +27,12 @@ pub use resume::first_missing;
 use super::meter::{self, Meter};
 use super::retry::{patiently, put_patiently};
 use super::sink::{Leave, Sink};
-use super::{Part, Recorded, Spooled};
+use super::{Part, Pictured, Recorded, Spooled};
 use crate::model::backoff::BackOff;
 use crate::model::job::{FileSummary, TrackSummary};
 use crate::model::ledger::ProgressiveFile;
 use crate::model::plan::{JobPlan, Note};
+use crate::model::stills::PictureSummary;
 use crate::model::{JobId, Ledger, Problem};
 use crate::store::{LedgerRow, Store, StoreError};
 use crate::wire::v1;
@@ -89,6 +91,8 @@ pub struct Summary {
     pub ledger: Ledger,
     /// Progressive MP4 files, where asked for.
     pub progressive: Vec<ProgressiveFile>,
+    /// Stills and sprite sheets, where asked for.
+    pub pictures: Vec<PictureSummary>,
     /// Since when it can be played; in this attempt, so later than at first where it was resumed.
     pub playable: Option<std::time::Instant>,
     /// What was done at its end, in order.
@@ -118,6 +122,8 @@ impl Step {
 pub enum Told {
     /// A segment is in the ledger.
     Recorded(Recorded),
+    /// A still or a sheet is in the ledger.
+    Pictured(PictureSummary),
     /// There are manifests, so it can be played from now on. Told once.
     Playable,
     /// The client may not expect this.
@@ -159,6 +165,7 @@ pub struct OutputTask {
 pub(super) enum Order {
     Init { work: usize, init: Arc<v1::Init> },
     Segment { work: usize, part: Part, segment: Arc<Spooled> },
+    Picture { work: usize, picture: Arc<Pictured> },
     PartDone { work: usize, part: Part, renditions: BTreeSet<String> },
     Restart { work: usize, rendition: String, generation: u32 },
     Finish(MakeReport),
@@ -240,6 +247,11 @@ impl OutputTask {
     /// A worker has finished a segment.
     pub fn segment(&self, work: usize, part: Part, segment: Arc<Spooled>) {
         self.order(Order::Segment { work, part, segment });
+    }
+
+    /// A worker has finished a still or a sheet.
+    pub fn picture(&self, work: usize, picture: Arc<Pictured>) {
+        self.order(Order::Picture { work, picture });
     }
 
     /// A part has made all it has to of these renditions; also one of which nothing was missing.

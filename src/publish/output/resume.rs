@@ -43,5 +43,6 @@ pub(super) fn bytes(row: &LedgerRow) -> u64 {
     match &row.entry {
         LedgerEntry::Track(_) => 0,
         LedgerEntry::Segment(segment) => segment.record.files.iter().map(|file| file.bytes).sum(),
+        LedgerEntry::Picture(picture) => picture.bytes,
     }
 }

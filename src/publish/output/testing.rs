@@ -43,6 +43,7 @@ impl LedgerStore {
     pub(super) fn segments(&self) -> Vec<(String, u32)> {
         let index = |row: &LedgerRow| match &row.entry {
             LedgerEntry::Segment(segment) => Some((row.track.clone(), segment.record.index)),
+            LedgerEntry::Picture(_) => None,
             LedgerEntry::Track(_) => None,
         };
         self.rows.lock().unwrap().iter().filter_map(index).collect()

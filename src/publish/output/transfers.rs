@@ -4,6 +4,7 @@ use super::Context;
 use super::track;
 use crate::model::hash::sha256;
 use crate::model::ledger::StoredFile;
+use crate::model::stills::PictureRecord;
 use crate::model::{Packaging, Problem};
 use crate::package::ts::Continuity;
 use crate::publish::Spooled;
@@ -42,6 +43,10 @@ pub(super) enum Done {
         counters: Box<Continuity>,
     },
     Compared,
+    Pictured {
+        track: String,
+        record: Box<PictureRecord>,
+    },
 }
 
 pub(super) async fn finished(appending: &mut Option<Append>) -> (Vec<LedgerRow>, Result<(), StoreError>) {

@@ -24,6 +24,7 @@ pub use s3::S3Sink;
 
 use crate::model::Problem;
 use crate::model::spec::IfExists;
+use crate::model::stills::{SPRITES, STILLS};
 use crate::package::PROGRESSIVE;
 use bytes::Bytes;
 use std::fmt;
@@ -37,7 +38,7 @@ use std::time::Duration;
 /// The job report: also how a finished output of ours is recognised.
 pub const REPORT: &str = "reelmill.json";
 /// Directories that hold all that an output has beside its report.
-pub(super) const OURS: [&str; 3] = ["cmaf", "ts", PROGRESSIVE];
+pub(super) const OURS: [&str; 5] = ["cmaf", "ts", PROGRESSIVE, STILLS, SPRITES];
 
 /// An answer that takes a while.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SinkError>> + Send + 'a>>;
@@ -207,9 +208,14 @@ impl Progress {
     }
 }
 
-/// Whether a file below a destination is a manifest.
+/// Whether a file tells of single pictures.
+fn is_index(path: &str) -> bool {
+    path.ends_with(".vtt") || path.rsplit('/').next() == Some("index.json")
+}
+
+/// Whether a file below a destination is a manifest, or tells of single pictures.
 pub(super) fn is_manifest(path: &str) -> bool {
-    path.ends_with(".m3u8") || path.ends_with(".mpd")
+    path.ends_with(".m3u8") || path.ends_with(".mpd") || is_index(path)
 }
 
 #[cfg(test)]

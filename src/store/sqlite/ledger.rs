@@ -4,8 +4,10 @@ use super::row::{Id, from_json, number, to_json};
 use super::write::fenced;
 use super::writer::Changing;
 use crate::model::JobId;
+use crate::model::stills::PictureRecord;
 use crate::store::{LedgerEntry, LedgerRow, LedgerSegment, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// A row as the writer takes it, made by the caller's thread.
@@ -13,9 +15,17 @@ use std::collections::HashMap;
 pub(super) struct EncodedRow {
     output: i64,
     track: String,
-    /// Index of a segment; `None` for the header.
+    /// Index of a segment, number of a picture; `None` for the header.
     index: Option<u32>,
     body: String,
+}
+
+/// What a numbered row says. Segments are written as they always were.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Body {
+    Picture { picture: PictureRecord },
+    Segment(LedgerSegment),
 }
 
 /// Writes rows as JSON.
@@ -27,6 +37,9 @@ pub(super) fn encode(rows: Vec<LedgerRow>) -> Result<Vec<EncodedRow>, StoreError
         let (index, body) = match &row.entry {
             LedgerEntry::Track(header) => (None, to_json(header)?),
             LedgerEntry::Segment(segment) => (Some(segment.record.index), to_json(segment)?),
+            LedgerEntry::Picture(picture) => {
+                (Some(picture.number), to_json(&Body::Picture { picture: picture.clone() })?)
+            }
         };
         Ok(EncodedRow { output: number(row.output), track: row.track, index, body })
     };
@@ -83,13 +96,19 @@ pub(super) fn read(db: &Connection, job: JobId) -> Result<Vec<LedgerRow>, StoreE
         if let Some(header) = header {
             ledger.push(entry(LedgerEntry::Track(from_json(&header)?)));
         }
-        let mut found: Vec<LedgerSegment> = Vec::new();
+        let mut found: Vec<Body> = Vec::new();
         let mut bodies = segments.query(params![id, output, track])?;
         while let Some(body) = bodies.next()? {
             found.push(from_json(&body.get::<_, String>(0)?)?);
         }
-        found.sort_by_key(|segment| (segment.record.start, segment.record.index));
-        ledger.extend(found.into_iter().map(|segment| entry(LedgerEntry::Segment(segment))));
+        found.sort_by_key(|body| match body {
+            Body::Segment(segment) => (segment.record.start, segment.record.index),
+            Body::Picture { picture } => (0, picture.number),
+        });
+        ledger.extend(found.into_iter().map(|body| match body {
+            Body::Segment(segment) => entry(LedgerEntry::Segment(segment)),
+            Body::Picture { picture } => entry(LedgerEntry::Picture(picture)),
+        }));
     }
     Ok(ledger)
 }
