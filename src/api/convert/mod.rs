@@ -18,7 +18,6 @@ pub(super) mod sound;
 mod spec;
 pub(super) mod stills;
 pub(super) mod time;
-mod time;
 mod usage;
 pub(super) mod watermark;
 
