@@ -19,7 +19,8 @@
 //! 3. then by owner: the one whose dominant share is least, and of equal ones the one with the oldest job;
 //! 4. of an owner's jobs the one with the least slack; one without a deadline counts as due when its class would rise.
 //!
-//! Nothing starves: a job of which nothing was started for long rises by a class, from high to before all shares; and for
+//! Nothing starves: a job of which nothing was started for long rises by a class, from high to before all shares; once
+//! something of it is started it falls back, but a batch job of an owner who holds less than an equal part stays normal. For
 //! a span that needs much, room is kept free after a while (`reserve`). The constants are in [`Policy`].
 //!
 //! Where (`choose`): by the first choice that fits, unless those who run on a better kind of device make room so soon that

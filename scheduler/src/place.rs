@@ -66,7 +66,10 @@ impl Scheduler {
         }
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.set(place.span, State::Running(lease));
-        (job.risen, job.waits_since, job.said) = (0, None, None);
+        // Who waits with few jobs would get a span of each, and who waits with many as many times more. So the job of an
+        // owner who holds little stays where it rose to, but not among those for whom somebody waits.
+        let keeps = if self.queue.holds_little(job.owner) { (job.priority as usize).saturating_sub(1) } else { 0 };
+        (job.risen, job.waits_since, job.said) = (job.risen.min(keeps), None, None);
         let Some(span) = job.spans.get(place.span.0 as usize) else { return };
         let (attempt, group) = (span.attempts, span.group.0 as usize);
         if let Some(plan) = job.plans.get_mut(group)

@@ -162,6 +162,13 @@ impl Queue {
         self.lengths[place.class] -= 1;
     }
 
+    /// Whether an owner holds less of everything than an equal part among all who have jobs, and there are others.
+    pub(crate) fn holds_little(&self, id: u32) -> bool {
+        let owners = self.names.len() as u64;
+        let owner = self.owners.get(id as usize).and_then(Option::as_ref);
+        owners > 1 && owner.is_some_and(|owner| owner.share < WHOLE / owners)
+    }
+
     /// What an owner's leases hold has changed.
     pub(crate) fn set_share(&mut self, id: u32, change: impl FnOnce(&mut Owner)) {
         self.relist(id, None, change);

@@ -89,6 +89,29 @@ fn of_one_owner_the_job_with_the_least_slack_comes_first() {
 }
 
 #[test]
+fn a_batch_job_that_rose_stays_normal_while_its_owner_holds_less_than_an_equal_part() {
+    let mut scheduler = threads(2);
+    scheduler.step(ones(1, Priority::Normal, "many", 9), 0);
+    scheduler.step(ones(2, Priority::Batch, "few", 3), 0);
+    let next = |scheduler: &mut Scheduler, event, minute| started(&scheduler.step(event, minute * MINUTE));
+    assert_eq!(next(&mut scheduler, done(1, 0), 29), [(JobId(1), SpanId(2))]);
+    assert_eq!(
+        next(&mut scheduler, done(1, 1), 31),
+        [(JobId(2), SpanId(0))],
+        "it has risen, and its owner holds nothing"
+    );
+    assert_eq!(next(&mut scheduler, done(1, 2), 32), [(JobId(1), SpanId(3))], "now the other one holds nothing");
+    assert_eq!(next(&mut scheduler, done(2, 0), 33), [(JobId(2), SpanId(1))], "it has not fallen back");
+    // Among jobs of one owner it falls back at once.
+    let mut scheduler = threads(1);
+    scheduler.step(ones(1, Priority::Batch, "one", 3), 0);
+    scheduler.step(ones(2, Priority::Normal, "one", 9), 0);
+    assert_eq!(next(&mut scheduler, done(1, 0), 1), [(JobId(2), SpanId(0))]);
+    assert_eq!(next(&mut scheduler, done(2, 0), 32), [(JobId(1), SpanId(1))], "it rose, and is the older one");
+    assert_eq!(next(&mut scheduler, done(1, 1), 33), [(JobId(2), SpanId(1))]);
+}
+
+#[test]
 fn a_job_that_would_miss_its_deadline_is_raised_within_its_class_only() {
     let mut scheduler = threads(2);
     let long = Choice { run_ms: 1000, ..cpu(1) };
