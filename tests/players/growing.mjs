@@ -9,8 +9,6 @@ import { TS, TS_START } from "./matrix.mjs";
 
 /** Share of the source that is there at the start; a probe wants the first 12 s. */
 const AT_ONCE = 0.5;
-/** A player that has caught up with what there is waits, and says so. */
-const WAITS = [/bufferStalledError/];
 
 const WAYS = [
   ["hls", "cmaf/master.m3u8"],
@@ -34,7 +32,7 @@ export function growing(world) {
       }
       await until("the MPD", async () => (await named(streams.at("live", "cmaf", "manifest.mpd"))).length > 0);
       const watched = WAYS.map(([player, manifest, ts]) => {
-        const plan = { expected: ts?.expected, known: ts ? [...TS_START, ...WAITS] : WAITS };
+        const plan = { expected: ts?.expected, known: ts ? TS_START : [] };
         return world.watch(player, `live/${manifest}`, (screen) => watchToEnd(screen, plan), { start: 0 });
       });
       slow.run(1 / SLOW_SECONDS);

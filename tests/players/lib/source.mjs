@@ -19,10 +19,11 @@ const WHITE = 235;
  * @param {number} [what.file] The file's number in its pictures.
  * @param {[number, number]} [what.size]
  * @param {{title: string, fromMs: number, toMs: number}[]} [what.chapters]
+ * @param {{language: string, cues: {from: number, to: number, text: string}[]}[]} [what.subtitles] Times in seconds.
  * @param {number} [what.soundLateMs] Sound that lies so much too late: a fault.
  */
 export async function makeSource(path, what) {
-  const { seconds, languages, file = 0, size = [640, 360], chapters = [] } = what;
+  const { seconds, languages, file = 0, size = [640, 360], chapters = [], subtitles = [] } = what;
   const inputs = [];
   const maps = [];
   const add = (...input) => inputs.push(input) - 1;
@@ -34,6 +35,11 @@ export async function makeSource(path, what) {
     const wav = `${path}.${track}.wav`;
     await writeFile(wav, tones(track, what.soundSeconds ?? seconds, what.soundLateMs ?? 0));
     maps.push("-map", `${add("-i", wav)}:a`, `-metadata:s:a:${track}`, `language=${language}`);
+  }
+  for (const [track, { language, cues }] of subtitles.entries()) {
+    const srt = `${path}.${track}.srt`;
+    await writeFile(srt, cues.map(subRip).join("\n"));
+    maps.push("-map", `${add("-i", srt)}:s`, `-metadata:s:s:${track}`, `language=${language}`, "-c:s", "mov_text");
   }
   if (chapters.length > 0) {
     await writeFile(`${path}.meta`, metadata(chapters));
@@ -95,6 +101,12 @@ function tones(track, seconds, lateMs) {
     data.writeInt16LE(sample, 46 + at * 4);
   }
   return data;
+}
+
+/** A cue as SubRip has it. */
+function subRip({ from, to, text }, at) {
+  const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 23).replace(".", ",");
+  return `${at + 1}\n${clock(from)} --> ${clock(to)}\n${text}\n`;
 }
 
 /** Chapters as ffmpeg reads them. */

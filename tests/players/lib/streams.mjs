@@ -27,6 +27,13 @@ export const CHAPTERS = [
   { title: "One", fromMs: 0, toMs: 8_000 },
   { title: "Two", fromMs: 8_000, toMs: 20_000 },
 ];
+/** Cues of the main source by language: what its text tracks have, where its streams have any. */
+export const CUES = Object.fromEntries(
+  [["en", "Line"], ["de", "Zeile"]].map(([language, word]) => [
+    language,
+    Array.from({ length: SECONDS / 2 }, (_, at) => ({ from: 2 * at + 0.5, to: 2 * at + 1.9, text: `${word} ${at}` })),
+  ]),
+);
 /** Where the streams in single files begin to play. */
 export const START_SECONDS = 6;
 
@@ -78,7 +85,10 @@ export class Streams {
 }
 
 const RECIPES = {
-  "main.mp4": (all) => all.source("main.mp4", { seconds: SECONDS, languages: ["eng", "deu"], chapters: CHAPTERS }),
+  "main.mp4": (all) => {
+    const subtitles = Object.entries({ eng: CUES.en, deu: CUES.de }).map(([language, cues]) => ({ language, cues }));
+    return all.source("main.mp4", { seconds: SECONDS, languages: ["eng", "deu"], chapters: CHAPTERS, subtitles });
+  },
   /** Everything: three rungs, two languages, both packagings, files. */
   main: async (all) => {
     const source = await all.get("main.mp4");

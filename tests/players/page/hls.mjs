@@ -1,8 +1,12 @@
 // HLS by hls.js, in the terms of page/stage.mjs.
 import { script } from "./script.mjs";
 
-/** What hls.js tells of that is no fault: a buffer that is full, a request that it has given up itself. */
-const HARMLESS = new Set(["bufferFullError", "aborted"]);
+/**
+ * What hls.js tells of that is no fault: a buffer that is full, a request that it has given up itself, a segment that
+ * replaces one of another rung, and waiting, which a busy machine makes it do. A segment that lies elsewhere than it
+ * should is seen in its pictures; holes in the media have words of their own (bufferSeekOverHole, bufferNudgeOnStall).
+ */
+const HARMLESS = new Set(["bufferFullError", "aborted", "bufferAppendNoProgress", "bufferStalledError"]);
 
 export async function open(video, url, { start, troubles }) {
   await script("/lib/hls.js/dist/hls.min.js");
@@ -11,7 +15,7 @@ export async function open(video, url, { start, troubles }) {
   const config = { enableWorker: true, backBufferLength: 60, maxBufferLength: 10, maxMaxBufferLength: 10 };
   const hls = new Hls(start === undefined ? config : { ...config, startPosition: start });
   hls.on(Events.ERROR, (_, data) => {
-    if (HARMLESS.has(data.details)) return;
+    if (!data.fatal && HARMLESS.has(data.details)) return;
     const where = data.frag?.relurl ?? data.url ?? "";
     troubles.push(`hls.js: ${data.fatal ? "fatal " : ""}${data.details} ${where} ${data.error?.message ?? ""}`.trim());
   });

@@ -1,6 +1,9 @@
 // HLS and DASH by Shaka Player, in the terms of page/stage.mjs.
 import { script } from "./script.mjs";
 
+/** On a busy machine an answer may take long. */
+const RETRY = { maxAttempts: 5, timeout: 0, stallTimeout: 0, connectionTimeout: 0 };
+
 export async function open(video, url, { start, troubles }) {
   await script("/lib/shaka-player/dist/shaka-player.compiled.js");
   const { shaka } = window;
@@ -11,7 +14,8 @@ export async function open(video, url, { start, troubles }) {
   player.addEventListener("gapjumped", () => troubles.push(`Shaka: jumped over a gap at ${video.currentTime}`));
   await player.attach(video);
   player.configure({
-    streaming: { bufferingGoal: 8, bufferBehind: 60 },
+    // A rung that fails is told of, not left out for half a minute.
+    streaming: { bufferingGoal: 8, bufferBehind: 60, maxDisabledTime: 0, retryParameters: RETRY },
     manifest: { dash: { autoCorrectDrift: false } },
   });
   await player.load(url, start ?? null);
