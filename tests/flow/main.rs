@@ -13,3 +13,4 @@ mod pictures;
 mod sound;
 mod spans;
 mod tools;
+mod vp9;
