@@ -28,6 +28,7 @@ export function codecName(codec: string): string {
     [/^avc[13]/, "H.264"],
     [/^(hvc1|hev1)/, "HEVC"],
     [/^av01/, "AV1"],
+    [/^vp09/, "VP9"],
     [/^mp4a/, "AAC"],
     [/^opus/i, "Opus"],
   ];

@@ -53,6 +53,12 @@ impl Params {
         unsafe { (*self.pointer).codec_tag = u32::from_le_bytes(tag) };
     }
 
+    /// Sets the level that containers tell, in the codec's own numbers.
+    pub fn set_level(&mut self, level: u8) {
+        // SAFETY: never null and ours.
+        unsafe { (*self.pointer).level = i32::from(level) };
+    }
+
     /// The container's tag.
     pub const fn tag(&self) -> [u8; 4] {
         self.raw().codec_tag.to_le_bytes()

@@ -12,6 +12,8 @@ pub enum VideoCodec {
     Hevc,
     /// AV1 (AOMedia).
     Av1,
+    /// VP9 (VP9 Bitstream & Decoding Process Specification v0.6).
+    Vp9,
 }
 
 /// An audio codec that an output can have.
@@ -123,7 +125,7 @@ pub enum Framing {
 }
 
 /// The table of video codecs.
-pub const VIDEO_CODECS: [VideoTraits; 3] = [
+pub const VIDEO_CODECS: [VideoTraits; 4] = [
     VideoTraits {
         codec: VideoCodec::H264,
         name: "h264",
@@ -159,6 +161,18 @@ pub const VIDEO_CODECS: [VideoTraits; 3] = [
         ten_bit: true,
         rate_percent: 55,
         framing: Framing::Obu,
+    },
+    VideoTraits {
+        codec: VideoCodec::Vp9,
+        name: "vp9",
+        encoder: "libvpx-vp9",
+        sample_entry: "vp09",
+        packagings: &[Packaging::Cmaf],
+        min_side: 16,
+        max_side: 8192,
+        ten_bit: true,
+        rate_percent: 70,
+        framing: Framing::Raw,
     },
 ];
 
@@ -214,6 +228,7 @@ impl VideoCodec {
             Self::H264 => &VIDEO_CODECS[0],
             Self::Hevc => &VIDEO_CODECS[1],
             Self::Av1 => &VIDEO_CODECS[2],
+            Self::Vp9 => &VIDEO_CODECS[3],
         }
     }
 

@@ -32,6 +32,7 @@ pub fn codec_string(init_segment: &[u8]) -> Result<String, CodecStringError> {
         b"avc1" | b"avc3" => configured(entry, b"avcC", "avcC", avc),
         b"hvc1" | b"hev1" => configured(entry, b"hvcC", "hvcC", hevc),
         b"av01" => configured(entry, b"av1C", "av1C", av1),
+        b"vp09" => configured(entry, b"vpcC", "vpcC", vp9),
         b"mp4a" => configured(entry, b"esds", "esds", mpeg4_audio),
         // The MP4 registration authority's codes are the whole string: Opus in ISO BMFF §4.3.1 in lower case as browsers
         // match it, FLAC in ISO BMFF, ETSI TS 102 366 Annex F.
@@ -104,6 +105,24 @@ fn av1(entry: SampleEntry<'_>, config: &[u8]) -> Option<String> {
     }
     let Nclx { primaries, transfer, matrix, full_range } = color;
     Some(format!("{base}.{sampling}.{primaries:02}.{transfer:02}.{matrix:02}.{}", u8::from(full_range)))
+}
+
+/// Profile, level and bit depth; then sampling and colour if any of it is not the default (VP Codec ISO Media File Format
+/// Binding v1.0, "Codecs Parameter String"; `vpcC`: "VP Codec Configuration Box", a full box of version 1).
+fn vp9(_: SampleEntry<'_>, config: &[u8]) -> Option<String> {
+    let fields: &[u8; 8] = config.get(4..12)?.try_into().ok()?;
+    let [profile, level, packed, primaries, transfer, matrix, _, _] = *fields;
+    let (depth, sampling, full_range) = (packed >> 4, packed >> 1 & 7, packed & 1);
+    if *config.first()? != 1 {
+        return None;
+    }
+    let base = format!("vp09.{profile:02}.{level:02}.{depth:02}");
+    // Colour that nobody specified says nothing, so it is left out like the default.
+    let plain = |code: u8| code == 1 || code == 2;
+    if sampling <= 1 && plain(primaries) && plain(transfer) && plain(matrix) && full_range == 0 {
+        return Some(base);
+    }
+    Some(format!("{base}.{sampling:02}.{primaries:02}.{transfer:02}.{matrix:02}.{full_range:02}"))
 }
 
 /// Code points of ISO/IEC 23091-2.

@@ -16,6 +16,10 @@ const AV1_PQ: &str = "00000000000000010000009f6176303100000000000000010000000000
     000000000000001174c61766335392e33372e313030206c696273767461763100000000000000000018ffff0000001c6176314381004c000a0e00\
     0000043cfecc02f850910090400000000a6669656c010000000013636f6c726e636c7800090010000900000000107061737000000001000000\
     01";
+const VP9_PQ: &str = "0000000000000001000000ab76703039000000000000000100000000000000000000000000000000014000b4004800000048000000\
+    0000000001184c61766335392e33372e313030206c69627670782d767039000000000000000018ffff000000147670634301000000020ba20910\
+    0900000000000a6669656c010000000013636f6c726e636c780009001000090000000010706173700000000100000001000000146274727400000000\
+    0007ab980007ab98";
 const AAC: &str = "00000000000000010000006e6d703461000000000000000100000000000000000002001000000000bb8000000000003665736473\
     0000000003808080250001000480808017401500000000010d8800010d880580808005118856e50006808080010200000014627472740000\
     000000010d8800010d88";
@@ -61,6 +65,7 @@ fn real_sample_descriptions_give_the_strings_that_players_know() {
     assert_eq!(of(b"vide", AVC).unwrap(), "avc1.64000c");
     assert_eq!(of(b"vide", HEVC_PQ).unwrap(), "hvc1.2.4.L60.90");
     assert_eq!(of(b"vide", AV1_PQ).unwrap(), "av01.0.00M.10.0.110.09.16.09.0");
+    assert_eq!(of(b"vide", VP9_PQ).unwrap(), "vp09.02.11.10.01.09.16.09.00");
     assert_eq!(of(b"soun", AAC).unwrap(), "mp4a.40.2");
     assert_eq!(of(b"soun", OPUS).unwrap(), "opus");
     assert_eq!(of(b"soun", FLAC).unwrap(), "fLaC");
@@ -75,6 +80,15 @@ fn hevc_shows_space_tier_and_every_constraint_byte_that_counts() {
     assert_eq!(of(b"vide", &high).unwrap(), "hvc1.A1.6.H60.B0.0.0.0.8");
     let none = with(HEVC_PQ, "68766343010220000000900000000000", "68766343010160000000000000000000");
     assert_eq!(of(b"vide", &none).unwrap(), "hvc1.1.6.L60");
+}
+
+#[test]
+fn vp9_leaves_out_what_is_the_default_or_unspecified() {
+    let of_config = |config: &str| of(b"vide", &VP9_PQ.replace("01000000020ba2091009", config));
+    assert_eq!(of_config("01000000001f80010101").unwrap(), "vp09.00.31.08");
+    assert_eq!(of_config("01000000001f82020202").unwrap(), "vp09.00.31.08");
+    assert_eq!(of_config("01000000001f83020202").unwrap(), "vp09.00.31.08.01.02.02.02.01");
+    assert!(of_config("00000000001f82020202").is_err(), "a version that nobody knows");
 }
 
 #[test]
@@ -116,7 +130,9 @@ fn what_is_missing_or_unknown_is_named() {
 #[test]
 fn hostile_bytes_never_panic_nor_loop() {
     let mut answers = 0;
-    for (handler, hex) in [(b"vide", AVC), (b"vide", HEVC_PQ), (b"vide", AV1_PQ), (b"soun", AAC), (b"soun", OPUS)] {
+    for (handler, hex) in
+        [(b"vide", AVC), (b"vide", HEVC_PQ), (b"vide", AV1_PQ), (b"vide", VP9_PQ), (b"soun", AAC), (b"soun", OPUS)]
+    {
         let whole = init(handler, &bytes(hex));
         for length in 0..whole.len() {
             answers += usize::from(codec_string(&whole[..length]).is_ok());

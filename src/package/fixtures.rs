@@ -24,6 +24,7 @@ pub(super) fn rung(id: &str, codec: VideoCodec, size: (u32, u32), kilobytes: &[u
         VideoCodec::H264 => "avc1.640028",
         VideoCodec::Hevc => "hvc1.1.6.L120.90",
         VideoCodec::Av1 => "av01.0.08M.08",
+        VideoCodec::Vp9 => "vp09.00.31.08",
     };
     let frame_rate = Ratio::new(30_000, 1001);
     let kind = TrackKind::Video { codec, width: size.0, height: size.1, frame_rate, hdr: None };

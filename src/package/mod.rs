@@ -14,6 +14,7 @@ pub mod edit_list;
 pub mod fmp4;
 pub mod framing;
 mod hls;
+pub mod light;
 mod presentation;
 pub mod progressive;
 pub mod single;
@@ -21,6 +22,7 @@ pub mod sprites;
 mod text;
 pub mod ts;
 pub mod verify;
+pub mod vp9_level;
 
 pub use codec_string::codec_string;
 pub use content_type::content_type;

@@ -60,6 +60,7 @@ fn codec_fits(track: &TrackRecord) -> bool {
         TrackKind::Video { codec: VideoCodec::H264, .. } => track.codec_string.starts_with("avc1."),
         TrackKind::Video { codec: VideoCodec::Hevc, .. } => track.codec_string.starts_with("hvc1."),
         TrackKind::Video { codec: VideoCodec::Av1, .. } => track.codec_string.starts_with("av01."),
+        TrackKind::Video { codec: VideoCodec::Vp9, .. } => track.codec_string.starts_with("vp09."),
         TrackKind::Audio { .. } => !track.codec_string.is_empty(),
     }
 }

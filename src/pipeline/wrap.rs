@@ -17,6 +17,8 @@ use crate::model::plan::Grid;
 use crate::model::time::{Ratio, rescale, scale_round};
 use crate::model::{Packaging, Problem, VideoCodec};
 use crate::package::framing::{self, ParameterSets};
+use crate::package::light::with_light;
+use crate::package::vp9_level::vp9_level;
 use crate::package::{self, edit_list, fmp4};
 use std::borrow::Cow;
 
@@ -51,9 +53,16 @@ impl VideoWrapper {
             i64::from(spec.timescale / 25)
         };
         let reorder = frame * i64::from(reorder_frames);
+        if rendition.codec == VideoCodec::Vp9 {
+            params.set_level(vp9_level(rendition.width, rendition.height, rendition.frame_rate));
+        }
         params.set_tag(tag(traits.sample_entry));
         let init_segment =
             init(&params, spec.timescale, reorder).map_err(|error| faults::encoder(&rendition.id, error))?;
+        let init_segment = match &rendition.hdr {
+            Some(hdr) => with_light(&init_segment, hdr),
+            None => init_segment,
+        };
         params.set_tag([0; 4]);
         let packagings = rendition.packagings.clone();
         Ok(Self {

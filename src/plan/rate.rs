@@ -79,6 +79,8 @@ pub(super) fn control(mode: RateMode, codec: VideoCodec, bitrate: u64) -> RateCo
     let crf = mode.crf().unwrap_or(default_crf(codec));
     match mode {
         RateMode::Vbv if codec == VideoCodec::Av1 => RateControl::CappedCrf { crf, max_rate: bitrate, buffer },
+        // libvpx in one pass keeps to a bucket that is filled at the average rate, and to no other.
+        RateMode::Vbv if codec == VideoCodec::Vp9 => RateControl::Vbv { bitrate, max_rate: bitrate, buffer },
         RateMode::Vbv => RateControl::Vbv { bitrate, max_rate, buffer },
         RateMode::CappedCrf { .. } => RateControl::CappedCrf { crf, max_rate, buffer },
         RateMode::Crf { .. } => RateControl::Crf { crf },
@@ -86,10 +88,10 @@ pub(super) fn control(mode: RateMode, codec: VideoCodec, bitrate: u64) -> RateCo
 }
 
 /// The rate that growing manifests declare: the bucket's, and twice the table's where nothing bounds it. SVT-AV1 goes
-/// over its cap by up to a quarter (1.4.1, measured on noise at 100 to 400 kb/s).
+/// over its cap by up to a quarter (1.4.1, measured on noise at 100 to 400 kb/s), and libvpx starts with a full bucket.
 pub(super) fn declared_peak(control: RateControl, codec: VideoCodec, bitrate: u64) -> u64 {
     let peak = control.declared_peak(bitrate * 2);
-    if codec == VideoCodec::Av1 { peak * 5 / 4 } else { peak }
+    if matches!(codec, VideoCodec::Av1 | VideoCodec::Vp9) { peak * 5 / 4 } else { peak }
 }
 
 /// The constant rate factor that is taken when none is asked. About the same look in each codec: on five seconds of
@@ -99,6 +101,7 @@ const fn default_crf(codec: VideoCodec) -> u8 {
         VideoCodec::H264 => 23,
         VideoCodec::Hevc => 24,
         VideoCodec::Av1 => 32,
+        VideoCodec::Vp9 => 33,
     }
 }
 
@@ -106,7 +109,7 @@ const fn default_crf(codec: VideoCodec) -> u8 {
 pub(super) const fn crf_max(codec: VideoCodec) -> u8 {
     match codec {
         VideoCodec::H264 | VideoCodec::Hevc => 51,
-        VideoCodec::Av1 => 63,
+        VideoCodec::Av1 | VideoCodec::Vp9 => 63,
     }
 }
 

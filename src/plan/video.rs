@@ -115,7 +115,7 @@ fn load(made: &Made) -> Load {
     let factor = match made.codec {
         _ if made.copy => 0,
         VideoCodec::H264 => 1,
-        VideoCodec::Hevc => 3,
+        VideoCodec::Hevc | VideoCodec::Vp9 => 3,
         VideoCodec::Av1 => 2,
     };
     Load { weight: u64::from(made.rung.width) * u64::from(made.rung.height) * factor, height: made.rung.height }

@@ -36,7 +36,7 @@ pub fn of_rung(rung: &VideoRendition) -> u64 {
     };
     let codec = match rung.codec {
         VideoCodec::H264 => 1000,
-        VideoCodec::Hevc => 2000,
+        VideoCodec::Hevc | VideoCodec::Vp9 => 2000,
         VideoCodec::Av1 => 3000,
     };
     let speed = match rung.speed {

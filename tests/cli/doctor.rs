@@ -67,7 +67,7 @@ fn every_trial_is_a_line_for_people() {
         assert!(rows.iter().any(|row| *row == expected), "{expected:?} in {}", ran.out);
     }
     let brief = doctor(&["--devices", "cpu", "--brief"]);
-    let start = "cpu works: encode h264 hevc hevc-10 av1 av1-10 aac opus; decode h264";
+    let start = "cpu works: encode h264 hevc hevc-10 av1 av1-10 vp9 vp9-10 aac opus; decode h264";
     assert!(brief.status == 0 && brief.out.starts_with(start), "{brief:?}");
     assert_eq!(brief.out.lines().count(), 1);
 }

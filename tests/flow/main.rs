@@ -16,3 +16,4 @@ mod spans;
 mod stills;
 mod tools;
 mod watermarks;
+mod vp9;

@@ -19,12 +19,28 @@ fn values(values: Values) -> Vec<String> {
     }
 }
 
+/// SVT-AV1 hangs when it is closed without a picture (docs/QUIRKS.md), so it gets one.
+fn with_a_picture(name: &str, value: &str) -> Result<Vec<String>, String> {
+    let params = format!("lp=1:{name}={value}");
+    let arguments = ["-nostdin", "-v", "warning", "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25:duration=0.04"];
+    let ran = std::process::Command::new("ffmpeg")
+        .args(arguments)
+        .args(["-c:v", "libsvtav1", "-preset", "12", "-crf", "30", "-svtav1-params", &params, "-f", "null", "-"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    if ran.status.success() { Ok(said.lines().map(str::to_owned).collect()) } else { Err(said) }
+}
+
 /// What an encoder of the CPU says when it is opened so.
 fn opened(encoder: &EncoderTraits, option: &OptionTraits, value: &str) -> Result<Vec<String>, String> {
+    if encoder.name == "libsvtav1" {
+        return with_a_picture(option.name, value);
+    }
     let base = match encoder.name {
         "libx264" => "stitchable=1:open-gop=0",
         "libx265" => "open-gop=0:info=0:log-level=warning:pools=none:wpp=0:frame-threads=1",
-        _ => "enable-force-key-frames=1:lp=1",
+        _ => "",
     };
     let mut given = vec![("crf".to_owned(), "30".to_owned())];
     match (option.reader, encoder.params) {

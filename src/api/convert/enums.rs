@@ -35,7 +35,7 @@ macro_rules! wire {
 }
 
 wire! {
-    VideoCodec as v1::VideoCodec, but Unspecified { H264 = H264, Hevc = Hevc, Av1 = Av1 }
+    VideoCodec as v1::VideoCodec, but Unspecified { H264 = H264, Hevc = Hevc, Av1 = Av1, Vp9 = Vp9 }
     AudioCodec as v1::AudioCodec, but Unspecified { Aac = Aac, Opus = Opus }
     Packaging as v1::Packaging, but Unspecified { Cmaf = Cmaf, Ts = Ts }
     Speed as v1::Speed, but Unspecified { Fast = Fast, Balanced = Balanced, Quality = Quality }

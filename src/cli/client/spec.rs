@@ -18,6 +18,7 @@ pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
         VideoCodec::H264 => v1::VideoCodec::H264 as i32,
         VideoCodec::Hevc => v1::VideoCodec::Hevc as i32,
         VideoCodec::Av1 => v1::VideoCodec::Av1 as i32,
+        VideoCodec::Vp9 => v1::VideoCodec::Vp9 as i32,
     };
     let audio_codec = |codec: &AudioCodec| match codec {
         AudioCodec::Aac => v1::AudioCodec::Aac as i32,

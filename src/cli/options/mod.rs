@@ -31,7 +31,7 @@ pub(super) struct PlanOptions {
     /// Packagings: cmaf (HLS and DASH), ts (HLS) [default: both, as far as the codecs fit]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(super) packaging: Vec<String>,
-    /// Video codecs: h264, hevc, av1; each gets the whole ladder [default: h264]
+    /// Video codecs: h264, hevc, av1, vp9; each gets the whole ladder [default: h264]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(super) codec: Vec<String>,
     /// Audio codecs: aac, opus [default: aac]
@@ -93,7 +93,7 @@ impl PlanOptions {
         let usual = Request::default();
         Ok(Request {
             renditions: self.renditions.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
-            codecs: named(&self.codec, "codec", "h264, hevc or av1", VideoCodec::from_name)?,
+            codecs: named(&self.codec, "codec", "h264, hevc, av1 or vp9", VideoCodec::from_name)?,
             audio_codecs: named(&self.audio_codec, "audio_codec", "aac or opus", AudioCodec::from_name)?,
             packagings: named(&self.packaging, "packaging", "cmaf or ts", Packaging::from_name)?,
             speed: one(self.speed.as_deref(), "speed", "fast, balanced or quality", speed)?.unwrap_or(usual.speed),

@@ -112,6 +112,9 @@ fn cpu(key: &RateKey) -> Option<u64> {
         (Operation::Encode, "av1", Speed::Fast) => 1500,
         (Operation::Encode, "av1", Speed::Balanced) => 800,
         (Operation::Encode, "av1", Speed::Quality) => 300,
+        (Operation::Encode, "vp9", Speed::Fast) => 450,
+        (Operation::Encode, "vp9", Speed::Balanced) => 350,
+        (Operation::Encode, "vp9", Speed::Quality) => 200,
         // Sound: samples of all channels, decode and resampling included.
         (Operation::Encode, "aac" | "opus", _) => return Some(SAMPLES),
         (Operation::Encode, _, _) => return None,

@@ -5,10 +5,11 @@ use super::{EncoderTraits, OptionTraits, SWITCH, ffmpeg, own};
 use crate::model::VideoCodec;
 
 /// The encoders of the CPU.
-pub(super) const ENCODERS: [EncoderTraits; 3] = [
+pub(super) const ENCODERS: [EncoderTraits; 4] = [
     EncoderTraits { name: "libx264", codec: VideoCodec::H264, params: Some("x264-params"), options: &X264 },
     EncoderTraits { name: "libx265", codec: VideoCodec::Hevc, params: Some("x265-params"), options: &X265 },
     EncoderTraits { name: "libsvtav1", codec: VideoCodec::Av1, params: Some("svtav1-params"), options: &SVT_AV1 },
+    EncoderTraits { name: "libvpx-vp9", codec: VideoCodec::Vp9, params: None, options: &VP9 },
 ];
 
 /// Most frames that x264 and x265 look ahead, more than any of their presets: each is a picture in memory.
@@ -112,4 +113,19 @@ const SVT_AV1: [OptionTraits; 12] = [
     own("lookahead", Whole(17, LOOKAHEAD_MAX)),
     own("scm", Whole(0, 2)),
     own("tune", Whole(0, 1)),
+];
+
+/// Of libvpx, as FFmpeg names them.
+const VP9: [OptionTraits; 11] = [
+    ffmpeg("aq-mode", Word(&["none", "variance", "complexity", "cyclic"])),
+    ffmpeg("arnr-maxframes", Whole(0, 15)),
+    ffmpeg("arnr-strength", Whole(0, 6)),
+    ffmpeg("auto-alt-ref", SWITCH),
+    ffmpeg("enable-tpl", SWITCH),
+    ffmpeg("frame-parallel", SWITCH),
+    ffmpeg("lag-in-frames", Whole(0, 25)),
+    ffmpeg("noise-sensitivity", Whole(0, 4)),
+    ffmpeg("sharpness", Whole(0, 7)),
+    ffmpeg("tile-rows", Whole(0, 2)),
+    ffmpeg("tune-content", Word(&["default", "screen", "film"])),
 ];

@@ -27,6 +27,8 @@ const _: () = assert!(LOOKAHEAD_MAX + B_FRAMES + SURFACES_OWN <= SURFACES_MAX, "
 /// FFmpeg's encoder.
 pub(super) const fn name(codec: VideoCodec, kind: DeviceKind) -> &'static str {
     match (codec, kind) {
+        // No device makes it here.
+        (VideoCodec::Vp9, _) => "libvpx-vp9",
         (VideoCodec::H264, DeviceKind::Vaapi) => "h264_vaapi",
         (VideoCodec::Hevc, DeviceKind::Vaapi) => "hevc_vaapi",
         (VideoCodec::Av1, DeviceKind::Vaapi) => "av1_vaapi",
@@ -127,7 +129,7 @@ fn cq(codec: VideoCodec, crf: u8) -> u8 {
     let offset = match codec {
         VideoCodec::H264 => 7,
         VideoCodec::Hevc => 5,
-        VideoCodec::Av1 => 0,
+        VideoCodec::Av1 | VideoCodec::Vp9 => 0,
     };
     crf.saturating_add(offset).clamp(1, 51)
 }
@@ -173,7 +175,7 @@ fn vaapi(options: &mut Options, rung: &VideoRendition, deep: bool, gop: i64, int
 fn quantiser(codec: VideoCodec, crf: u8) -> u16 {
     match codec {
         VideoCodec::H264 | VideoCodec::Hevc => u16::from(crf.clamp(1, 51)),
-        VideoCodec::Av1 => (u16::from(crf) * 4).clamp(1, 255),
+        VideoCodec::Av1 | VideoCodec::Vp9 => (u16::from(crf) * 4).clamp(1, 255),
     }
 }
 
@@ -183,7 +185,7 @@ const fn profile(codec: VideoCodec, deep: bool) -> Option<&'static str> {
         (VideoCodec::H264, _) => Some("high"),
         (VideoCodec::Hevc, false) => Some("main"),
         (VideoCodec::Hevc, true) => Some("main10"),
-        (VideoCodec::Av1, _) => None,
+        (VideoCodec::Av1 | VideoCodec::Vp9, _) => None,
     }
 }
 

@@ -85,6 +85,9 @@ pub(super) fn encode_refusal(rung: &VideoRendition, device: &DeviceInfo, ffmpeg:
             "needs pictures cropped, padded, filtered or tone-mapped as asked; only the CPU does that".to_owned(),
         );
     }
+    if rung.codec == VideoCodec::Vp9 {
+        return Some("needs VP9 with key frames where they are asked for; libvpx on the CPU makes it here".to_owned());
+    }
     let name = encoder::name(rung.codec, device.kind);
     if !ffmpeg.has(name) {
         let (major, minor) = ffmpeg.release();
