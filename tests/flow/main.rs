@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
 
 mod bad;
+mod channels;
+mod codecs_of_sound;
 mod dies;
 mod drops;
 mod joined;

@@ -6,7 +6,7 @@ use super::{Broken, Job};
 use crate::dispatch::blocking;
 use crate::dispatch::engine::ToEngine;
 use crate::model::device::DeviceFault;
-use crate::model::{Fault, Problem};
+use crate::model::{Fault, LoudnessFigures, Measured, Problem};
 use crate::publish::{Part, Spooled};
 use crate::report::JobEvent;
 use crate::report::metrics::PartEnd;
@@ -141,6 +141,18 @@ impl Job {
                 }
                 let next = self.parts[index].next.entry(rendition).or_default();
                 *next = (*next).max(number.saturating_add(1));
+                Ok(())
+            }
+            Message::Loudness(told) => {
+                let measured = |one: v1::LoudnessMeasured| Measured {
+                    integrated: one.integrated,
+                    range: one.range,
+                    true_peak: one.true_peak,
+                };
+                let figures = LoudnessFigures { before: told.before.map(measured), after: told.after.map(measured) };
+                for output in self.outputs_with(work, &told.track) {
+                    output.loudness(work, told.track.clone(), figures);
+                }
                 Ok(())
             }
             Message::Progress(progress) => {

@@ -209,6 +209,11 @@ impl Flow {
                     self.restart(position, generation);
                 }
             }
+            Order::Loudness { work, rendition, figures } => {
+                for position in self.uses(work, &rendition) {
+                    self.ledger.tracks[position].loudness = Some(figures);
+                }
+            }
             Order::Finish(report) => self.report = Some(report),
         }
         Ok(())
@@ -278,6 +283,7 @@ impl Flow {
             init_sha256: None,
             encoder: String::new(),
             generation,
+            loudness: None,
             segments: Vec::new(),
             single: Vec::new(),
             id: id.clone(),

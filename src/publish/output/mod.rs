@@ -31,7 +31,7 @@ use crate::model::backoff::BackOff;
 use crate::model::job::{FileSummary, TrackSummary};
 use crate::model::ledger::ProgressiveFile;
 use crate::model::plan::{JobPlan, Note};
-use crate::model::{JobId, Ledger, Problem};
+use crate::model::{JobId, Ledger, LoudnessFigures, Problem};
 use crate::store::{LedgerRow, Store, StoreError};
 use crate::wire::v1;
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,6 +161,7 @@ pub(super) enum Order {
     Segment { work: usize, part: Part, segment: Arc<Spooled> },
     PartDone { work: usize, part: Part, renditions: BTreeSet<String> },
     Restart { work: usize, rendition: String, generation: u32 },
+    Loudness { work: usize, rendition: String, figures: LoudnessFigures },
     Finish(MakeReport),
 }
 
@@ -251,6 +252,11 @@ impl OutputTask {
     /// is as much of the new generation; what comes from now on belongs to that.
     pub fn restart(&self, work: usize, rendition: String, generation: u32) {
         self.order(Order::Restart { work, rendition, generation });
+    }
+
+    /// How loud a rendition was found to be, before and after its loudness was changed.
+    pub fn loudness(&self, work: usize, rendition: String, figures: LoudnessFigures) {
+        self.order(Order::Loudness { work, rendition, figures });
     }
 
     /// Every part of every work that the output uses is done: it is brought to its end.
