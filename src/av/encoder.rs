@@ -173,6 +173,16 @@ impl Encoder {
         u32::try_from(unsafe { (*self.context).frame_size }).unwrap_or(0)
     }
 
+    /// Samples that come out later than they go in, of an encoder that keeps them at the end for want of more: AC-3 here
+    /// overlaps frames by a block (ETSI TS 102 366 §7.9) and cannot be drained. 0 for all that can.
+    pub fn owed_samples(&self) -> i64 {
+        // SAFETY: the context is open, so it has a codec.
+        unsafe {
+            let drains = (*(*self.context).codec).capabilities & ff::AV_CODEC_CAP_DELAY as i32 != 0;
+            if drains { 0 } else { i64::from((*self.context).initial_padding.max(0)) }
+        }
+    }
+
     /// Frames by which decoding order can run ahead of presentation order.
     pub fn reorder_frames(&self) -> u32 {
         // SAFETY: the context is open.

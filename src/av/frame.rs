@@ -178,6 +178,16 @@ impl Frame {
         }
     }
 
+    /// What a filter has written about the frame under this key.
+    pub fn tag(&self, key: &str) -> Option<String> {
+        let key = names::c_string(key);
+        // SAFETY: the dictionary is the live frame's, or null, which holds nothing; the key lives through the call.
+        unsafe {
+            let entry = ff::av_dict_get(self.raw().metadata, key.as_ptr(), std::ptr::null(), 0).as_ref()?;
+            Some(names::text(entry.value))
+        }
+    }
+
     /// Samples in each channel.
     pub fn samples(&self) -> i64 {
         i64::from(self.raw().nb_samples)
@@ -187,6 +197,20 @@ impl Frame {
     pub fn keep_samples(&mut self, most: i64) {
         let kept = i64::from(self.raw().nb_samples).min(most.max(0));
         self.raw_mut().nb_samples = i32::try_from(kept).unwrap_or(0);
+    }
+
+    /// The same samples in a planar float format, with silence behind them up to so many.
+    pub fn filled_up(&self, samples: u32) -> Result<Self, AvError> {
+        let own = self.sample_format();
+        let mut frame = Self::silence(own.rate, own.channels, samples)?;
+        for channel in 0..own.channels as usize {
+            let from = self.channel(channel).unwrap_or_default();
+            for (to, from) in frame.channel_mut(channel).unwrap_or_default().iter_mut().zip(from) {
+                *to = *from;
+            }
+        }
+        frame.set_pts(self.pts());
+        Ok(frame)
     }
 
     /// Whether the picture was coded as two fields, and whether the top one is first.

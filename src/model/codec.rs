@@ -24,6 +24,12 @@ pub enum AudioCodec {
     Aac,
     /// Opus (RFC 6716).
     Opus,
+    /// MPEG-1 audio layer III (ISO/IEC 11172-3).
+    Mp3,
+    /// AC-3 (ETSI TS 102 366).
+    Ac3,
+    /// E-AC-3 (ETSI TS 102 366 Annex E).
+    Eac3,
 }
 
 /// How segments are wrapped.
@@ -193,12 +199,27 @@ pub struct AudioTraits {
     pub packagings: &'static [Packaging],
     /// Sample rates the encoder takes, Hz, preferred first.
     pub rates: &'static [u32],
-    /// Bits a second for one channel at the default quality.
-    pub rate_per_channel: u64,
+    /// Bits a second by the number of channels, from one up, at the default quality. As long as most channels there are.
+    pub bit_rates: &'static [u64],
+    /// It is there for surround, which it keeps unless something else is asked.
+    pub surround: bool,
+}
+
+impl AudioTraits {
+    /// Most channels that are made.
+    pub const fn channels_max(&self) -> u32 {
+        self.bit_rates.len() as u32
+    }
+
+    /// Bits a second for so many channels.
+    pub fn bit_rate(&self, channels: u32) -> u64 {
+        let place = channels.clamp(1, self.channels_max()) as usize - 1;
+        self.bit_rates[place]
+    }
 }
 
 /// The table of audio codecs.
-pub const AUDIO_CODECS: [AudioTraits; 2] = [
+pub const AUDIO_CODECS: [AudioTraits; 5] = [
     AudioTraits {
         codec: AudioCodec::Aac,
         name: "aac",
@@ -207,7 +228,8 @@ pub const AUDIO_CODECS: [AudioTraits; 2] = [
         sample_format: "fltp",
         packagings: &[Packaging::Cmaf, Packaging::Ts],
         rates: &[48_000, 44_100, 32_000],
-        rate_per_channel: 64_000,
+        bit_rates: &[64_000, 128_000, 192_000, 256_000, 320_000, 384_000, 448_000, 512_000],
+        surround: false,
     },
     AudioTraits {
         codec: AudioCodec::Opus,
@@ -217,7 +239,42 @@ pub const AUDIO_CODECS: [AudioTraits; 2] = [
         sample_format: "flt",
         packagings: &[Packaging::Cmaf],
         rates: &[48_000],
-        rate_per_channel: 48_000,
+        bit_rates: &[48_000, 96_000, 144_000, 192_000, 240_000, 288_000, 336_000, 384_000],
+        surround: false,
+    },
+    AudioTraits {
+        codec: AudioCodec::Mp3,
+        name: "mp3",
+        encoder: "libmp3lame",
+        source_name: "mp3",
+        sample_format: "fltp",
+        packagings: &[Packaging::Cmaf, Packaging::Ts],
+        rates: &[48_000, 44_100, 32_000],
+        bit_rates: &[64_000, 128_000],
+        surround: false,
+    },
+    AudioTraits {
+        codec: AudioCodec::Ac3,
+        name: "ac3",
+        encoder: "ac3",
+        source_name: "ac3",
+        sample_format: "fltp",
+        packagings: &[Packaging::Cmaf, Packaging::Ts],
+        rates: &[48_000, 44_100, 32_000],
+        // Rates that the format has (ETSI TS 102 366 table 4.13): usual ones for mono, stereo and 5.1.
+        bit_rates: &[96_000, 192_000, 256_000, 320_000, 384_000, 448_000],
+        surround: true,
+    },
+    AudioTraits {
+        codec: AudioCodec::Eac3,
+        name: "eac3",
+        encoder: "eac3",
+        source_name: "eac3",
+        sample_format: "fltp",
+        packagings: &[Packaging::Cmaf, Packaging::Ts],
+        rates: &[48_000, 44_100, 32_000],
+        bit_rates: &[96_000, 192_000, 224_000, 256_000, 320_000, 384_000],
+        surround: true,
     },
 ];
 
@@ -244,6 +301,9 @@ impl AudioCodec {
         match self {
             Self::Aac => &AUDIO_CODECS[0],
             Self::Opus => &AUDIO_CODECS[1],
+            Self::Mp3 => &AUDIO_CODECS[2],
+            Self::Ac3 => &AUDIO_CODECS[3],
+            Self::Eac3 => &AUDIO_CODECS[4],
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::facts::MediaFacts;
 use super::fault::Problem;
+use super::loudness::LoudnessFigures;
 use super::placement::PlacementRecord;
 use super::plan::Note;
 use super::spec::JobSpec;
@@ -162,6 +163,9 @@ pub struct OutputRecord {
 /// A rendition of an output in short.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TrackSummary {
+    /// Of sound whose loudness was changed: what was measured, as far as known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loudness: Option<LoudnessFigures>,
     /// Its name in the output.
     pub id: String,
     /// RFC 6381.

@@ -2,6 +2,7 @@
 
 use super::codec::{AudioCodec, Packaging, VideoCodec};
 use super::facts::HdrKind;
+use super::loudness::LoudnessFigures;
 use super::time::Ratio;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,9 @@ pub struct TrackRecord {
     /// each have names of their own, since a name never changes its content.
     #[serde(default = "first_generation", skip_serializing_if = "is_first_generation")]
     pub generation: u32,
+    /// Of sound whose loudness was changed: what was measured, as far as known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loudness: Option<LoudnessFigures>,
     /// Finished segments in order of time, with no gap between one and the next.
     pub segments: Vec<SegmentRecord>,
     /// The files that its segments lie in, where that is one for each packaging.

@@ -5,7 +5,7 @@ use super::device::{Accelerator, Memory};
 use super::facts::{Chapter, ColorTags, Hdr, VideoFacts};
 use super::joined::{AudioPart, VideoPart};
 use super::mark::Mark;
-use super::request::{EncoderOption, ManifestOptions, PictureOptions};
+use super::request::{EncoderOption, Loudness, ManifestOptions, PictureOptions};
 use super::stills::StillsPlan;
 use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
@@ -396,6 +396,13 @@ pub struct AudioRendition {
     /// Filter graph over all encoded-to-be samples, behind the graph of the source or of each part; empty for none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub whole: String,
+    /// Channels that it is put together of, in the order of their layout; then `graph` is the one behind that. Empty for a
+    /// track that is one in the source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channel_inputs: Vec<ChannelInput>,
+    /// How loud it is made, and measured to be. In two passes `whole` is empty: the worker measures first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loudness: Option<Loudness>,
     /// The parts of a joined source, in order: each has a graph of its own then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<AudioPart>,
@@ -409,6 +416,34 @@ pub struct AudioRendition {
     pub default: bool,
     /// Described sound.
     pub descriptive: bool,
+}
+
+/// A channel that a track is put together of.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ChannelInput {
+    /// Stream index in the source.
+    pub stream: u32,
+    /// Seconds a tick of that stream.
+    pub time_base: Ratio,
+    /// Source timestamp that becomes zero, ticks of `time_base`.
+    pub origin: i64,
+    /// Filter graph from decoded samples to those of this channel alone, planar floats at the rendition's rate.
+    pub graph: String,
+}
+
+impl AudioRendition {
+    /// The streams that it is made of, with their time bases and origins; one may stand here more than once.
+    pub fn streams(&self) -> Vec<(u32, Ratio, i64)> {
+        match self.channel_inputs.is_empty() {
+            true => vec![(self.stream, self.time_base, self.origin)],
+            false => self.channel_inputs.iter().map(|one| (one.stream, one.time_base, one.origin)).collect(),
+        }
+    }
+
+    /// Whether all of it is measured before it is made.
+    pub fn is_measured_first(&self) -> bool {
+        !self.copy && self.loudness.is_some_and(|asked| asked.passes > 1)
+    }
 }
 
 #[cfg(test)]

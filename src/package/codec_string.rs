@@ -170,7 +170,8 @@ fn mpeg4_audio(_entry: SampleEntry<'_>, esds: &[u8]) -> Option<String> {
     let config = descriptor(es.get(at..)?, TAG_DECODER_CONFIG)?;
     let object = *config.first()?;
     if object != OBJECT_MPEG4_AUDIO {
-        return Some(format!("mp4a.{object:02x}"));
+        // As players compare it: MP3 is `mp4a.6B`.
+        return Some(format!("mp4a.{object:02X}"));
     }
     let specific = descriptor(config.get(13..)?, TAG_DECODER_SPECIFIC)?;
     let first = read_u16(&[specific, &[0]].concat(), 0)?;

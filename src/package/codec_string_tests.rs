@@ -112,7 +112,7 @@ fn mpeg4_audio_reads_long_object_types_and_other_objects() {
     // 31 in five bits, then 42 - 32: xHE-AAC.
     assert_eq!(of(b"soun", &with(AAC, "118856e5", "f95856e5")).unwrap(), "mp4a.40.42");
     assert_eq!(of(b"soun", &with(AAC, "118856e5", "2b9256e5")).unwrap(), "mp4a.40.5");
-    assert_eq!(of(b"soun", &with(AAC, "80174015", "80176b15")).unwrap(), "mp4a.6b");
+    assert_eq!(of(b"soun", &with(AAC, "80174015", "80176b15")).unwrap(), "mp4a.6B");
 }
 
 #[test]

@@ -23,6 +23,12 @@ pub fn with_edit_list(init_segment: &[u8], media_time: u32) -> Vec<u8> {
     bytes
 }
 
+/// Everything up to the end of `moov`: the initialisation segment at the head of a fragmented file. Empty where there is no
+/// `moov`.
+pub fn initialisation(file: &[u8]) -> &[u8] {
+    find(file, 0, file.len(), b"moov").map_or(&[], |moov| &file[..moov + size(file, moov)])
+}
+
 /// `edts` with one `elst` entry: all of the media from `media_time` on. A duration of zero covers fragments to come.
 fn edts(media_time: u32) -> [u8; 36] {
     let mut bytes = [0; 36];
@@ -79,6 +85,15 @@ mod tests {
         let edts = find(&edited, trak + 8, edited.len(), b"edts").unwrap();
         assert_eq!(&edited[edts + 28..edts + 32], &1024_u32.to_be_bytes());
         assert!(find(&edited, trak + 8, edited.len(), b"mdia").unwrap() > edts);
+    }
+
+    #[test]
+    fn the_head_of_a_file_ends_with_its_movie_box() {
+        let head = [boxed(b"ftyp", b"isom"), boxed(b"moov", b"abcd")].concat();
+        let file = [head.clone(), boxed(b"moof", b"efgh"), boxed(b"mdat", b"ij")].concat();
+        assert_eq!(initialisation(&file), head);
+        assert!(initialisation(&file[..head.len() - 1]).is_empty());
+        assert!(initialisation(b"moov").is_empty());
     }
 
     #[test]

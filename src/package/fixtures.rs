@@ -70,6 +70,9 @@ pub(super) fn sound(
     let codec_string = match codec {
         AudioCodec::Aac => "mp4a.40.2",
         AudioCodec::Opus => "opus",
+        AudioCodec::Mp3 => "mp4a.6B",
+        AudioCodec::Ac3 => "ac-3",
+        AudioCodec::Eac3 => "ec-3",
     };
     let mut track = track(id, kind, codec_string, 48_000);
     track.declared_peak = 160_000;
@@ -113,6 +116,7 @@ fn track(id: &str, kind: TrackKind, codec_string: &str, timescale: u32) -> Track
         init_sha256: Some("0".repeat(64)),
         encoder: "test 1.0".to_owned(),
         generation: 1,
+        loudness: None,
         segments: Vec::new(),
         single: Vec::new(),
     }

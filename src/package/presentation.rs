@@ -199,7 +199,8 @@ impl<'a> Sound<'a> {
         })
     }
 
-    fn codec(&self) -> Option<AudioCodec> {
+    /// Its codec.
+    pub(super) fn codec(&self) -> Option<AudioCodec> {
         match self.track.record.kind {
             TrackKind::Audio { codec, .. } => Some(codec),
             TrackKind::Video { .. } => None,

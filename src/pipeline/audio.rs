@@ -1,18 +1,26 @@
 //! Wires the pass that makes all sound of a job: one demuxer, a decoder for each stream, a thread for each rendition.
 
+use super::channels;
 use super::control::Control;
 use super::decode::{self, DecoderSpec, Tolerant};
 use super::demux::Demux;
 use super::faults;
-use super::flow::{self, Fan, Stopped};
+use super::flow::{self, Fan, Outflow, Stopped};
 use super::outlet::Outlet;
-use super::sound::{self, SoundSpec};
+use super::sound::{self, Pass, SoundSpec};
+use super::sound_copy;
 use super::video::{PREROLL_US, finished, stage};
 use crate::av::{ByteSource, Frame, Packet};
 use crate::model::plan::AudioRendition;
 use crate::model::time::{Ratio, rescale};
 use crate::model::{Plan, Problem, limits};
 use std::thread::{self, Scope};
+
+/// A rendition that is put together of channels of several streams; `None` once it wants no more.
+struct Joined {
+    streams: Vec<u32>,
+    out: Option<Outflow<(u32, Frame), ()>>,
+}
 
 /// What is fed with the packets or frames of one stream.
 struct Track<'a> {
@@ -27,12 +35,23 @@ struct Track<'a> {
 /// # Errors
 /// The first problem of any stage; that of a cancelled job when every rendition was dropped.
 pub fn run(source: Box<dyn ByteSource>, plan: &Plan, outlet: &dyn Outlet, control: &Control) -> Result<(), Problem> {
-    let wanted: Vec<u32> = plan.audio.iter().map(|rendition| rendition.stream).collect();
+    run_pass(source, plan, &Pass::default(), outlet, control)
+}
+
+/// The same, of one pass.
+pub(super) fn run_pass(
+    source: Box<dyn ByteSource>,
+    plan: &Plan,
+    pass: &Pass,
+    outlet: &dyn Outlet,
+    control: &Control,
+) -> Result<(), Problem> {
+    let wanted: Vec<u32> = plan.audio.iter().flat_map(|one| one.streams()).map(|(stream, ..)| stream).collect();
     let mut demux = Demux::open(source, &wanted, control)?;
     seek_to_in_point(&mut demux, &plan.audio)?;
     thread::scope(|scope| {
-        let ran = open_tracks(scope, &demux, plan, outlet, control)
-            .and_then(|tracks| control.steps().timed("decode", "", || feed(demux, tracks, control)));
+        let ran = open_tracks(scope, &demux, (plan, pass), outlet, control)
+            .and_then(|(tracks, joined)| control.steps().timed("decode", "", || feed(demux, tracks, joined, control)));
         if let Err(stopped) = ran {
             control.stage_stopped(stopped);
         }
@@ -43,69 +62,89 @@ pub fn run(source: Box<dyn ByteSource>, plan: &Plan, outlet: &dyn Outlet, contro
 /// Goes to shortly before the earliest in point, if all renditions have one and the container leads there exactly.
 fn seek_to_in_point(demux: &mut Demux, renditions: &[AudioRendition]) -> Result<(), Problem> {
     const MICROS: Ratio = Ratio::new(1, 1_000_000);
-    let at_us = |rendition: &AudioRendition| rescale(rendition.origin, rendition.time_base, MICROS);
-    let Some(first) = renditions.iter().min_by_key(|rendition| at_us(rendition)) else { return Ok(()) };
-    if !renditions.iter().all(|rendition| rendition.in_point && demux.input().seeks_exactly(rendition.stream)) {
+    let streams: Vec<_> = renditions.iter().flat_map(AudioRendition::streams).collect();
+    let at_us = |(_, time_base, origin): &&(u32, Ratio, i64)| rescale(*origin, *time_base, MICROS);
+    let Some((stream, time_base, origin)) = streams.iter().min_by_key(at_us).copied() else { return Ok(()) };
+    let exact = streams.iter().all(|(stream, ..)| demux.input().seeks_exactly(*stream));
+    if !exact || !renditions.iter().all(|rendition| rendition.in_point) {
         return Ok(());
     }
-    demux.seek_before(first.stream, first.origin.saturating_sub(rescale(PREROLL_US, MICROS, first.time_base)))
+    demux.seek_before(stream, origin.saturating_sub(rescale(PREROLL_US, MICROS, time_base)))
 }
 
 fn open_tracks<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     demux: &Demux,
-    plan: &'env Plan,
+    (plan, pass): (&'env Plan, &'env Pass),
     outlet: &'env dyn Outlet,
     control: &'env Control,
-) -> Result<Vec<Track<'env>>, Stopped> {
-    let mut tracks: Vec<Track<'env>> = Vec::new();
+) -> Result<(Vec<Track<'env>>, Vec<Joined>), Stopped> {
+    let (mut tracks, mut joined): (Vec<Track<'env>>, Vec<Joined>) = (Vec::new(), Vec::new());
     for rendition in &plan.audio {
-        let at = match tracks.iter().position(|track| track.stream == rendition.stream) {
-            Some(at) => at,
-            None => {
-                let (decoded, copied) = (Fan::default(), Fan::default());
-                tracks.push(Track { stream: rendition.stream, decoder: None, decoded, copied });
-                tracks.len() - 1
+        if !rendition.channel_inputs.is_empty() {
+            let streams: Vec<u32> = rendition.streams().into_iter().map(|(stream, ..)| stream).collect();
+            for stream in &streams {
+                let at = track_of(&mut tracks, *stream);
+                tracks[at].open(demux, control)?;
             }
-        };
+            let (out, inflow) = flow::channel(limits::PACKETS_IN_FLIGHT);
+            joined.push(Joined { streams, out: Some(out) });
+            let spec = SoundSpec { rendition, grid: plan.grid, pass };
+            stage(scope, control, &rendition.id, move || {
+                control.steps().timed("encode", &rendition.id, || channels::run(&spec, inflow, outlet, control))
+            });
+            continue;
+        }
+        let at = track_of(&mut tracks, rendition.stream);
         let info = demux.input().stream_info(rendition.stream).map_err(faults::internal)?;
-        let spec = SoundSpec { rendition, grid: plan.grid };
+        let spec = SoundSpec { rendition, grid: plan.grid, pass };
         if rendition.copy {
             let (out, inflow) = flow::channel(limits::PACKETS_IN_FLIGHT);
             tracks[at].copied.add(out);
             let params = info.params;
             stage(scope, control, &rendition.id, move || {
-                let work = || sound::run_copy(&spec, &params, inflow, outlet, control);
+                let work = || sound_copy::run(&spec, &params, inflow, outlet, control);
                 control.steps().timed("copy", &rendition.id, work)
             });
             continue;
         }
         let (out, inflow) = flow::channel(limits::PACKETS_IN_FLIGHT);
         tracks[at].decoded.add(out);
-        if tracks[at].decoder.is_none() {
-            let decoder = DecoderSpec { params: info.params, time_base: info.time_base, threads: 1 };
-            tracks[at].decoder = Some(Tolerant::open(&decoder, control)?);
-        }
+        tracks[at].open(demux, control)?;
         stage(scope, control, &rendition.id, move || {
             control.steps().timed("encode", &rendition.id, || sound::run(&spec, inflow, outlet, control))
         });
     }
-    Ok(tracks)
+    Ok((tracks, joined))
 }
 
-fn feed(mut demux: Demux, mut tracks: Vec<Track<'_>>, control: &Control) -> Result<(), Stopped> {
+/// The place of a stream's track, which is made where there is none.
+fn track_of(tracks: &mut Vec<Track<'_>>, stream: u32) -> usize {
+    tracks.iter().position(|track| track.stream == stream).unwrap_or_else(|| {
+        let (decoded, copied) = (Fan::default(), Fan::default());
+        tracks.push(Track { stream, decoder: None, decoded, copied });
+        tracks.len() - 1
+    })
+}
+
+fn feed(
+    mut demux: Demux,
+    mut tracks: Vec<Track<'_>>,
+    mut joined: Vec<Joined>,
+    control: &Control,
+) -> Result<(), Stopped> {
     let all = tracks.len();
     while let Some(packet) = demux.read()? {
         if control.stopped() {
             return Err(Stopped::Neighbour);
         }
-        tracks.retain_mut(|track| !track.is_unwanted());
+        tracks.retain_mut(|track| !track.is_unwanted(&joined));
         if tracks.is_empty() {
             return Err(Stopped::Unwanted);
         }
         let Some(track) = tracks.iter_mut().find(|track| track.stream == packet.stream()) else { continue };
         track.copied.send(|| Ok(packet.reference().map_err(faults::internal)?))?;
-        track.decode(Some(&packet))?;
+        track.decode(Some(&packet), &mut joined)?;
     }
     if control.stopped() {
         return Err(Stopped::Neighbour);
@@ -113,26 +152,61 @@ fn feed(mut demux: Demux, mut tracks: Vec<Track<'_>>, control: &Control) -> Resu
     // Those that were let go had what they wanted.
     let mut made_any = tracks.len() < all;
     for mut track in tracks {
-        track.decode(None)?;
+        track.decode(None, &mut joined)?;
         made_any |= track.decoder.as_ref().is_some_and(Tolerant::made_any) || !track.copied.is_unwanted();
         track.decoded.end(&())?;
         track.copied.end(&())?;
     }
+    for out in joined.into_iter().filter_map(|joined| joined.out) {
+        match out.end(()) {
+            Ok(()) | Err(Stopped::Unwanted) => {}
+            Err(stopped) => return Err(stopped),
+        }
+    }
     if made_any { Ok(()) } else { Err(decode::undecodable().into()) }
 }
 
-impl Track<'_> {
-    fn is_unwanted(&mut self) -> bool {
+impl Joined {
+    /// Sends samples, unless the rendition wants no more.
+    fn send(&mut self, samples: (u32, Frame)) -> Result<(), Stopped> {
+        match self.out.as_ref().map_or(Ok(()), |out| out.send(samples)) {
+            Err(Stopped::Unwanted) => {
+                self.out = None;
+                Ok(())
+            }
+            sent => sent,
+        }
+    }
+}
+
+impl<'a> Track<'a> {
+    /// Opens its decoder, if it has none yet.
+    fn open(&mut self, demux: &Demux, control: &'a Control) -> Result<(), Stopped> {
+        if self.decoder.is_none() {
+            let info = demux.input().stream_info(self.stream).map_err(faults::internal)?;
+            let decoder = DecoderSpec { params: info.params, time_base: info.time_base, threads: 1 };
+            self.decoder = Some(Tolerant::open(&decoder, control)?);
+        }
+        Ok(())
+    }
+
+    fn is_unwanted(&mut self, joined: &[Joined]) -> bool {
         // Both are asked, so that both are cleared of those that have let go.
         let (decoded, copied) = (self.decoded.is_unwanted(), self.copied.is_unwanted());
+        let decoded = decoded && !joined.iter().any(|one| one.out.is_some() && one.streams.contains(&self.stream));
         if decoded {
             self.decoder = None;
         }
         decoded && copied
     }
 
-    fn decode(&mut self, packet: Option<&Packet>) -> Result<(), Stopped> {
+    fn decode(&mut self, packet: Option<&Packet>, joined: &mut [Joined]) -> Result<(), Stopped> {
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
-        decoder.decode(packet, &mut |frame| self.decoded.send(|| Ok(frame.reference().map_err(faults::internal)?)))
+        decoder.decode(packet, &mut |frame| {
+            for one in joined.iter_mut().filter(|one| one.streams.contains(&self.stream)) {
+                one.send((self.stream, frame.reference().map_err(faults::internal)?))?;
+            }
+            self.decoded.send(|| Ok(frame.reference().map_err(faults::internal)?))
+        })
     }
 }

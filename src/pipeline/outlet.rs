@@ -6,7 +6,7 @@ use super::flow::Stopped;
 use super::steps::Lap;
 use super::trouble::{DeviceTrouble, TrackFailure};
 use crate::model::ledger::KeyFrame;
-use crate::model::{Packaging, Problem};
+use crate::model::{LoudnessFigures, Packaging, Problem};
 
 /// What a track is, told once, before its first segment.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,6 +57,8 @@ pub trait Outlet: Send + Sync {
     fn segment(&self, segment: FinishedSegment) -> Result<(), Problem>;
     /// How far a track is: frames encoded, and the end of its media in microseconds.
     fn progress(&self, track: &str, frames: u64, media_us: i64);
+    /// How loud a track was and is, once all of it is made.
+    fn loudness(&self, track: &str, figures: LoudnessFigures);
     /// A track could not be made on its device: nothing further comes of it.
     fn failed(&self, failure: TrackFailure);
 }
@@ -111,6 +113,11 @@ impl<'a> TrackOutlet<'a> {
         if self.control.fail_track(self.track, trouble) {
             self.outlet.failed(TrackFailure { track: self.track.to_owned(), trouble: trouble.clone() });
         }
+    }
+
+    /// As [`Outlet::loudness`].
+    pub fn loudness(&self, figures: LoudnessFigures) {
+        self.outlet.loudness(self.track, figures);
     }
 
     /// As [`Outlet::progress`].

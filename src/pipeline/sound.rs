@@ -2,17 +2,18 @@
 //! Thread: its own. Bound: the channel. Ends: `End`, or the last sample before the plan's end, drains the encoder and cuts
 //! the last segment; a rendition that is dropped lets its sender go. Counters: packets and media time, through the outlet.
 
+use super::coder::Coder;
 use super::control::Control;
-use super::encode::encode;
 use super::faults;
 use super::flow::{Flow, Inflow, Stopped};
 use super::outlet::{Outlet, TrackOutlet};
-use super::wrap::AudioWrapper;
 use crate::av::frame::SampleFormat;
-use crate::av::{self, AudioEncoderSpec, Encoder, Frame, Graph, Packet, Polled};
-use crate::model::Problem;
+use crate::av::{self, Frame, Graph, Polled};
+use crate::model::Measured;
 use crate::model::plan::{AudioRendition, Grid};
 use crate::model::time::{Ratio, rescale};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 /// What a rendition of sound is made from.
 pub struct SoundSpec<'a> {
@@ -20,6 +21,23 @@ pub struct SoundSpec<'a> {
     pub rendition: &'a AudioRendition,
     /// The segment grid.
     pub grid: Grid,
+    /// What is done with its samples.
+    pub pass: &'a Pass,
+}
+
+/// What is done with samples.
+#[derive(Debug)]
+pub enum Pass {
+    /// They are encoded, as loud as asked; with what a first pass found, by rendition.
+    Make(BTreeMap<String, Measured>),
+    /// They are measured, and nothing else: what is found, by rendition.
+    Measure(Mutex<BTreeMap<String, Measured>>),
+}
+
+impl Default for Pass {
+    fn default() -> Self {
+        Self::Make(BTreeMap::new())
+    }
 }
 
 /// Runs the stage for a rendition that is encoded.
@@ -37,23 +55,6 @@ pub fn run(
     let result = resampler.receive_all(&inflow, &mut coder, control);
     inflow.settle(result)?;
     coder.finish()
-}
-
-/// Runs the stage for a rendition whose packets are taken over as they are.
-pub fn run_copy(
-    spec: &SoundSpec<'_>,
-    params: &av::Params,
-    inflow: Inflow<Packet, ()>,
-    outlet: &dyn Outlet,
-    control: &Control,
-) -> Result<(), Stopped> {
-    av::log::label_thread(&spec.rendition.id);
-    let outlet = TrackOutlet::new(&spec.rendition.id, outlet, control);
-    let _packaging = outlet.accounts.packaging();
-    let mut copier = Copier { spec, outlet, wrapper: None, packets: 0, last_end: None, full: false };
-    let result = copier.receive_all(params, &inflow, control);
-    inflow.settle(result)?;
-    copier.finish()
 }
 
 /// Decoded samples to samples as the encoder wants them, on the output timeline without gaps.
@@ -104,7 +105,7 @@ impl Resampler<'_> {
         self.expected = Some(pts + frame.samples());
         frame.set_pts(Some(pts));
         if self.graph.is_none() {
-            let text = graph_text(rendition, coder.samples);
+            let text = graph_text(rendition, coder.taken());
             let graph = Graph::audio(&text, &format).map_err(|error| faults::filter(&rendition.id, error))?;
             self.graph = Some((format, graph));
         }
@@ -122,7 +123,7 @@ impl Resampler<'_> {
     }
 
     fn receive(graph: &mut Graph, coder: &mut Coder<'_>) -> Result<(), Stopped> {
-        let id = &coder.spec.rendition.id;
+        let id = coder.id();
         loop {
             let mut frame = Frame::new().map_err(faults::internal)?;
             let polled = match coder.frame_samples()? {
@@ -142,195 +143,7 @@ impl Resampler<'_> {
 fn graph_text(rendition: &AudioRendition, samples: i64) -> String {
     let text = rendition.graph.replace("first_pts=0", &format!("first_pts={samples}"));
     let cut = if rendition.in_point { "atrim=start_pts=0," } else { "" };
-    let whole = if rendition.whole.is_empty() { String::new() } else { format!(",{}", rendition.whole) };
-    format!("{cut}{text}{whole}")
-}
-
-/// The encoder of a rendition with all that follows it.
-pub(super) struct Coder<'a> {
-    spec: &'a SoundSpec<'a>,
-    pub(super) outlet: TrackOutlet<'a>,
-    encoder: Option<Encoder>,
-    // Made with the first packet: the priming that the header must tell is known only then.
-    wrapper: Option<AudioWrapper>,
-    samples: i64,
-}
-
-impl<'a> Coder<'a> {
-    /// An encoder that opens with its first frame.
-    pub(super) const fn new(spec: &'a SoundSpec<'a>, outlet: TrackOutlet<'a>) -> Self {
-        Self { spec, outlet, encoder: None, wrapper: None, samples: 0 }
-    }
-
-    /// Samples that the encoder takes at once; 0 for any number.
-    pub(super) fn frame_samples(&mut self) -> Result<u32, Problem> {
-        if let Some(encoder) = &self.encoder {
-            return Ok(encoder.frame_samples());
-        }
-        let _encoding = self.outlet.accounts.encoding();
-        let rendition = self.spec.rendition;
-        let format = av::names::sample_format(rendition.codec.traits().sample_format).unwrap_or(-1);
-        let input = SampleFormat {
-            rate: rendition.sample_rate,
-            format,
-            channels: rendition.channels,
-            layout: rendition.layout.clone(),
-        };
-        let spec = AudioEncoderSpec { encoder: &rendition.encoder, input: &input, options: &rendition.options };
-        let encoder = Encoder::audio(&spec).map_err(|error| faults::encoder(&rendition.id, error))?;
-        let samples = encoder.frame_samples();
-        self.encoder = Some(encoder);
-        Ok(samples)
-    }
-
-    /// Whether all samples up to the plan's end are there.
-    fn is_full(&self) -> bool {
-        self.spec.rendition.end.is_some_and(|end| self.samples >= end)
-    }
-
-    /// Encodes the next samples, whatever time they say.
-    pub(super) fn encode(&mut self, mut frame: Frame) -> Result<(), Stopped> {
-        if let Some(end) = self.spec.rendition.end {
-            frame.keep_samples(end - self.samples);
-        }
-        if frame.samples() == 0 {
-            return Ok(());
-        }
-        let _encoding = self.outlet.accounts.encoding();
-        // Counted, not taken from the graph: one unbroken row of samples from zero on, as the graph has filled gaps.
-        frame.set_pts(Some(self.samples));
-        self.samples += frame.samples();
-        self.pass(Some(&frame))?;
-        let own_time = Ratio::new(1, i64::from(self.spec.rendition.sample_rate));
-        let media_us = rescale(self.samples, own_time, Ratio::new(1, 1_000_000));
-        self.outlet.progress(self.wrapper.as_ref().map_or(0, AudioWrapper::packets), media_us);
-        Ok(())
-    }
-
-    fn pass(&mut self, frame: Option<&Frame>) -> Result<(), Stopped> {
-        let Self { spec, outlet, encoder, wrapper, samples } = self;
-        let Some(encoder) = encoder else { return Ok(()) };
-        let name = &spec.rendition.encoder;
-        encode(encoder, &spec.rendition.id, frame, &mut |encoder, packet| {
-            let wrapper = match wrapper {
-                // The encoder fills its last packets up with silence: what starts after the end is only that.
-                Some(_) if packet.pts().is_some_and(|pts| pts >= *samples) => return Ok(()),
-                Some(wrapper) => wrapper,
-                None => {
-                    let params = encoder.params().map_err(faults::internal)?;
-                    let made = wrapper.insert(AudioWrapper::new(spec, params, &packet, (name, outlet.accounts))?);
-                    outlet.init(made.init())?;
-                    made
-                }
-            };
-            wrapper.push(packet)?.map_or(Ok(()), |segment| outlet.segment(segment))
-        })
-    }
-
-    /// Drains the encoder and cuts the last segment.
-    pub(super) fn finish(mut self) -> Result<(), Stopped> {
-        self.outlet.wanted()?;
-        let _encoding = self.outlet.accounts.encoding();
-        self.pass(None)?;
-        let last = self.wrapper.as_mut().map_or(Ok(None), |wrapper| wrapper.finish(self.samples))?;
-        last.map_or(Ok(()), |segment| self.outlet.segment(segment))
-    }
-}
-
-/// Packets taken over, put on the output timeline.
-struct Copier<'a> {
-    spec: &'a SoundSpec<'a>,
-    outlet: TrackOutlet<'a>,
-    wrapper: Option<AudioWrapper>,
-    packets: u64,
-    last_end: Option<i64>,
-    /// A packet at or after the plan's end has come.
-    full: bool,
-}
-
-impl Copier<'_> {
-    fn receive_all(
-        &mut self,
-        params: &av::Params,
-        inflow: &Inflow<Packet, ()>,
-        control: &Control,
-    ) -> Result<(), Stopped> {
-        let mut filter = if params.extradata().is_empty() {
-            // ADTS, as transport streams carry it: the set-up bytes are in each packet and must move to the header.
-            let filter = av::bsf::BitstreamFilter::new("aac_adtstoasc", params, self.spec.rendition.time_base);
-            Some(filter.map_err(faults::internal)?)
-        } else {
-            None
-        };
-        while !self.full {
-            if control.stopped() {
-                return Err(Stopped::Neighbour);
-            }
-            self.outlet.wanted()?;
-            match (inflow.receive()?, &mut filter) {
-                (Flow::Item(packet), Some(filter)) => self.push_filtered(filter, packet)?,
-                (Flow::Item(packet), None) => self.push(params, packet)?,
-                (Flow::End(()), _) => break,
-            }
-        }
-        Ok(())
-    }
-
-    fn push_filtered(&mut self, filter: &mut av::bsf::BitstreamFilter, mut packet: Packet) -> Result<(), Stopped> {
-        if filter.send(Some(&mut packet)).is_err() {
-            return Ok(());
-        }
-        loop {
-            let mut out = Packet::new().map_err(faults::internal)?;
-            match filter.receive(&mut out) {
-                Ok(Polled::Ready) => {
-                    let params = filter.params().map_err(faults::internal)?;
-                    self.push(&params, out)?;
-                }
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    fn push(&mut self, params: &av::Params, mut packet: Packet) -> Result<(), Stopped> {
-        let rendition = self.spec.rendition;
-        let own_time = Ratio::new(1, i64::from(rendition.sample_rate));
-        let Some(pts) = packet.pts().or(packet.dts()) else { return Ok(()) };
-        let pts = rescale(pts.saturating_sub(rendition.origin), rendition.time_base, own_time);
-        let duration = rescale(packet.duration(), rendition.time_base, own_time).max(1);
-        // Sound before the first picture is left out; so is what would go back in time.
-        if pts + duration <= 0 || self.last_end.is_some_and(|end| pts + duration <= end) {
-            return Ok(());
-        }
-        // The packet that an in point cuts stays where it is: the edit list takes off what lies before zero.
-        let first = if rendition.in_point { pts } else { pts.max(0) };
-        let pts = self.last_end.map_or(first, |end| if (pts - end).abs() <= duration / 2 { end } else { pts });
-        self.full |= rendition.end.is_some_and(|end| pts >= end);
-        if self.full {
-            return Ok(());
-        }
-        packet.set_times(Some(pts), Some(pts), duration);
-        self.last_end = Some(pts + duration);
-        let wrapper = match &mut self.wrapper {
-            Some(wrapper) => wrapper,
-            None => {
-                let params = params.duplicate().map_err(faults::internal)?;
-                let made =
-                    self.wrapper.insert(AudioWrapper::new(self.spec, params, &packet, ("copy", self.outlet.accounts))?);
-                self.outlet.init(made.init())?;
-                made
-            }
-        };
-        self.packets += 1;
-        self.outlet.progress(self.packets, rescale(pts + duration, own_time, Ratio::new(1, 1_000_000)));
-        wrapper.push(packet)?.map_or(Ok(()), |segment| self.outlet.segment(segment))
-    }
-
-    fn finish(mut self) -> Result<(), Stopped> {
-        let (Some(wrapper), Some(last_end)) = (&mut self.wrapper, self.last_end) else { return Ok(()) };
-        let end = self.spec.rendition.end.map_or(last_end, |end| end.min(last_end));
-        wrapper.finish(end)?.map_or(Ok(()), |segment| self.outlet.segment(segment))
-    }
+    format!("{cut}{text}")
 }
 
 #[cfg(test)]
@@ -356,6 +169,8 @@ mod tests {
             layout: "stereo".to_owned(),
             graph: "aresample=48000:first_pts=0,aformat=x".to_owned(),
             whole: String::new(),
+            channel_inputs: Vec::new(),
+            loudness: None,
             parts: Vec::new(),
             bit_rate: 128_000,
             language: None,

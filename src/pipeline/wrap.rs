@@ -15,7 +15,7 @@ use crate::av::{self, Packet, Params};
 use crate::model::ledger::KeyFrame;
 use crate::model::plan::Grid;
 use crate::model::time::{Ratio, rescale, scale_round};
-use crate::model::{Packaging, Problem, VideoCodec};
+use crate::model::{AudioCodec, Packaging, Problem, VideoCodec};
 use crate::package::framing::{self, ParameterSets};
 use crate::package::light::with_light;
 use crate::package::vp9_level::vp9_level;
@@ -217,8 +217,12 @@ impl AudioWrapper {
         let rendition = spec.rendition;
         params.set_tag([0; 4]);
         let padding = (-first.pts().unwrap_or(0)).max(0);
-        let init_segment =
-            init(&params, rendition.sample_rate, padding).map_err(|error| faults::encoder(&rendition.id, error))?;
+        let described = match rendition.codec {
+            AudioCodec::Ac3 | AudioCodec::Eac3 => Some(first),
+            AudioCodec::Aac | AudioCodec::Opus | AudioCodec::Mp3 => None,
+        };
+        let init_segment = sound_init(&params, rendition.sample_rate, padding, described)
+            .map_err(|error| faults::encoder(&rendition.id, error))?;
         let packagings = rendition.packagings.clone();
         Ok(Self {
             init: track_init(&rendition.id, identity(encoder, &rendition.options), init_segment, &packagings)?,
@@ -330,6 +334,25 @@ fn init(params: &Params, timescale: u32, before_zero: i64) -> Result<Vec<u8>, av
         [("movflags", "+frag_custom+empty_moov+default_base_moof+cmaf"), ("video_track_timescale", scale.as_str())];
     let header = Muxer::new("mp4", params, Ratio::new(1, i64::from(timescale)), &options)?.into_bytes();
     Ok(edit_list::with_edit_list(&header, u32::try_from(before_zero).unwrap_or(0)))
+}
+
+/// The initialisation segment of a track of sound. Packets of AC-3 say by themselves what they are, and FFmpeg makes the
+/// box of it (ETSI TS 102 366 §F.4) once it has seen one; of E-AC-3 (§F.6) once it has seen where one ends.
+fn sound_init(params: &Params, rate: u32, before_zero: i64, first: Option<&Packet>) -> Result<Vec<u8>, av::AvError> {
+    let Some(first) = first else { return init(params, rate, before_zero) };
+    let options = [("movflags", "+frag_custom+empty_moov+delay_moov+default_base_moof+cmaf"), ("use_editlist", "0")];
+    let time_base = Ratio::new(1, i64::from(rate));
+    let mut muxer = Muxer::new("mp4", params, time_base, &options)?;
+    for nth in 0..2 {
+        let mut packet = first.reference()?;
+        let duration = packet.duration().max(1);
+        packet.set_times(Some(nth * duration), Some(nth * duration), duration);
+        packet.set_key();
+        muxer.write(&packet, time_base)?;
+    }
+    muxer.flush()?;
+    let bytes = muxer.into_bytes();
+    Ok(edit_list::with_edit_list(edit_list::initialisation(&bytes), u32::try_from(before_zero).unwrap_or(0)))
 }
 
 /// The codec is read from the initialisation segment, which itself is told only where there is CMAF to begin with it.

@@ -6,7 +6,8 @@ use super::notes::Notes;
 use super::source::Source;
 use crate::model::facts::{AudioFacts, StreamFacts};
 use crate::model::limits::AUDIO_RENDITIONS_MAX;
-use crate::model::request::{Channels, Loudness, Request, TITLE_CHARS_MAX};
+use crate::model::plan::ChannelInput;
+use crate::model::request::{Channels, JOINED_LAYOUTS, Loudness, Request, TITLE_CHARS_MAX};
 use crate::model::{AudioCodec, AudioRendition, Problem, Ratio};
 
 /// Timestamps against samples: gaps of a tenth of a second and more become silence, overlaps are cut, and anything
@@ -84,21 +85,23 @@ pub(super) fn tracks(
     }
     let all = &all[..all.len().min(most)];
     let default = default(all, as_marked);
+    let whole: Vec<(StreamFacts, AudioFacts)> = all.iter().map(whole).collect();
     let titles =
-        unique(all.iter().map(|one| one.stream()), |place| all[place].told.and_then(|told| told.title.as_deref()));
+        unique(whole.iter().map(|(stream, _)| stream), |place| all[place].told.and_then(|told| told.title.as_deref()));
     let mut made = Vec::new();
-    for (i, Chosen { source, place, told }) in all.iter().enumerate() {
-        let (stream, audio) = source.sound[*place];
+    for (i, Chosen { source, place, join, told }) in all.iter().enumerate() {
+        let (stream, audio) = (&whole[i].0, &whole[i].1);
         let (origin, common) = source.range.for_audio(stream, audio, source.longest_us);
         if !common {
             let message = format!("audio track {} runs on a clock of its own; it starts with the pictures", i + 1);
             notes.add("timeline.audio_unrelated", message);
         }
         for (nth, codec) in codecs.iter().enumerate() {
-            let mut rendition = one(stream, audio, *codec, request, notes);
+            let mut rendition = one(stream, audio, (*codec, !join.is_empty()), request, notes);
             rendition.origin = origin;
             rendition.in_point = source.range.in_point();
             rendition.end = source.range.end_in(Ratio::new(1, i64::from(rendition.sample_rate)));
+            rendition.channel_inputs = join.iter().map(|one| input(source, *one, rendition.sample_rate)).collect();
             if let Some(joined) = source.joined {
                 rendition.parts = joined.audio(*place, &rendition);
                 if request.copy {
@@ -121,6 +124,33 @@ pub(super) fn tracks(
     Ok(made)
 }
 
+/// A track as it stands in the source, or as it is put together.
+fn whole(chosen: &Chosen<'_, '_>) -> (StreamFacts, AudioFacts) {
+    let (stream, audio) = chosen.source.sound[chosen.place];
+    let Some((_, layout)) = JOINED_LAYOUTS.iter().find(|(count, _)| *count == chosen.join.len()) else {
+        return (stream.clone(), audio.clone());
+    };
+    let rates = chosen.join.iter().map(|(place, _)| chosen.source.sound[*place].1.sample_rate);
+    let audio = AudioFacts {
+        sample_rate: rates.max().unwrap_or(audio.sample_rate),
+        channels: chosen.join.len() as u32,
+        layout: (*layout).to_owned(),
+        ..audio.clone()
+    };
+    // What the first of them is called, and how it is coded, says nothing of all of them.
+    (StreamFacts { title: None, codec: "channels".to_owned(), bit_rate: None, ..stream.clone() }, audio)
+}
+
+/// A channel by itself, at a rate.
+fn input(source: &Source<'_>, (place, channel): (usize, u32), sample_rate: u32) -> ChannelInput {
+    let (stream, audio) = source.sound[place];
+    let graph = format!(
+        "pan=mono|c0=c{channel},aresample={sample_rate}:{COMPENSATION},aformat=sample_fmts=fltp:channel_layouts=mono"
+    );
+    let (origin, _) = source.range.for_audio(stream, audio, source.longest_us);
+    ChannelInput { stream: stream.index, time_base: stream.time_base, origin, graph }
+}
+
 /// The place of the default among what is chosen.
 fn default(all: &[Chosen<'_, '_>], as_marked: bool) -> usize {
     let asked = all.iter().position(|one| one.told.is_some_and(|told| told.default));
@@ -138,18 +168,18 @@ pub(super) fn id(place: usize, codec: AudioCodec, several: bool) -> String {
 fn one(
     stream: &StreamFacts,
     audio: &AudioFacts,
-    codec: AudioCodec,
+    (codec, joined): (AudioCodec, bool),
     request: &Request,
     notes: &mut Notes,
 ) -> AudioRendition {
     let traits = codec.traits();
-    let copy = request.copy && can_copy(stream, audio, codec) && request.sound.loudness.is_none();
+    let (channels, layout) = layout(audio, codec, request.channels, joined);
+    let copy = request.copy && can_copy(stream, audio, codec, channels) && request.sound.loudness.is_none();
     if request.copy && request.sound.loudness.is_some() {
         notes.add("copy.not_possible", "sound is encoded anew, not copied, because its loudness changes");
     }
-    let (channels, layout) = layout(audio, request.channels);
     let sample_rate = if copy { audio.sample_rate } else { sample_rate(audio.sample_rate, traits.rates) };
-    let bit_rate = traits.rate_per_channel * u64::from(channels);
+    let bit_rate = traits.bit_rate(channels);
     if channels < audio.channels {
         notes.add("audio.downmix", format!("sound of {} channels is mixed down to {layout}", audio.channels));
     }
@@ -168,11 +198,19 @@ fn one(
         sample_rate,
         channels,
         layout: layout.to_owned(),
-        graph: if copy { String::new() } else { graph(audio, sample_rate, traits.sample_format, layout) },
+        graph: if copy {
+            String::new()
+        } else if joined {
+            format!("aformat=sample_fmts={}:channel_layouts={layout}", traits.sample_format)
+        } else {
+            graph(audio, sample_rate, traits.sample_format, layout)
+        },
         whole: request
             .sound
             .loudness
             .map_or_else(String::new, |asked| loudness(asked, sample_rate, traits.sample_format, layout)),
+        channel_inputs: Vec::new(),
+        loudness: request.sound.loudness,
         parts: Vec::new(),
         bit_rate: if copy { stream.bit_rate.unwrap_or(bit_rate) } else { bit_rate },
         language: language(stream),
@@ -182,22 +220,31 @@ fn one(
     }
 }
 
-/// AAC-LC of up to two channels at a rate of ours is what we would make ourselves.
-fn can_copy(stream: &StreamFacts, audio: &AudioFacts, codec: AudioCodec) -> bool {
-    codec == AudioCodec::Aac
-        && stream.codec == codec.traits().source_name
-        && stream.profile.as_deref() == Some("LC")
-        && (1..=2).contains(&audio.channels)
-        && codec.traits().rates.contains(&audio.sample_rate)
+/// What we would make ourselves, at a rate and with as many channels: AAC-LC of up to two channels, MP3, AC-3, and E-AC-3.
+/// Not Opus, whose times start before zero in ways that its containers tell differently.
+fn can_copy(stream: &StreamFacts, audio: &AudioFacts, codec: AudioCodec, channels: u32) -> bool {
+    let fits = match codec {
+        AudioCodec::Aac => stream.profile.as_deref() == Some("LC") && (1..=2).contains(&audio.channels),
+        AudioCodec::Opus => false,
+        AudioCodec::Mp3 | AudioCodec::Ac3 | AudioCodec::Eac3 => audio.channels == channels,
+    };
+    fits && stream.codec == codec.traits().source_name && codec.traits().rates.contains(&audio.sample_rate)
 }
 
-/// Mono stays mono, two channels are stereo; more are mixed down to stereo, or with `keep` become 5.1.
-fn layout(audio: &AudioFacts, channels: Channels) -> (u32, &'static str) {
-    match (audio.channels, channels) {
-        (0 | 1, _) => (1, "mono"),
-        (2, _) | (_, Channels::Stereo) => (2, "stereo"),
-        (_, Channels::Keep) if !is_known(audio) => (2, "stereo"),
-        (_, Channels::Keep) => (6, "5.1"),
+/// Mono stays mono, two channels are stereo; more are mixed down to stereo, or become 5.1 where surround is kept and the
+/// codec has it. What was put together keeps its channels, 7.1 too, as far as the codec has them, unless stereo is asked.
+fn layout(audio: &AudioFacts, codec: AudioCodec, channels: Channels, joined: bool) -> (u32, &'static str) {
+    let keep = match channels {
+        Channels::ByCodec => joined || codec.traits().surround,
+        Channels::Stereo => false,
+        Channels::Keep => true,
+    };
+    match audio.channels {
+        0 | 1 => (1, "mono"),
+        2 => (2, "stereo"),
+        8 if joined && keep && codec.traits().channels_max() >= 8 => (8, "7.1"),
+        _ if keep && is_known(audio) && codec.traits().channels_max() >= 6 => (6, "5.1"),
+        _ => (2, "stereo"),
     }
 }
 
@@ -217,6 +264,10 @@ fn graph(audio: &AudioFacts, sample_rate: u32, sample_format: &str, layout: &str
 /// Makes samples as loud as asked, in one pass. FFmpeg's filter finds true peaks at 192 kHz and leaves them there, so the
 /// rate is brought back behind it.
 fn loudness(asked: Loudness, sample_rate: u32, sample_format: &str, layout: &str) -> String {
+    if asked.passes > 1 {
+        // What to do is known when all of it was measured.
+        return String::new();
+    }
     let text = |hundredths: i32| {
         let sign = if hundredths < 0 { "-" } else { "" };
         format!("{sign}{}.{:02}", hundredths.abs() / 100, hundredths.abs() % 100)
@@ -237,10 +288,14 @@ fn is_known(audio: &AudioFacts) -> bool {
     KNOWN_LAYOUTS.contains(&audio.layout.as_str())
 }
 
+/// Options of the encoder, by FFmpeg's names.
 fn options(codec: AudioCodec, bit_rate: u64) -> Vec<(String, String)> {
     let rest: &[(&str, &str)] = match codec {
         AudioCodec::Aac => &[("profile", "aac_low")],
         AudioCodec::Opus => &[("vbr", "on"), ("application", "audio"), ("frame_duration", "20")],
+        // Without a reservoir each frame holds all of its bits, so that a segment can be decoded by itself.
+        AudioCodec::Mp3 => &[("reservoir", "0")],
+        AudioCodec::Ac3 | AudioCodec::Eac3 => &[],
     };
     let rate = ("b".to_owned(), bit_rate.to_string());
     std::iter::once(rate).chain(rest.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).collect()

@@ -6,12 +6,14 @@ use crate::model::facts::{AudioFacts, StreamFacts, StreamKind};
 use crate::model::request::{SoundOptions, TrackChoice};
 
 /// A track that an output has.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Chosen<'a, 's> {
     /// Its source.
     pub source: &'s Source<'a>,
     /// Its place among the sound of that source.
     pub place: usize,
+    /// Channels that are put together instead, by the place of their track.
+    pub join: Vec<(usize, u32)>,
     /// What is told of it; `None` where all tracks are taken as they are.
     pub told: Option<&'s TrackChoice>,
 }
@@ -26,7 +28,7 @@ impl<'a> Chosen<'a, '_> {
 /// The tracks in order: all of every source where none are chosen.
 ///
 /// # Errors
-/// `sound.track` about each choice that finds nothing.
+/// `sound.track` about each choice that finds nothing, `sound.join` about channels that cannot be put together.
 pub(super) fn chosen<'a, 's>(
     sources: &[&'s Source<'a>],
     asked: &'s SoundOptions,
@@ -34,12 +36,22 @@ pub(super) fn chosen<'a, 's>(
     if asked.tracks.is_empty() {
         let of = |source: &&'s Source<'a>| {
             let source = *source;
-            (0..source.sound.len()).map(move |place| Chosen { source, place, told: None })
+            (0..source.sound.len()).map(move |place| Chosen { source, place, join: Vec::new(), told: None })
         };
         return Ok(sources.iter().flat_map(of).collect());
     }
     let (mut all, mut problems): (Vec<Chosen<'a, 's>>, _) = (Vec::new(), Vec::new());
     for (nth, choice) in asked.tracks.iter().enumerate() {
+        if !choice.join.is_empty() {
+            match joined(sources, choice) {
+                Ok(one) => all.push(one),
+                Err((channel, message)) => {
+                    let field = format!("sound.tracks[{nth}].join{channel}");
+                    problems.push(Problem::input("sound.join", message).at(field));
+                }
+            }
+            continue;
+        }
         let places = sources
             .get(choice.source as usize)
             .ok_or_else(|| format!("the output has {} sources of sound: count from 0", sources.len()))
@@ -47,12 +59,14 @@ pub(super) fn chosen<'a, 's>(
         match places {
             Ok((source, places)) => {
                 let known = |all: &[Chosen<'_, '_>], place: usize| {
-                    all.iter().any(|other| (other.source.index, other.place) == (source.index, place))
+                    all.iter().any(|other| {
+                        other.join.is_empty() && (other.source.index, other.place) == (source.index, place)
+                    })
                 };
                 let before = all.len();
                 for place in places {
                     if !known(&all, place) {
-                        all.push(Chosen { source, place, told: Some(choice) });
+                        all.push(Chosen { source, place, join: Vec::new(), told: Some(choice) });
                     }
                 }
                 if before == all.len() {
@@ -68,6 +82,45 @@ pub(super) fn chosen<'a, 's>(
 
 fn problem(nth: usize, message: String) -> Problem {
     Problem::input("sound.track", message).at(format!("sound.tracks[{nth}]"))
+}
+
+/// The track that channels are put together to; otherwise the channel that cannot be, as the end of a field, and why.
+fn joined<'a, 's>(sources: &[&'s Source<'a>], choice: &'s TrackChoice) -> Result<Chosen<'a, 's>, (String, String)> {
+    let Some(source) = sources.get(choice.source as usize).copied() else {
+        let message = format!("the output has {} sources of sound: count from 0", sources.len());
+        return Err((String::new(), message));
+    };
+    if source.joined.is_some() {
+        let message = "channels of a source that is itself joined of others cannot be put together: put those of its \
+                       parts together in a job of their own";
+        return Err((String::new(), message.to_owned()));
+    }
+    let mut join = Vec::with_capacity(choice.join.len());
+    for (nth, one) in choice.join.iter().enumerate() {
+        let refuse = |message: String| (format!("[{nth}]"), message);
+        let single = TrackChoice { stream: Some(one.stream), ..TrackChoice::default() };
+        let place = places(source, &single).map_err(refuse)?[0];
+        let channels = source.sound[place].1.channels;
+        let channel = match one.channel {
+            Some(channel) if channel < channels => channel,
+            Some(channel) => {
+                let message = format!("track {} has no channel {channel}: it has {channels}, from 0", one.stream);
+                return Err(refuse(message));
+            }
+            None if channels == 1 => 0,
+            None => {
+                let message = format!("track {} is not mono, it has {channels} channels: say which one", one.stream);
+                return Err(refuse(message));
+            }
+        };
+        if join.contains(&(place, channel)) {
+            let message = format!("channel {channel} of track {} stands here already", one.stream);
+            return Err(refuse(message));
+        }
+        join.push((place, channel));
+    }
+    let place = join.first().map_or(0, |(place, _)| *place);
+    Ok(Chosen { source, place, join, told: Some(choice) })
 }
 
 /// What a choice finds in its source, or why there is nothing, with what there is instead.

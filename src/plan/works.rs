@@ -9,7 +9,7 @@ use super::{Node, copy, names, timeline, video};
 use crate::model::limits::{AUDIO_RENDITIONS_MAX, RENDITIONS_MAX};
 use crate::model::mark::Mark;
 use crate::model::plan::{Grid, SpanRange};
-use crate::model::request::{EncoderOption, PictureOptions};
+use crate::model::request::{EncoderOption, Loudness, PictureOptions};
 use crate::model::stills::StillsPlan;
 use crate::model::{AudioCodec, AudioRendition, Packaging, Plan, RateControl, VideoCodec};
 use std::cmp::Reverse;
@@ -296,12 +296,25 @@ struct Sound {
     bit_rate: u64,
     copy: bool,
     whole: String,
+    loudness: Option<Loudness>,
+    channel_inputs: Vec<(u32, String)>,
 }
 
 impl Sound {
     fn of(track: &Track) -> Self {
-        let AudioRendition { stream, codec, channels, layout, sample_rate, bit_rate, copy, whole, .. } =
-            &track.rendition;
+        let AudioRendition {
+            stream,
+            codec,
+            channels,
+            layout,
+            sample_rate,
+            bit_rate,
+            copy,
+            whole,
+            loudness,
+            channel_inputs,
+            ..
+        } = &track.rendition;
         let layout = (*channels, layout.clone());
         Self {
             stream: *stream,
@@ -311,6 +324,8 @@ impl Sound {
             bit_rate: *bit_rate,
             copy: *copy,
             whole: whole.clone(),
+            loudness: *loudness,
+            channel_inputs: channel_inputs.iter().map(|one| (one.stream, one.graph.clone())).collect(),
         }
     }
 }
@@ -391,7 +406,8 @@ fn tracks(
     }
     if group.outputs.iter().filter(|output| of_group(output).next().is_some()).count() > 1 {
         made.sort_by_key(|t| {
-            (t.place, t.rendition.codec, t.rendition.channels, t.rendition.copy, t.rendition.whole.clone())
+            let AudioRendition { codec, channels, copy, whole, loudness, .. } = &t.rendition;
+            (t.place, *codec, *channels, *copy, whole.clone(), *loudness, Sound::of(t).channel_inputs)
         });
     }
     names::tracks(&mut made);

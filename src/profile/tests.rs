@@ -45,6 +45,23 @@ fn json_and_toml_say_the_same_and_the_newest_version_wins() {
 }
 
 #[test]
+fn sound_options_are_read_and_their_mistakes_are_told() {
+    let of = |sound: &str| {
+        let text =
+            format!("name = 'x'\nversion = 1\n[[outputs]]\nid = 'a'\naudio_codecs = ['aac', 'ac3']\nsound = {sound}\n");
+        loaded(&[("a.toml", &text)]).map(|profiles| profiles.find("x").unwrap().outputs[0].request().sound)
+    };
+    let read =
+        of("{ loudness = { target = -1600, passes = 2 }, tracks = [{ join = [{ stream = 1 }, { stream = 2 }] }] }");
+    let read = read.unwrap();
+    assert_eq!(read.loudness.map(|loudness| (loudness.target, loudness.passes)), Some((-1600, 2)));
+    assert_eq!(read.tracks[0].join.len(), 2);
+    let told = |sound: &str| of(sound).unwrap_err().join("\n");
+    assert!(told("{ loudness = { target = -1600, passes = 3 } }").contains("in one pass or in two"));
+    assert!(told("{ tracks = [{ join = [{ stream = 1, chanel = 2 }] }] }").contains("unknown field `chanel`"));
+}
+
+#[test]
 fn picture_options_are_read_and_their_mistakes_are_told() {
     let of = |picture: &str| {
         let text = format!("name = 'x'\nversion = 1\n[[outputs]]\nid = 'a'\npicture = {picture}\n");

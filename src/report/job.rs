@@ -7,7 +7,7 @@ use crate::model::placement::PlacementRecord;
 use crate::model::plan::Note;
 use crate::model::stills::PictureSummary;
 use crate::model::time::scale_round;
-use crate::model::{Ledger, MediaFacts, Packaging, Plan, SegmentRecord, TrackRecord};
+use crate::model::{Ledger, LoudnessFigures, MediaFacts, Packaging, Plan, SegmentRecord, TrackRecord};
 use crate::plan;
 use serde::Serialize;
 
@@ -92,6 +92,9 @@ pub struct TrackReport {
     pub segments: usize,
     /// Frames (video) or packets (audio).
     pub frames: u64,
+    /// Of sound whose loudness was changed: what was measured, in hundredths of LUFS, LU and dBTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loudness: Option<LoudnessFigures>,
     /// From the first frame's start to the last one's end, microseconds.
     pub duration_us: i64,
     /// One for each packaging.
@@ -132,6 +135,7 @@ fn of_track(track: &TrackRecord, segment_ms: u32) -> TrackReport {
         },
         segments: track.segments.len(),
         frames: track.segments.iter().map(|segment| u64::from(segment.frames)).sum(),
+        loudness: track.loudness,
         duration_us: scale_round(track.end() - start, 1_000_000, timescale),
         files: files.filter_map(|packaging| of_files(track, packaging, segment_ms)).collect(),
     }
@@ -181,6 +185,7 @@ mod tests {
             declared_peak: 0,
             init_sha256: None,
             encoder: "aac".into(),
+            loudness: None,
             generation: 1,
             segments: vec![segment(0, 1_000_000, 4000), segment(1, 2_000_000, 4000), segment(2, 100_000, 40)],
             single: Vec::new(),

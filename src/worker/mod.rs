@@ -168,11 +168,7 @@ fn carry_out(
             let plan = parse_plan(&audio.plan_json)?;
             let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), meter, Arc::default());
             let shared = control.accounts.share();
-            let result = if plan.audio.iter().any(|rendition| !rendition.parts.is_empty()) {
-                pipeline::joined::audio(&open, &plan, &outlet, control)
-            } else {
-                open(0).and_then(|bytes| pipeline::audio::run(bytes, &plan, &outlet, control))
-            };
+            let result = pipeline::loudness::run(&open, &plan, &outlet, control);
             drop(shared);
             outlet.stop();
             result

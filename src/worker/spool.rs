@@ -2,8 +2,8 @@
 
 use super::link::Link;
 use super::usage::Meter;
-use crate::model::Problem;
 use crate::model::hash::sha256;
+use crate::model::{LoudnessFigures, Measured, Problem};
 use crate::pipeline::stills::{FinishedPicture, PictureOutlet};
 use crate::pipeline::watched::OpenCalls;
 use crate::pipeline::{Control, FinishedFile, FinishedSegment, Outlet, TrackFailure, TrackInit};
@@ -145,6 +145,19 @@ impl Outlet for SpoolOutlet {
             Some(known) => *known = (frames, media_us),
             None => drop(tracks.insert(track.to_owned(), (frames, media_us))),
         }
+    }
+
+    fn loudness(&self, track: &str, figures: LoudnessFigures) {
+        let measured = |one: Measured| v1::LoudnessMeasured {
+            integrated: one.integrated,
+            range: one.range,
+            true_peak: one.true_peak,
+        };
+        self.link.send(Message::Loudness(v1::Loudness {
+            track: track.to_owned(),
+            before: figures.before.map(measured),
+            after: figures.after.map(measured),
+        }));
     }
 
     fn failed(&self, failure: TrackFailure) {

@@ -239,6 +239,8 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         layout: "stereo".into(),
         graph: String::new(),
         whole: String::new(),
+        channel_inputs: Vec::new(),
+        loudness: None,
         parts: Vec::new(),
         bit_rate: 128_000,
         language: Some("de".into()),

@@ -91,6 +91,7 @@ fn track() -> v1::Track {
         segments: 15,
         bytes: 3 << 20,
         duration: length(60_000),
+        loudness: None,
     }
 }
 

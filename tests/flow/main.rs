@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
 
 mod bad;
+mod channels;
+mod codecs_of_sound;
 mod dies;
 mod drops;
 mod encoders;
@@ -15,5 +17,5 @@ mod sources;
 mod spans;
 mod stills;
 mod tools;
-mod watermarks;
 mod vp9;
+mod watermarks;

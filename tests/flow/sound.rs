@@ -95,6 +95,79 @@ fn sound_is_as_loud_as_asked_and_as_long_as_before() {
     assert_eq!(samples(&plain), samples(&loud));
 }
 
+/// The sound of a track in the middle of its seconds, over that of its source: what each second was turned up by.
+fn turned_up(source: &Path, made: &Path, scratch: &Path) -> Vec<f64> {
+    let levels = |file: &Path, name: &str| {
+        let raw = scratch.join(name);
+        ffmpeg(&["-i", file.to_str().unwrap(), "-ac", "1", "-ar", "48000", "-f", "f32le", raw.to_str().unwrap()]);
+        let bytes = fs::read(raw).unwrap();
+        let samples: Vec<f64> =
+            bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect();
+        let level = |second: &[f64]| {
+            (second[12_000..36_000].iter().map(|sample| sample * sample).sum::<f64>() / 24_000.0).sqrt()
+        };
+        samples.chunks_exact(48_000).map(level).collect::<Vec<f64>>()
+    };
+    let (before, after) = (levels(source, "before.f32"), levels(made, "after.f32"));
+    assert_eq!(before.len(), after.len());
+    before.iter().zip(after).map(|(before, after)| after / before).collect()
+}
+
+#[test]
+fn two_passes_hit_the_mark_and_keep_the_dynamics() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("speech.mkv");
+    // Loud and quiet by turns, 12 dB apart.
+    let swings = "0.2*sin(2*PI*440*t)*if(lt(mod(t\\,4)\\,2)\\,1\\,0.25)";
+    let sound = format!("aevalsrc={swings}|{swings}:c=stereo:s=48000:d=16");
+    ffmpeg(&["-f", "lavfi", "-i", &sound, "-c:a", "flac", source.to_str().unwrap()]);
+    for (name, target) in [("quieter", -31.0), ("louder", -16.0)] {
+        let out = dir.path().join(name);
+        let asked = format!("{target}");
+        let report = transcode(&source, &out, &["--loudness", &asked, "--loudness-passes", "2"]);
+        let made = joined(&out.join("cmaf/audio-1"), &dir.path().join(format!("{name}.mp4")));
+        let found = loudness(&made);
+        assert!((found - target).abs() <= 0.5, "{name}: {found}");
+        let gains = turned_up(&source, &made, dir.path());
+        let (least, most) =
+            gains.iter().fold((f64::MAX, 0.0_f64), |(least, most), gain| (least.min(*gain), most.max(*gain)));
+        assert!(most / least < 1.02, "{name}: one gain for all of it, not {gains:?}");
+        let told = &report["tracks"][0]["loudness"];
+        let hundredths =
+            |when: &str, what: &str| told[when][what].as_f64().unwrap_or_else(|| panic!("{report}")) / 100.0;
+        assert!((hundredths("before", "integrated") - loudness(&source)).abs() <= 0.1, "{told}");
+        assert!((hundredths("after", "integrated") - found).abs() <= 0.2, "{told}");
+        let gain = hundredths("after", "true_peak") - hundredths("before", "true_peak");
+        assert!((gain - (found - loudness(&source))).abs() <= 0.2, "{told}");
+    }
+}
+
+#[test]
+fn peaks_that_the_gain_takes_too_high_are_limited_and_samples_stay_where_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("peaks.wav");
+    // A quiet tone with a click each second, which the gain would take far over full scale.
+    let sound = "aevalsrc=0.02*sin(2*PI*440*t)+0.5*eq(mod(n\\,48000)\\,24000):s=48000:d=10";
+    ffmpeg(&["-f", "lavfi", "-i", sound, "-c:a", "pcm_s24le", source.to_str().unwrap()]);
+    let out = dir.path().join("out");
+    let asked = ["--loudness", "-18", "--loudness-passes", "2", "--true-peak", "-3"];
+    let report = transcode(&source, &out, &asked);
+    let after = report["tracks"][0]["loudness"]["after"]["true_peak"].as_f64().unwrap() / 100.0;
+    assert!((-4.0..=-2.7).contains(&after), "{after} dBTP");
+    let made = joined(&out.join("cmaf/audio-1"), &dir.path().join("peaks.mp4"));
+    let raw = dir.path().join("peaks.f32");
+    let timed = ["-af", "aresample=async=1:first_pts=0", "-f", "f32le", raw.to_str().unwrap()];
+    ffmpeg(&[&["-copyts", "-i", made.to_str().unwrap()][..], &timed].concat());
+    let bytes = fs::read(raw).unwrap();
+    let samples: Vec<f32> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    assert!((480_000..482_048).contains(&samples.len()), "{}", samples.len());
+    for second in 0..10 {
+        let all = second * 48_000..(second + 1) * 48_000;
+        let loudest = all.max_by(|a, b| samples[*a].abs().total_cmp(&samples[*b].abs())).unwrap();
+        assert_eq!(loudest, second * 48_000 + 24_000, "second {second}");
+    }
+}
+
 /// The loudness of left and right in the middle of each second of a track, over that of the tone in its source.
 fn gains(track: &Path, scratch: &Path, seconds: usize) -> Vec<[f64; 2]> {
     let (whole, raw) = (scratch.join("mixed.mp4"), scratch.join("mixed.f32"));

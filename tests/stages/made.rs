@@ -4,7 +4,7 @@ use reelmill::av::frame::SampleFormat;
 use reelmill::av::mux::Muxer;
 use reelmill::av::{AudioEncoderSpec, ByteSource, Encoder, Frame, Packet, Polled, VideoEncoderSpec};
 use reelmill::model::facts::{ColorTags, MediaFacts};
-use reelmill::model::{Plan, Problem, Ratio};
+use reelmill::model::{LoudnessFigures, Plan, Problem, Ratio};
 use reelmill::pipeline::{Control, FinishedSegment, Outlet, TrackFailure, TrackInit};
 use reelmill::plan::{Node, Request, plan};
 use reelmill::worker::probe::probe;
@@ -84,6 +84,8 @@ impl Outlet for Recorder {
     }
 
     fn progress(&self, _track: &str, _frames: u64, _media_us: i64) {}
+
+    fn loudness(&self, _track: &str, _figures: LoudnessFigures) {}
 
     fn failed(&self, failure: TrackFailure) {
         self.failures.lock().unwrap().push(failure);

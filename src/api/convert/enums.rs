@@ -36,10 +36,12 @@ macro_rules! wire {
 
 wire! {
     VideoCodec as v1::VideoCodec, but Unspecified { H264 = H264, Hevc = Hevc, Av1 = Av1, Vp9 = Vp9 }
-    AudioCodec as v1::AudioCodec, but Unspecified { Aac = Aac, Opus = Opus }
+    AudioCodec as v1::AudioCodec, but Unspecified {
+        Aac = Aac, Opus = Opus, Mp3 = Mp3, Ac3 = Ac3, Eac3 = Eac3,
+    }
     Packaging as v1::Packaging, but Unspecified { Cmaf = Cmaf, Ts = Ts }
     Speed as v1::Speed, but Unspecified { Fast = Fast, Balanced = Balanced, Quality = Quality }
-    Channels as v1::ChannelPolicy, but Unspecified { Stereo = Stereo, Keep = Keep }
+    Channels as v1::ChannelPolicy, but Unspecified { ByCodec = ByCodec, Stereo = Stereo, Keep = Keep }
     Strength as v1::picture_spec::Strength, but Unspecified { Light = Light, Medium = Medium, Strong = Strong }
     ToneMap as v1::picture_spec::ToneMap, but Unspecified {
         Hable = Hable, Mobius = Mobius, Reinhard = Reinhard, Clip = Clip,

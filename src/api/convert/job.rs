@@ -1,5 +1,6 @@
 //! A job as it stands, as the API tells it.
 
+use super::sound;
 use super::time::{micros, timestamp};
 use super::{Wire, change, facts, problem, shown, spec, usage};
 use crate::api::v1;
@@ -136,6 +137,7 @@ fn track(track: &TrackSummary) -> v1::Track {
         segments: track.segments,
         bytes: track.bytes,
         duration: Some(micros(track.duration_us)),
+        loudness: track.loudness.as_ref().map(sound::loudness),
     }
 }
 

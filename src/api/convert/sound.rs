@@ -2,6 +2,7 @@
 
 use crate::api::v1;
 use crate::model::request::{SoundOptions, TrackChoice};
+use crate::model::{LoudnessFigures, Measured};
 
 /// What is asked.
 pub(crate) fn sound(asked: &SoundOptions) -> v1::SoundSpec {
@@ -13,11 +14,23 @@ pub(crate) fn sound(asked: &SoundOptions) -> v1::SoundSpec {
         title: track.title.clone().unwrap_or_default(),
         default: track.default.then_some(true),
         descriptive: track.descriptive,
+        join: track.join.iter().map(|one| v1::SoundChannel { stream: one.stream, channel: one.channel }).collect(),
     };
     let loudness = asked.loudness.map(|loudness| v1::LoudnessSpec {
         target: loudness.target,
         true_peak: Some(loudness.true_peak),
         range: Some(loudness.range),
+        passes: loudness.passes,
     });
     v1::SoundSpec { loudness, tracks: asked.tracks.iter().map(one).collect() }
+}
+
+/// What was measured.
+pub(super) fn loudness(figures: &LoudnessFigures) -> v1::LoudnessFigures {
+    let one = |measured: Measured| v1::MeasuredLoudness {
+        integrated: measured.integrated,
+        range: measured.range,
+        true_peak: measured.true_peak,
+    };
+    v1::LoudnessFigures { before: figures.before.map(one), after: figures.after.map(one) }
 }

@@ -3,12 +3,19 @@
 use super::found::Found;
 use crate::api::v1;
 use crate::model::limits::AUDIO_RENDITIONS_MAX;
-use crate::model::request::{Loudness, SoundOptions, TrackChoice};
+use crate::model::request::{ChannelChoice, Loudness, SoundOptions, TrackChoice};
+
+/// Most channels of a track: those of 7.1.
+const JOINED_MAX: usize = 8;
 
 /// What is asked. What cannot be is refused by `plan::check`.
 pub(super) fn sound(field: &str, asked: Option<&v1::SoundSpec>, found: &mut Found) -> SoundOptions {
     let Some(asked) = asked else { return SoundOptions::default() };
     found.count(&format!("{field}.tracks"), "tracks of sound", asked.tracks.len(), 0, AUDIO_RENDITIONS_MAX);
+    for (nth, track) in asked.tracks.iter().enumerate().take(AUDIO_RENDITIONS_MAX) {
+        found.count(&format!("{field}.tracks[{nth}].join"), "channels", track.join.len(), 0, JOINED_MAX);
+    }
+    let channel = |one: &v1::SoundChannel| ChannelChoice { stream: one.stream, channel: one.channel };
     let given = |text: &String| (!text.is_empty()).then(|| text.clone());
     let one = |track: &v1::SoundTrack| TrackChoice {
         source: track.source,
@@ -18,12 +25,14 @@ pub(super) fn sound(field: &str, asked: Option<&v1::SoundSpec>, found: &mut Foun
         title: given(&track.title),
         default: track.default.unwrap_or(false),
         descriptive: track.descriptive,
+        join: track.join.iter().take(JOINED_MAX).map(channel).collect(),
     };
     let loudness = asked.loudness.as_ref().map(|asked| {
         let usual = Loudness::to(asked.target);
         Loudness {
             true_peak: asked.true_peak.unwrap_or(usual.true_peak),
             range: asked.range.unwrap_or(usual.range),
+            passes: if asked.passes == 0 { usual.passes } else { asked.passes },
             ..usual
         }
     });

@@ -135,6 +135,9 @@ fn output(output: &v1::Output) -> String {
     for line in table(&output.tracks.iter().map(track).collect::<Vec<_>>()).lines() {
         text += &format!("  {line}\n");
     }
+    for (track, figures) in output.tracks.iter().filter_map(|track| Some((track, track.loudness.as_ref()?))) {
+        text += &format!("  {}: {}\n", plain(&track.id), loudness(figures));
+    }
     for file in &output.files {
         text += &format!("  {}\n", plain(&file.uri));
     }
@@ -156,6 +159,27 @@ fn picture(picture: &v1::Picture) -> Vec<String> {
     let time = format!("{}.{:03}", clock(at), at % 1000);
     let size = format!("{}x{}", picture.width, picture.height);
     [picture.uri.clone(), time, size, bytes(picture.size_bytes)].map(|cell| plain(&cell)).into()
+}
+
+/// What was measured of a track.
+fn loudness(figures: &v1::LoudnessFigures) -> String {
+    let number = |hundredths: i32| {
+        let sign = if hundredths < 0 { "-" } else { "" };
+        format!("{sign}{}.{:02}", hundredths.abs() / 100, hundredths.abs() % 100)
+    };
+    let one = |measured: &v1::MeasuredLoudness| {
+        let integrated = measured.integrated.map(|value| format!("{} LUFS", number(value)));
+        let range = measured.range.map(|value| format!("range {} LU", number(value)));
+        let peak = measured.true_peak.map(|value| format!("peak {} dBTP", number(value)));
+        let said: Vec<_> = [integrated, range, peak].into_iter().flatten().collect();
+        if said.is_empty() { "silent".to_owned() } else { said.join(", ") }
+    };
+    match (&figures.before, &figures.after) {
+        (Some(before), Some(after)) => format!("loudness {}; before {}", one(after), one(before)),
+        (None, Some(after)) => format!("loudness {}", one(after)),
+        (Some(before), None) => format!("loudness before {}", one(before)),
+        (None, None) => "loudness not known".to_owned(),
+    }
 }
 
 fn track(track: &v1::Track) -> Vec<String> {

@@ -23,6 +23,9 @@ pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
     let audio_codec = |codec: &AudioCodec| match codec {
         AudioCodec::Aac => v1::AudioCodec::Aac as i32,
         AudioCodec::Opus => v1::AudioCodec::Opus as i32,
+        AudioCodec::Mp3 => v1::AudioCodec::Mp3 as i32,
+        AudioCodec::Ac3 => v1::AudioCodec::Ac3 as i32,
+        AudioCodec::Eac3 => v1::AudioCodec::Eac3 as i32,
     };
     let packaging = |packaging: &Packaging| match packaging {
         Packaging::Cmaf => v1::Packaging::Cmaf as i32,
@@ -34,6 +37,7 @@ pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
         Speed::Quality => v1::Speed::Quality,
     };
     let channels = match request.channels {
+        Channels::ByCodec => v1::ChannelPolicy::ByCodec,
         Channels::Stereo => v1::ChannelPolicy::Stereo,
         Channels::Keep => v1::ChannelPolicy::Keep,
     };

@@ -34,10 +34,10 @@ pub(super) struct PlanOptions {
     /// Video codecs: h264, hevc, av1, vp9; each gets the whole ladder [default: h264]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(super) codec: Vec<String>,
-    /// Audio codecs: aac, opus [default: aac]
+    /// Audio codecs: aac, opus, mp3, ac3, eac3 [default: aac]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(super) audio_codec: Vec<String>,
-    /// What becomes of surround sound: stereo, keep [default: stereo]
+    /// What becomes of surround sound: stereo, keep, by-codec (kept in ac3 and eac3) [default: by-codec]
     #[arg(long, value_name = "WHAT")]
     pub(super) channels: Option<String>,
     /// How much time the encoders may take: fast, balanced, quality [default: balanced]
@@ -94,14 +94,20 @@ impl PlanOptions {
         Ok(Request {
             renditions: self.renditions.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
             codecs: named(&self.codec, "codec", "h264, hevc, av1 or vp9", VideoCodec::from_name)?,
-            audio_codecs: named(&self.audio_codec, "audio_codec", "aac or opus", AudioCodec::from_name)?,
+            audio_codecs: named(
+                &self.audio_codec,
+                "audio_codec",
+                "aac, opus, mp3, ac3 or eac3",
+                AudioCodec::from_name,
+            )?,
             packagings: named(&self.packaging, "packaging", "cmaf or ts", Packaging::from_name)?,
             speed: one(self.speed.as_deref(), "speed", "fast, balanced or quality", speed)?.unwrap_or(usual.speed),
             rate_mode: self.rate_mode()?,
             segment_ms: self.segment.as_deref().map_or(Ok(usual.segment_ms), parse_segment)?,
             spans: one(self.spans.as_deref(), "spans", "a number from 1", positive)?.unwrap_or(usual.spans),
             copy: self.copy,
-            channels: one(self.channels.as_deref(), "channels", "stereo or keep", channels)?.unwrap_or(usual.channels),
+            channels: one(self.channels.as_deref(), "channels", "stereo, keep or by-codec", channels)?
+                .unwrap_or(usual.channels),
             progressive: self.mp4,
             manifests: self.manifests.options()?,
             picture: self.picture.options()?,
@@ -175,6 +181,7 @@ fn speed(name: &str) -> Option<Speed> {
 
 fn channels(name: &str) -> Option<Channels> {
     match name {
+        "by-codec" => Some(Channels::ByCodec),
         "stereo" => Some(Channels::Stereo),
         "keep" => Some(Channels::Keep),
         _ => None,
@@ -245,7 +252,7 @@ mod tests {
         for (line, code) in [
             ("--renditions huge", "request.rendition"),
             ("--codec vp9", "request.codec"),
-            ("--audio-codec mp3", "request.audio_codec"),
+            ("--audio-codec flac", "request.audio_codec"),
             ("--packaging zip", "request.packaging"),
             ("--channels 7", "request.channels"),
             ("--speed ludicrous", "request.speed"),

@@ -3,14 +3,15 @@
 use super::{one, refused};
 use crate::model::Problem;
 use crate::model::request::decimal;
-use crate::model::request::{Loudness, SoundOptions, TrackChoice};
+use crate::model::request::{ChannelChoice, Loudness, SoundOptions, TrackChoice};
 
 /// Options about sound.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Sound")]
 pub(crate) struct SoundFlags {
     /// Make these tracks only, by stream index or language, in this order: 2:lang=deu:title=Deutsch:default, or eng;
-    /// also :descriptive=yes or no; again for each
+    /// also :descriptive=yes or no; or of channels put together, as in 1+2 or 1+2+3+4+5+6 for 5.1, or 3.0+3.1 for two
+    /// channels of track 3; again for each
     #[arg(long = "audio-track", value_name = "TRACK")]
     pub(crate) audio_tracks: Vec<String>,
     /// Make all sound this loud, LUFS by EBU R 128, such as -23
@@ -19,6 +20,9 @@ pub(crate) struct SoundFlags {
     /// Highest true peak, dBTP [default: -1]
     #[arg(long, value_name = "DBTP", allow_hyphen_values = true, requires = "loudness")]
     pub(crate) true_peak: Option<String>,
+    /// Passes for the loudness: 1 makes it as it comes; 2 measures all of it first and keeps its dynamics [default: 1]
+    #[arg(long, value_name = "N", requires = "loudness")]
+    pub(crate) loudness_passes: Option<String>,
 }
 
 impl SoundFlags {
@@ -31,10 +35,16 @@ impl SoundFlags {
         let chosen = |text: &String| track(text).ok_or_else(|| refused("audio_track", text, help));
         let target = one(self.loudness.as_deref(), "loudness", "a number such as -23 or -16.5", hundredths)?;
         let true_peak = one(self.true_peak.as_deref(), "true_peak", "a number such as -1", hundredths)?;
+        let passes = |text: &str| text.parse().ok().filter(|passes| (1..=2).contains(passes));
+        let passes = one(self.loudness_passes.as_deref(), "loudness", "1 or 2 passes", passes)?;
         let loudness = target.map(Loudness::to);
         Ok(SoundOptions {
             tracks: self.audio_tracks.iter().map(chosen).collect::<Result<_, _>>()?,
-            loudness: loudness.map(|usual| Loudness { true_peak: true_peak.unwrap_or(usual.true_peak), ..usual }),
+            loudness: loudness.map(|usual| Loudness {
+                true_peak: true_peak.unwrap_or(usual.true_peak),
+                passes: passes.unwrap_or(usual.passes),
+                ..usual
+            }),
         })
     }
 }
@@ -50,7 +60,9 @@ fn track(text: &str) -> Option<TrackChoice> {
     let mut words = text.trim().split(':');
     let which = words.next().filter(|which| !which.is_empty())?;
     let mut track = TrackChoice::default();
-    if which.bytes().all(|b| b.is_ascii_digit()) {
+    if which.contains(['+', '.']) {
+        track.join = which.split('+').map(channel).collect::<Option<_>>()?;
+    } else if which.bytes().all(|b| b.is_ascii_digit()) {
         track.stream = Some(which.parse().ok()?);
     } else {
         track.in_language = Some(which.to_owned());
@@ -67,6 +79,13 @@ fn track(text: &str) -> Option<TrackChoice> {
         }
     }
     Some(track)
+}
+
+/// A stream index, and behind a dot a channel of it.
+fn channel(text: &str) -> Option<ChannelChoice> {
+    let (stream, channel) = text.split_once('.').map_or((text, None), |(stream, channel)| (stream, Some(channel)));
+    let channel = channel.map(|channel| channel.parse().ok()).map_or(Some(None), |channel| channel.map(Some))?;
+    Some(ChannelChoice { stream: stream.parse().ok()?, channel })
 }
 
 #[cfg(test)]
@@ -91,7 +110,12 @@ mod tests {
             TrackChoice { in_language: Some("eng".to_owned()), descriptive: Some(true), ..TrackChoice::default() };
         assert_eq!(flags.options().unwrap().tracks, [german, english]);
         assert_eq!(flags.options().unwrap().loudness, Some(Loudness::to(-1650)));
-        for wrong in ["", ":default", "2:loud", "2:descriptive=maybe", "99999999999"] {
+        let joined = SoundFlags { audio_tracks: vec!["1+2.0+3.11:default".to_owned()], ..SoundFlags::default() };
+        let channel = |stream, channel| ChannelChoice { stream, channel };
+        let expected = [channel(1, None), channel(2, Some(0)), channel(3, Some(11))];
+        assert_eq!(joined.options().unwrap().tracks[0].join, expected);
+        for wrong in ["1+", "1.", "+1", "1+x", "1.2.3", "", ":default", "2:loud", "2:descriptive=maybe", "99999999999"]
+        {
             let flags = SoundFlags { audio_tracks: vec![wrong.to_owned()], ..SoundFlags::default() };
             assert_eq!(flags.options().unwrap_err().code, "request.audio_track", "{wrong}");
         }

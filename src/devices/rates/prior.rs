@@ -116,7 +116,7 @@ fn cpu(key: &RateKey) -> Option<u64> {
         (Operation::Encode, "vp9", Speed::Balanced) => 350,
         (Operation::Encode, "vp9", Speed::Quality) => 200,
         // Sound: samples of all channels, decode and resampling included.
-        (Operation::Encode, "aac" | "opus", _) => return Some(SAMPLES),
+        (Operation::Encode, "aac" | "opus" | "mp3" | "ac3" | "eac3", _) => return Some(SAMPLES),
         (Operation::Encode, _, _) => return None,
         (Operation::Decode, "h264" | "mpeg2video" | "mpeg4" | "vp8", _) => 12_700,
         (Operation::Decode, _, _) => 9000,

@@ -6,7 +6,7 @@ use super::{Broken, Job};
 use crate::dispatch::blocking;
 use crate::dispatch::engine::ToEngine;
 use crate::model::device::DeviceFault;
-use crate::model::{Fault, Problem};
+use crate::model::{Fault, LoudnessFigures, Measured, Problem};
 use crate::publish::{Part, Spooled};
 use crate::report::JobEvent;
 use crate::report::metrics::PartEnd;
@@ -145,6 +145,18 @@ impl Job {
                 Ok(())
             }
             Message::Picture(picture) => self.picture_made(index, picture).await,
+            Message::Loudness(told) => {
+                let measured = |one: v1::LoudnessMeasured| Measured {
+                    integrated: one.integrated,
+                    range: one.range,
+                    true_peak: one.true_peak,
+                };
+                let figures = LoudnessFigures { before: told.before.map(measured), after: told.after.map(measured) };
+                for output in self.outputs_with(work, &told.track) {
+                    output.loudness(work, told.track.clone(), figures);
+                }
+                Ok(())
+            }
             Message::Progress(progress) => {
                 let first = self.range(index).map_or(0, |range| range.first);
                 let from_us = i64::from(first) * i64::from(self.plan.works[work].plan.grid.segment_ms) * 1000;

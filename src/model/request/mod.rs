@@ -10,7 +10,7 @@ mod watermark;
 pub use encoders::EncoderOption;
 pub use manifests::ManifestOptions;
 pub use picture::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strength, ToneMap};
-pub use sound::{Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
+pub use sound::{ChannelChoice, JOINED_LAYOUTS, Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
 pub(crate) use stills::micros;
 pub use stills::{IMAGE_SIDE_MAX, ImageFormat, Moment, STILLS_MAX, SpriteOptions, StillsOptions};
 pub use watermark::{
@@ -104,7 +104,7 @@ impl Default for Request {
             spans: 1,
             allow_upscale: false,
             copy: false,
-            channels: Channels::Stereo,
+            channels: Channels::ByCodec,
             progressive: false,
             omit_video: false,
             manifests: ManifestOptions::default(),
@@ -154,10 +154,12 @@ impl RateMode {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channels {
-    /// Mixed down to stereo, which every device plays.
+    /// By the codec: kept as 5.1 in AC-3 and E-AC-3, which are there for that, mixed down to stereo in all others.
     #[default]
+    ByCodec,
+    /// Mixed down to stereo, which every device plays.
     Stereo,
-    /// Kept as 5.1, the one surround layout that every player with surround knows.
+    /// Kept as 5.1, the one surround layout that every player with surround knows, in codecs that have it.
     Keep,
 }
 

@@ -19,7 +19,7 @@ pub struct SoundOptions {
 }
 
 /// Loudness by EBU R 128 (measured by ITU-R BS.1770), in hundredths.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Loudness {
     /// Integrated loudness, hundredths of a LUFS.
@@ -27,15 +27,19 @@ pub struct Loudness {
     /// Highest true peak, hundredths of a dBTP.
     #[serde(default = "true_peak")]
     pub true_peak: i32,
-    /// Loudness range, hundredths of a LU.
+    /// Loudness range, hundredths of a LU, in one pass.
     #[serde(default = "range")]
     pub range: i32,
+    /// 1: sound is made louder and quieter as it comes. 2: all of it is measured first, and then changed by one and the same
+    /// gain, which keeps its dynamics; peaks that would go over the highest true peak are limited.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub passes: u32,
 }
 
 impl Loudness {
     /// With the true peak and the range that are usual.
     pub fn to(target: i32) -> Self {
-        Self { target, true_peak: true_peak(), range: range() }
+        Self { target, true_peak: true_peak(), range: range(), passes: 1 }
     }
 }
 
@@ -47,6 +51,15 @@ const fn true_peak() -> i32 {
 /// What suits speech and music on most devices: 7 LU.
 const fn range() -> i32 {
     700
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_one(passes: &u32) -> bool {
+    *passes == 1
 }
 
 /// Tracks of sound that are taken from a source, and what is said of them instead of what the source says.
@@ -61,6 +74,10 @@ pub struct TrackChoice {
     /// All tracks of that source that declare this language and are not chosen already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_language: Option<String>,
+    /// Channels that are put together to one track, in the order of its layout: mono, stereo, 5.1 (left, right, centre, low
+    /// frequencies, left and right surround) or 7.1 (the same with left and right back before left and right side).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub join: Vec<ChannelChoice>,
     /// The language that is told (RFC 5646 or ISO 639-2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
@@ -74,6 +91,20 @@ pub struct TrackChoice {
     pub descriptive: Option<bool>,
 }
 
+/// A channel of a source.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChannelChoice {
+    /// Stream index of its track.
+    pub stream: u32,
+    /// Which of the track's, from 0; may be left out of a track that is mono.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<u32>,
+}
+
+/// The layouts that channels are put together to, by their number.
+pub const JOINED_LAYOUTS: [(usize, &str); 4] = [(1, "mono"), (2, "stereo"), (6, "5.1"), (8, "7.1")];
+
 impl SoundOptions {
     /// What is wrong with it whatever the source is, by the fields of `reelmill.v1.SoundSpec`.
     pub fn check(&self) -> Vec<Problem> {
@@ -84,7 +115,7 @@ impl SoundOptions {
         if self.tracks.len() > AUDIO_RENDITIONS_MAX {
             refuse("tracks".to_owned(), "more tracks are chosen than an output can have: choose fewer");
         }
-        if let Some(Loudness { target, true_peak, range }) = self.loudness {
+        if let Some(Loudness { target, true_peak, range, passes }) = self.loudness {
             if !(-7000..=-500).contains(&target) {
                 refuse(
                     "loudness.target".to_owned(),
@@ -97,11 +128,18 @@ impl SoundOptions {
             if !(100..=5000).contains(&range) {
                 refuse("loudness.range".to_owned(), "the loudness range lies between 1 and 50 LU");
             }
+            if !(1..=2).contains(&passes) {
+                refuse("loudness.passes".to_owned(), "loudness is made in one pass or in two: ask for 1 or 2");
+            }
         }
         for (nth, track) in self.tracks.iter().enumerate() {
             let at = |name: &str| format!("tracks[{nth}]{name}");
-            if track.stream.is_some() == track.in_language.is_some() {
-                refuse(at(""), "a track is chosen by its stream or by its language: give one of the two");
+            let ways = [track.stream.is_some(), track.in_language.is_some(), !track.join.is_empty()];
+            if ways.iter().filter(|given| **given).count() != 1 {
+                refuse(at(""), "a track is chosen by its stream, by its language, or by channels: give one of them");
+            }
+            if !track.join.is_empty() && !JOINED_LAYOUTS.iter().any(|(count, _)| *count == track.join.len()) {
+                refuse(at(".join"), "1, 2, 6 or 8 channels are put together, to mono, stereo, 5.1 or 7.1");
             }
             if track.in_language.as_deref().is_some_and(|code| !is_code(code)) {
                 refuse(at(".in_language"), "this is no code of a language: write one such as deu or pt-BR");
@@ -118,7 +156,8 @@ impl SoundOptions {
                 refuse(at(".title"), "a title has 1 to 80 characters, none of them control characters");
             }
             let repeated = |other: &TrackChoice| {
-                other.source == track.source && other.stream == track.stream && other.in_language == track.in_language
+                (other.source, other.stream) == (track.source, track.stream)
+                    && (&other.in_language, &other.join) == (&track.in_language, &track.join)
             };
             if self.tracks[..nth].iter().any(repeated) {
                 refuse(at(""), "this track is chosen twice: name it once");
@@ -163,13 +202,31 @@ mod tests {
     }
 
     #[test]
+    fn channels_are_put_together_to_layouts_that_there_are() {
+        let of = |count: u32| -> Vec<String> {
+            let join = (0..count).map(|stream| ChannelChoice { stream, channel: None }).collect();
+            let tracks = vec![TrackChoice { join, ..TrackChoice::default() }];
+            SoundOptions { tracks, loudness: None }.check().into_iter().map(|problem| problem.field).collect()
+        };
+        for count in [1, 2, 6, 8] {
+            assert!(of(count).is_empty(), "{count}");
+        }
+        for count in [3, 5, 7, 9] {
+            assert_eq!(of(count), ["sound.tracks[0].join"], "{count}");
+        }
+    }
+
+    #[test]
     fn loudness_that_nobody_can_make_is_refused() {
         let of = |loudness| -> Vec<String> {
             let asked = SoundOptions { tracks: Vec::new(), loudness: Some(loudness) };
             asked.check().into_iter().map(|problem| problem.field).collect()
         };
         assert!(of(Loudness::to(-2300)).is_empty());
-        let wrong = Loudness { target: 0, true_peak: 1, range: 99 };
-        assert_eq!(of(wrong), ["sound.loudness.target", "sound.loudness.true_peak", "sound.loudness.range"]);
+        let wrong = Loudness { target: 0, true_peak: 1, range: 99, passes: 3 };
+        assert_eq!(
+            of(wrong),
+            ["sound.loudness.target", "sound.loudness.true_peak", "sound.loudness.range", "sound.loudness.passes"]
+        );
     }
 }

@@ -4,7 +4,7 @@ use super::xml::Element;
 use crate::model::facts::HdrKind;
 use crate::model::instant::utc;
 use crate::model::time::scale_round;
-use crate::model::{Packaging, Ratio};
+use crate::model::{AudioCodec, Packaging, Ratio};
 use crate::package::presentation::{Presentation, Rung, Sound, Track};
 use crate::package::text::uri;
 use crate::package::{init_name, suffix};
@@ -132,6 +132,7 @@ fn audio_set(presentation: &Presentation<'_>, sounds: &[&Sound<'_>], main: bool)
         let representation = representation(presentation, &sound.track)
             .with("audioSamplingRate", sound.sample_rate)
             .children(channel_configuration(sound.channels))
+            .children(dolby_configuration(sound.codec(), sound.channels))
             .children(located(&sound.track, own));
         set = set.child(representation);
     }
@@ -152,6 +153,21 @@ fn channel_configuration(channels: u32) -> Option<Element> {
     };
     let scheme = "urn:mpeg:mpegB:cicp:ChannelConfiguration";
     Some(described("AudioChannelConfiguration", scheme, &value.to_string()))
+}
+
+/// What players of AC-3 and E-AC-3 look for beside: a mask of places (ETSI TS 102 366 §I.1.2.1, table E.1.4), left first.
+fn dolby_configuration(codec: Option<AudioCodec>, channels: u32) -> Option<Element> {
+    if !matches!(codec, Some(AudioCodec::Ac3 | AudioCodec::Eac3)) {
+        return None;
+    }
+    let mask = match channels {
+        1 => "4000",
+        2 => "A000",
+        6 => "F801",
+        _ => return None,
+    };
+    let scheme = "tag:dolby.com,2014:dash:audio_channel_configuration:2011";
+    Some(described("AudioChannelConfiguration", scheme, mask))
 }
 
 fn representation(presentation: &Presentation<'_>, track: &Track<'_>) -> Element {

@@ -190,7 +190,13 @@ fn rates<'c>(peak: u64, mean: u64, codecs: impl Iterator<Item = &'c str>) -> Vec
 }
 
 fn codecs_of<'s, 'a: 's>(sounds: impl IntoIterator<Item = &'s Sound<'a>>) -> impl Iterator<Item = &'s str> {
-    sounds.into_iter().map(|sound| sound.track.record.codec_string.as_str())
+    sounds.into_iter().map(|sound| hls_codec(sound.track.record.codec_string.as_str()))
+}
+
+/// MP3 by its audio object type (ISO/IEC 14496-3 table 1.17), as HLS players look for it; the initialisation segment has its
+/// object type of ISO/IEC 14496-1 table 5.
+fn hls_codec(codec: &str) -> &str {
+    if matches!(codec, "mp4a.6B" | "mp4a.69") { "mp4a.40.34" } else { codec }
 }
 
 fn resolution(rung: &Rung<'_>) -> String {

@@ -14,6 +14,7 @@ mod sound;
 mod video;
 
 pub use sound::run as audio;
+pub(super) use sound::run_pass as sound_pass;
 pub use video::run as video;
 
 use super::flow::Stopped;

@@ -6,9 +6,9 @@ use crate::av::{Frame, Graph, Polled, names};
 use crate::model::joined::{AudioPart, PartSound};
 use crate::model::plan::AudioRendition;
 use crate::model::time::{Ratio, rescale};
+use crate::pipeline::coder::Coder;
 use crate::pipeline::faults;
 use crate::pipeline::flow::Stopped;
-use crate::pipeline::sound::Coder;
 
 /// Samples of silence that are made at a time.
 const SILENCE_AT_ONCE: i64 = 4096;
@@ -148,8 +148,7 @@ impl<'a> Samples<'a> {
         let id = &self.rendition.id;
         let refuse = |error| Stopped::Failed(faults::filter(id, error));
         if self.frames.is_none() {
-            let whole = if self.rendition.whole.is_empty() { "anull" } else { self.rendition.whole.as_str() };
-            self.frames = Some(Graph::audio(whole, &format_of(self.rendition)).map_err(refuse)?);
+            self.frames = Some(Graph::audio("anull", &format_of(self.rendition)).map_err(refuse)?);
         }
         let Some(graph) = &mut self.frames else { return Ok(()) };
         graph.send(frame).map_err(refuse)?;

@@ -8,13 +8,14 @@ use crate::model::joined::{AudioPart, PartSound};
 use crate::model::plan::AudioRendition;
 use crate::model::time::{Ratio, rescale};
 use crate::model::{Plan, Problem, limits};
+use crate::pipeline::coder::Coder;
 use crate::pipeline::control::Control;
 use crate::pipeline::decode::{self, DecoderSpec, Tolerant};
 use crate::pipeline::demux::Demux;
 use crate::pipeline::faults;
 use crate::pipeline::flow::{self, Flow, Inflow, Outflow, Stopped};
 use crate::pipeline::outlet::{Outlet, TrackOutlet};
-use crate::pipeline::sound::{Coder, SoundSpec};
+use crate::pipeline::sound::{Pass, SoundSpec};
 use crate::pipeline::video::{PREROLL_US, finished, stage};
 use std::thread;
 
@@ -51,7 +52,18 @@ struct Stream<'a> {
 /// # Errors
 /// The first problem of any stage, which names the part; that of a cancelled job when every rendition was dropped.
 pub fn run(open: Open<'_>, plan: &Plan, outlet: &dyn Outlet, control: &Control) -> Result<(), Problem> {
-    let specs: Vec<_> = plan.audio.iter().map(|rendition| SoundSpec { rendition, grid: plan.grid }).collect();
+    run_pass(open, plan, &Pass::default(), outlet, control)
+}
+
+/// The same, of one pass.
+pub(in crate::pipeline) fn run_pass(
+    open: Open<'_>,
+    plan: &Plan,
+    pass: &Pass,
+    outlet: &dyn Outlet,
+    control: &Control,
+) -> Result<(), Problem> {
+    let specs: Vec<_> = plan.audio.iter().map(|rendition| SoundSpec { rendition, grid: plan.grid, pass }).collect();
     thread::scope(|scope| {
         let mut renditions = Vec::new();
         for spec in &specs {

@@ -134,6 +134,7 @@ fn summary(track: &TrackRecord, lane: &Lane, manifests: &[(String, u64)]) -> Tra
     let own = |path: &str| path.rsplit('/').nth(1) == Some(track.id.as_str());
     let playlists = manifests.iter().filter(|(path, _)| own(path)).map(|(_, bytes)| *bytes);
     TrackSummary {
+        loudness: track.loudness,
         id: track.id.clone(),
         codecs: track.codec_string.clone(),
         encoder: track.encoder.clone(),

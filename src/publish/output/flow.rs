@@ -221,6 +221,11 @@ impl Flow {
                     self.restart(position, generation);
                 }
             }
+            Order::Loudness { work, rendition, figures } => {
+                for position in self.uses(work, &rendition) {
+                    self.ledger.tracks[position].loudness = Some(figures);
+                }
+            }
             Order::Finish(report) => self.report = Some(report),
         }
         Ok(())
@@ -290,6 +295,7 @@ impl Flow {
             init_sha256: None,
             encoder: String::new(),
             generation,
+            loudness: None,
             segments: Vec::new(),
             single: Vec::new(),
             id: id.clone(),

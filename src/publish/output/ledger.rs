@@ -60,6 +60,7 @@ fn empty(id: &str, kind: TrackKind, timescale: u32, declared_peak: u64) -> Track
         kind,
         timescale,
         codec_string: String::new(),
+        loudness: None,
         declared_peak,
         init_sha256: None,
         encoder: String::new(),

@@ -33,7 +33,7 @@ use crate::model::job::{FileSummary, TrackSummary};
 use crate::model::ledger::ProgressiveFile;
 use crate::model::plan::{JobPlan, Note};
 use crate::model::stills::PictureSummary;
-use crate::model::{JobId, Ledger, Problem};
+use crate::model::{JobId, Ledger, LoudnessFigures, Problem};
 use crate::store::{LedgerRow, Store, StoreError};
 use crate::wire::v1;
 use std::collections::{BTreeMap, BTreeSet};
@@ -168,6 +168,7 @@ pub(super) enum Order {
     Picture { work: usize, picture: Arc<Pictured> },
     PartDone { work: usize, part: Part, renditions: BTreeSet<String> },
     Restart { work: usize, rendition: String, generation: u32 },
+    Loudness { work: usize, rendition: String, figures: LoudnessFigures },
     Finish(MakeReport),
 }
 
@@ -263,6 +264,11 @@ impl OutputTask {
     /// is as much of the new generation; what comes from now on belongs to that.
     pub fn restart(&self, work: usize, rendition: String, generation: u32) {
         self.order(Order::Restart { work, rendition, generation });
+    }
+
+    /// How loud a rendition was found to be, before and after its loudness was changed.
+    pub fn loudness(&self, work: usize, rendition: String, figures: LoudnessFigures) {
+        self.order(Order::Loudness { work, rendition, figures });
     }
 
     /// Every part of every work that the output uses is done: it is brought to its end.

@@ -3,8 +3,8 @@
 use super::Failure;
 use crate::av::frame::SampleFormat;
 use crate::av::{AudioEncoderSpec, Decoder, Encoder, Frame, Graph, Packet, Polled, names};
-use crate::model::Ratio;
 use crate::model::device::DeviceFault;
+use crate::model::{AudioCodec, Ratio};
 
 /// Samples a second.
 const RATE: u32 = 48_000;
@@ -17,7 +17,8 @@ const OFF_MAX: f64 = 0.1;
 
 /// Tries an encoder and its decoder.
 pub(super) fn run(codec: &str) -> Result<(), Failure> {
-    let (encoder, format) = if codec == "opus" { ("libopus", "flt") } else { (codec, "fltp") };
+    let traits = AudioCodec::from_name(codec).map(AudioCodec::traits);
+    let (encoder, format) = traits.map_or((codec, "fltp"), |traits| (traits.encoder, traits.sample_format));
     let input = SampleFormat {
         rate: RATE,
         format: names::sample_format(format).unwrap_or(-1),
