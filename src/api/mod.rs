@@ -21,6 +21,7 @@ pub(crate) use convert::facts;
 pub(crate) use convert::manifests::manifests;
 pub(crate) use convert::picture::picture;
 pub(crate) use convert::sound::sound;
+pub(crate) use convert::text::text;
 pub use server::{routes, serve};
 pub use settings::{ApiSettings, CALLS_MAX, MESSAGE_BYTES_MAX, Rules, Tls, Token, UrlRule, WATCHERS_MAX, public_https};
 

@@ -49,6 +49,7 @@ pub(super) async fn run(args: TranscodeArgs) -> Result<(), Problem> {
         worker,
         source: args.input,
         append: args.append,
+        subtitles: args.options.text.files(),
         output: args.output.clone(),
         overwrite: args.overwrite,
         threads: threads(),

@@ -40,6 +40,8 @@ pub struct TranscodeRequest {
     pub source: PathBuf,
     /// Local files that follow it, one after another.
     pub append: Vec<PathBuf>,
+    /// Local files of text, which the options name by their place here.
+    pub subtitles: Vec<PathBuf>,
     /// The output directory.
     pub output: PathBuf,
     /// What to make.
@@ -205,8 +207,18 @@ fn sources_of(request: &TranscodeRequest) -> Vec<SourceSpec> {
 }
 
 fn spec_of(request: &TranscodeRequest) -> JobSpec {
-    let sources = sources_of(request);
+    let mut sources = sources_of(request);
     let source = sources.len() - 1;
+    let mut options = request.options.clone();
+    let first = u32::try_from(sources.len()).unwrap_or(u32::MAX);
+    options.text.sidecars.iter_mut().for_each(|sidecar| sidecar.source = sidecar.source.saturating_add(first));
+    sources.extend(request.subtitles.iter().enumerate().map(|(place, path)| SourceSpec {
+        id: format!("subtitles-{}", place + 1),
+        locator: Some(Locator::File(path.clone())),
+        start_us: None,
+        end_us: None,
+        concat: Vec::new(),
+    }));
     JobSpec {
         reference_id: String::new(),
         owner: String::new(),
@@ -221,7 +233,7 @@ fn spec_of(request: &TranscodeRequest) -> JobSpec {
             source,
             audio_sources: Vec::new(),
             rendition_sources: BTreeMap::new(),
-            request: request.options.clone(),
+            request: options,
             upload: UploadOptions::default(),
         }],
         webhooks: Vec::new(),

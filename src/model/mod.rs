@@ -24,6 +24,7 @@ pub mod request;
 pub mod simulated;
 pub mod spec;
 pub mod state;
+pub mod text;
 pub mod time;
 pub mod usage;
 

@@ -37,6 +37,7 @@ pub mod rung;
 pub mod simulated;
 pub mod sound;
 pub mod steps;
+pub mod text;
 pub mod trouble;
 pub mod video;
 pub mod watched;

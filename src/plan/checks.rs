@@ -56,6 +56,7 @@ pub(super) fn request(request: &Request) -> Vec<Problem> {
     problems.extend(request.manifests.check());
     problems.extend(request.picture.check());
     problems.extend(request.sound.check());
+    problems.extend(request.text.check());
     problems
 }
 

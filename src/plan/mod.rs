@@ -25,6 +25,7 @@ mod source;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod text;
 mod threads;
 mod timeline;
 mod tree;

@@ -5,6 +5,7 @@ use super::checks::{self, Outputs};
 use super::notes::Notes;
 use super::rungs::{self, From, Made};
 use super::source::{Pictures, Source};
+use super::text::{self, Text};
 use crate::model::plan::Grid;
 use crate::model::request::Request;
 use crate::model::{Packaging, Problem};
@@ -42,6 +43,8 @@ pub(super) struct Draft<'a> {
     pub rungs: Vec<Made>,
     /// Its sound, in the order of its manifests.
     pub tracks: Vec<Track>,
+    /// Its text, in the order of its manifests.
+    pub text: Vec<Text>,
     /// What is told of sources and of the request.
     pub general: Notes,
     /// What is told of pictures.
@@ -85,8 +88,22 @@ pub(super) fn draft<'a>(ask: &Ask<'a>, sources: &'a Sources<'_>) -> Result<Optio
     let rungs = rungs_of(ask, &from, &outputs, &mut of_pictures)?;
     let tracks = audio::tracks(&sound, ask.audio_sources.is_empty(), &outputs, ask.request, &mut of_sound)
         .map_err(|problems| problems.into_iter().map(|problem| ask.here(problem)).collect::<Vec<_>>())?;
+    let text = match &sources.known[ask.source] {
+        Some(main) => text::texts(main, &sources.known, &outputs, &ask.request.text, &mut general)
+            .map_err(|problems| problems.into_iter().map(|problem| ask.here(problem)).collect::<Vec<_>>())?,
+        None => Vec::new(),
+    };
     let packagings = outputs.packagings;
-    Ok(Some(Draft { request: ask.request, packagings, rungs, tracks, general, pictures: of_pictures, sound: of_sound }))
+    Ok(Some(Draft {
+        request: ask.request,
+        packagings,
+        rungs,
+        tracks,
+        text,
+        general,
+        pictures: of_pictures,
+        sound: of_sound,
+    }))
 }
 
 impl Ask<'_> {
@@ -97,6 +114,7 @@ impl Ask<'_> {
         own.into_iter()
             .chain(self.audio_sources.iter().copied())
             .chain(self.rendition_sources.values().copied())
+            .chain(self.request.text.sidecars.iter().map(|sidecar| sidecar.source as usize))
             .collect()
     }
 
@@ -128,6 +146,9 @@ impl Ask<'_> {
         check("source_id".to_owned(), self.source);
         for (nth, source) in self.audio_sources.iter().enumerate() {
             check(format!("audio_source_ids[{nth}]"), *source);
+        }
+        for (nth, sidecar) in self.request.text.sidecars.iter().enumerate() {
+            check(format!("text.sidecars[{nth}].source"), sidecar.source as usize);
         }
         for (place, source) in self.rendition_sources {
             check(format!("renditions[{place}].source_id"), *source);

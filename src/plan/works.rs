@@ -9,6 +9,7 @@ use super::{Node, copy, names, timeline, video};
 use crate::model::limits::{AUDIO_RENDITIONS_MAX, RENDITIONS_MAX};
 use crate::model::plan::{Grid, SpanRange};
 use crate::model::request::PictureOptions;
+use crate::model::text::TextRendition;
 use crate::model::{AudioCodec, AudioRendition, Packaging, Plan, RateControl, VideoCodec};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -29,6 +30,8 @@ pub(super) struct Uses {
     pub rungs: Vec<Option<Use>>,
     /// In the order of the draft's tracks.
     pub tracks: Vec<Option<Use>>,
+    /// In the order of the draft's text.
+    pub text: Vec<Option<Use>>,
 }
 
 /// Outputs that share a decode of a source.
@@ -107,6 +110,7 @@ pub(super) fn plan(
         packagings,
         video,
         audio: tracks(index, group, source, drafts, uses),
+        text: texts(index, group, drafts, uses),
         duration_us: source.range.duration_us,
         spans,
         notes: Vec::new(),
@@ -116,7 +120,8 @@ pub(super) fn plan(
 impl Draft<'_> {
     /// The sources that it is made of.
     fn sources(&self) -> BTreeSet<usize> {
-        self.rungs.iter().map(|made| made.rung.source).chain(self.tracks.iter().map(|track| track.source)).collect()
+        let media = self.rungs.iter().map(|made| made.rung.source).chain(self.tracks.iter().map(|track| track.source));
+        media.chain(self.text.iter().map(|text| text.source)).collect()
     }
 
     /// Its rungs of one source.
@@ -370,4 +375,27 @@ fn tracks(
         ..t.rendition
     };
     made.into_iter().enumerate().map(finished).collect()
+}
+
+/// Every distinct text rendition of a group once, with an id of its own.
+fn texts(work: usize, group: &Group, drafts: &Drafts<'_>, uses: &mut [Uses]) -> Vec<TextRendition> {
+    let mut made: Vec<TextRendition> = Vec::new();
+    for output in &group.outputs {
+        let Some(draft) = &drafts[*output] else { continue };
+        for (slot, one) in uses[*output].text.iter_mut().zip(&draft.text).filter(|(_, t)| t.source == group.source) {
+            // Two packagings of one output never differ; those of two outputs are both made.
+            let place = made.iter().position(|other| other.is_same(&one.rendition)).unwrap_or_else(|| {
+                let mut ids = made.iter().map(|other| other.id.clone()).collect();
+                let id = names::free(&mut ids, vec![one.rendition.id.clone()]);
+                made.push(TextRendition { id, ..one.rendition.clone() });
+                made.len() - 1
+            });
+            let packagings = &mut made[place].packagings;
+            packagings.extend(&one.rendition.packagings);
+            packagings.sort_unstable();
+            packagings.dedup();
+            *slot = Some(Use { work, rendition: made[place].id.clone() });
+        }
+    }
+    made
 }

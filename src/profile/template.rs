@@ -1,7 +1,7 @@
 //! What a profile says of an output: the fields of `reelmill.v1.OutputSpec`, each of which may be left out.
 
 use crate::model::request::{
-    Channels, ManifestOptions, PictureOptions, RateMode, RenditionSpec, Request, SoundOptions,
+    Channels, ManifestOptions, PictureOptions, RateMode, RenditionSpec, Request, SoundOptions, TextOptions,
 };
 use crate::model::spec::IfExists;
 use crate::model::{AudioCodec, Packaging, Speed, VideoCodec};
@@ -46,6 +46,8 @@ pub struct OutputTemplate {
     pub picture: Option<PictureOptions>,
     /// Which sound is made.
     pub sound: Option<SoundOptions>,
+    /// Which text is made.
+    pub text: Option<TextOptions>,
     /// How objects are stored.
     pub upload: UploadTemplate,
 }
@@ -86,6 +88,7 @@ impl OutputTemplate {
             manifests: self.manifests.clone().unwrap_or(usual.manifests),
             picture: self.picture.unwrap_or(usual.picture),
             sound: self.sound.clone().unwrap_or(usual.sound),
+            text: self.text.clone().unwrap_or(usual.text),
         }
     }
 }

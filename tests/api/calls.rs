@@ -251,6 +251,7 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         packagings: vec![Wrapping::Cmaf],
         video: None,
         audio: vec![sound],
+        text: Vec::new(),
         duration_us: Some(10_000_000),
         spans: Vec::new(),
         notes: Vec::new(),

@@ -26,6 +26,7 @@ impl Job {
         let request = TranscodeRequest {
             source: fake.source(),
             append: Vec::new(),
+            subtitles: Vec::new(),
             output: fake.home.path().join("deep/out"),
             options: plan::Request { spans, ..plan::Request::default() },
             overwrite: false,

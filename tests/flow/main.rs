@@ -11,4 +11,5 @@ mod manifests;
 mod pictures;
 mod sound;
 mod spans;
+mod text;
 mod tools;

@@ -15,6 +15,7 @@ mod profile;
 mod shown;
 pub(super) mod sound;
 mod spec;
+pub(super) mod text;
 mod time;
 mod usage;
 

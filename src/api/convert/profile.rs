@@ -5,6 +5,7 @@ use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
 use super::spec::{rate_control, rendition};
+use super::text::text;
 use super::time::millis;
 use crate::api::v1;
 use crate::profile::{OutputTemplate, Profile, UploadTemplate};
@@ -44,6 +45,8 @@ pub(in crate::api) fn template(template: &OutputTemplate) -> v1::OutputSpec {
         manifests: template.manifests.as_ref().map(manifests),
         picture: template.picture.as_ref().map(picture),
         sound: template.sound.as_ref().map(sound),
+        // Files beside a source are for the job to say.
+        text: template.text.as_ref().map(|asked| text(asked, |_| String::new())),
     }
 }
 

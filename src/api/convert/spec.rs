@@ -3,6 +3,7 @@
 use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
+use super::text::text;
 use super::time::{micros, millis, seconds, timestamp};
 use super::{Wire, shown};
 use crate::api::v1;
@@ -94,6 +95,7 @@ fn output(output: &OutputSpec, sources: &[SourceSpec]) -> v1::OutputSpec {
         manifests: Some(manifests(&request.manifests)),
         picture: Some(picture(&request.picture)),
         sound: Some(sound(&request.sound)),
+        text: Some(text(&request.text, |index| id(index as usize))),
     }
 }
 

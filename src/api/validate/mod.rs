@@ -11,6 +11,7 @@ mod place;
 mod sound;
 mod source;
 mod template;
+mod text;
 mod webhook;
 
 pub(super) use found::Found;

@@ -4,6 +4,7 @@ use super::found::{self, Found};
 use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
+use super::text::text;
 use super::{path, place};
 use crate::api::settings::Rules;
 use crate::api::v1;
@@ -83,7 +84,7 @@ pub(super) fn outputs(
 }
 
 /// The index of a source by its id; `None` where none is named.
-fn source(field: &str, id: &str, sources: &[SourceSpec], found: &mut Found) -> Option<usize> {
+pub(super) fn source(field: &str, id: &str, sources: &[SourceSpec], found: &mut Found) -> Option<usize> {
     if id.is_empty() {
         return None;
     }
@@ -124,6 +125,7 @@ fn request(
         manifests: manifests(&at("manifests"), output.manifests.as_ref(), found),
         picture: picture(&at("picture"), output.picture.as_ref(), found),
         sound: sound(&at("sound"), output.sound.as_ref(), found),
+        text: text(&at("text"), output.text.as_ref(), sources, found),
     };
     for problem in plan::check(&request) {
         // A list that could not be read whole says nothing about how it fits with others.

@@ -277,8 +277,9 @@ impl SubmitArgs {
             Some(_) => v1::Priority::Normal,
         };
         let destination = spec::located(destination).map_err(|problem| problem.at("OUT"))?;
-        let sources = spec::sources(input, &self.append)?;
+        let mut sources = spec::sources(input, &self.append)?;
         let source_id = spec::joined_id(&sources);
+        spec::add_subtitles(&mut sources, &self.options)?;
         let webhook = |url: &String| v1::WebhookSpec { url: url.clone(), ..v1::WebhookSpec::default() };
         Ok(v1::JobSpec {
             reference_id: self.reference.clone().unwrap_or_default(),

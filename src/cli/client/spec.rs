@@ -1,9 +1,9 @@
 //! From the options of `reelmill submit` and `plan` to the job that they mean. What is not written is left out, so that
 //! a profile or the daemon fills it in.
 
-use crate::api::{manifests, picture, sound, v1};
+use crate::api::{manifests, picture, sound, text, v1};
 use crate::cli::options::PlanOptions;
-use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec, SoundOptions};
+use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec, SoundOptions, TextOptions};
 use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, Locator, Packaging, Problem, Speed, VideoCodec};
 use std::collections::BTreeMap;
@@ -52,8 +52,14 @@ pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
         manifests: (request.manifests != ManifestOptions::default()).then(|| manifests(&request.manifests)),
         picture: (!request.picture.is_plain()).then(|| picture(&request.picture)),
         sound: (request.sound != SoundOptions::default()).then(|| sound(&request.sound)),
+        text: (request.text != TextOptions::default()).then(|| text(&request.text, subtitles_id)),
         ..v1::OutputSpec::default()
     })
+}
+
+/// The id of the source that is a file of subtitles, by its place among those.
+fn subtitles_id(place: u32) -> String {
+    format!("subtitles-{}", u64::from(place) + 1)
 }
 
 fn rendition(rung: &crate::model::request::RenditionSpec) -> v1::RenditionSpec {
@@ -125,6 +131,19 @@ pub(super) fn sources(input: &str, append: &[String]) -> Result<Vec<v1::SourceSp
         sources.push(v1::SourceSpec { id: JOINED.to_owned(), concat_source_ids, ..v1::SourceSpec::default() });
     }
     Ok(sources)
+}
+
+/// Adds the files of subtitles to sources, which have ids from then on.
+///
+/// # Errors
+/// As [`located`], about `--subtitles`.
+pub(super) fn add_subtitles(sources: &mut Vec<v1::SourceSpec>, options: &PlanOptions) -> Result<(), Problem> {
+    for (place, file) in options.text.files().iter().enumerate() {
+        let uri = located(&file.to_string_lossy()).map_err(|problem| problem.at("--subtitles"))?;
+        let id = subtitles_id(u32::try_from(place).unwrap_or(u32::MAX));
+        sources.push(v1::SourceSpec { id, uri, ..v1::SourceSpec::default() });
+    }
+    Ok(())
 }
 
 /// The source of an output of these: the joined one; empty, for the only one, where nothing is joined.

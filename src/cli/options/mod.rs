@@ -3,6 +3,7 @@
 mod manifests;
 mod picture;
 mod sound;
+mod text;
 
 use crate::input::Transport;
 use crate::model::request::decimal;
@@ -12,6 +13,7 @@ use crate::plan::{Channels, RateMode, Request, parse_segment};
 use manifests::ManifestFlags;
 use picture::PictureFlags;
 use sound::SoundFlags;
+use text::TextFlags;
 
 /// Options that `transcode` and `plan` share.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -67,6 +69,8 @@ pub(super) struct PlanOptions {
     pub(super) picture: PictureFlags,
     #[command(flatten)]
     pub(super) sound: SoundFlags,
+    #[command(flatten)]
+    pub(super) text: TextFlags,
 }
 
 impl PlanOptions {
@@ -91,6 +95,7 @@ impl PlanOptions {
             manifests: self.manifests.options()?,
             picture: self.picture.options()?,
             sound: self.sound.options()?,
+            text: self.text.options()?,
             ..usual
         })
     }

@@ -3,10 +3,12 @@
 mod manifests;
 mod picture;
 mod sound;
+mod text;
 
 pub use manifests::ManifestOptions;
 pub use picture::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strength, ToneMap};
 pub use sound::{Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
+pub use text::{Sidecar, TextChoice, TextLabels, TextOptions};
 
 use super::limits::{SEGMENT_MS_MAX, SEGMENT_MS_MIN};
 use super::{AudioCodec, Packaging, Problem, Speed, VideoCodec};
@@ -60,6 +62,8 @@ pub struct Request {
     pub picture: PictureOptions,
     /// Which sound is made.
     pub sound: SoundOptions,
+    /// Which text is made.
+    pub text: TextOptions,
 }
 
 impl Default for Request {
@@ -81,6 +85,7 @@ impl Default for Request {
             manifests: ManifestOptions::default(),
             picture: PictureOptions::default(),
             sound: SoundOptions::default(),
+            text: TextOptions::default(),
         }
     }
 }

@@ -36,7 +36,8 @@ pub(super) fn mpd(presentation: &Presentation<'_>, clock: LiveClock) -> String {
     // much buffered media is always enough (§5.3.5.2, table 9).
     root = root.with("minBufferTime", duration(longest));
     let mut period = Element::new("Period").with("id", "0").with("start", "PT0S");
-    for (index, set) in sets::video(presentation).into_iter().chain(sets::audio(presentation)).enumerate() {
+    let all = sets::video(presentation).into_iter().chain(sets::audio(presentation)).chain(sets::text(presentation));
+    for (index, set) in all.enumerate() {
         period = period.child(set.with_first("id", (index + 1).to_string()));
     }
     xml::document(root.child(period))
