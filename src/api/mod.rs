@@ -23,6 +23,7 @@ pub(crate) use convert::manifests::manifests;
 pub(crate) use convert::picture::picture;
 pub(crate) use convert::sound::sound;
 pub(crate) use convert::stills::{sprites, stills};
+pub(crate) use convert::text::text;
 pub(crate) use convert::time::micros;
 pub(crate) use convert::watermark::watermark;
 pub use server::{routes, serve};

@@ -23,6 +23,7 @@ pub mod packet;
 pub mod params;
 pub mod parser;
 pub mod pixels;
+pub mod subtitle;
 pub mod surface;
 
 pub use decoder::Decoder;
@@ -35,6 +36,7 @@ pub use io::ByteSource;
 pub use packet::Packet;
 pub use params::Params;
 pub use parser::Splitter;
+pub use subtitle::SubtitleDecoder;
 
 use crate::model::Ratio;
 use ffmpeg_sys_next as ff;

@@ -131,6 +131,26 @@ impl Packet {
         unsafe { !ff::av_packet_get_side_data(self.pointer, kind, std::ptr::null_mut()).is_null() }
     }
 
+    /// The settings of a WebVTT cue that came beside it, if there are any that can stand on its line.
+    pub fn webvtt_settings(&self) -> Option<String> {
+        /// Longer ones say nothing that players know.
+        const BYTES_MAX: usize = 200;
+        let kind = ff::AVPacketSideDataType::AV_PKT_DATA_WEBVTT_SETTINGS;
+        let mut size = 0;
+        // SAFETY: the packet is live; FFmpeg gives null or `size` readable bytes that live with it.
+        let bytes = unsafe {
+            let data = ff::av_packet_get_side_data(self.pointer, kind, &mut size);
+            if data.is_null() {
+                return None;
+            }
+            std::slice::from_raw_parts(data, size)
+        };
+        let text = std::str::from_utf8(bytes).ok()?.trim_matches(|c: char| c == '\0' || c.is_whitespace());
+        let fits =
+            !text.is_empty() && text.len() <= BYTES_MAX && !text.contains("-->") && !text.chars().any(char::is_control);
+        fits.then(|| text.to_owned())
+    }
+
     /// Shifts all known times.
     pub fn shift(&mut self, ticks: i64) {
         let moved = |time: Option<i64>| time.map(|time| time.saturating_add(ticks));

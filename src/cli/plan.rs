@@ -35,6 +35,10 @@ pub(super) async fn run(args: PlanArgs) -> Result<Ended, Vec<Problem>> {
         return media::plan(uri, &args.options, args.json, &args.client).await;
     }
     let request = args.options.request().map_err(only)?;
+    if !request.text.sidecars.is_empty() {
+        let message = "plans with files of subtitles are made by a daemon: name one with --endpoint";
+        return Err(only(Problem::input("request.text_track", message).at("--subtitles")));
+    }
     let transport = args.options.transport().map_err(only)?;
     let facts = probe::facts_of(&args.input, transport).await.map_err(only)?;
     let images = probe::images_of(&request, transport).await.map_err(only)?;

@@ -2,6 +2,7 @@
 
 use crate::model::facts::{AudioFacts, StreamFacts, VideoFacts};
 use crate::model::stills::PictureSummary;
+use crate::model::text::TextRendition;
 use crate::model::{AudioRendition, MediaFacts, Plan, RateControl, Ratio, VideoRendition};
 use crate::report::text::{bit_rate, bytes, clock, factor, seconds, table};
 use crate::report::{JobReport, TrackReport};
@@ -82,7 +83,8 @@ pub(super) fn plan(plan: &Plan) -> String {
         counted(plan.spans.len() as u64, "span"),
     );
     let rungs = plan.video.iter().flat_map(|video| video.renditions.iter().map(rung));
-    text += &table(&rungs.chain(plan.audio.iter().map(audio)).collect::<Vec<_>>());
+    let sound = plan.audio.iter().map(audio);
+    text += &table(&rungs.chain(sound).chain(plan.text.iter().map(words)).collect::<Vec<_>>());
     for note in &plan.notes {
         text += &format!("note: {} [{}]\n", plain(&note.message), note.code);
     }
@@ -103,6 +105,11 @@ fn audio(audio: &AudioRendition) -> Vec<String> {
     let encoder = if audio.copy { "copy".to_owned() } else { audio.encoder.clone() };
     let rate = format!("{} Hz", audio.sample_rate);
     vec![audio.id.clone(), plain(&audio.layout), rate, encoder, bit_rate(audio.bit_rate)]
+}
+
+fn words(text: &TextRendition) -> Vec<String> {
+    let language = text.language.clone().unwrap_or_default();
+    vec![text.id.clone(), plain(&language), String::new(), text.format.name().to_owned(), String::new()]
 }
 
 /// What `reelmill transcode` prints at the end.

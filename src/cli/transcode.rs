@@ -73,14 +73,23 @@ pub(super) async fn stills(args: StillsArgs) -> Result<(), Problem> {
     carry_out(TranscodeArgs { input, output, sources: SourceFlags::default(), options, overwrite, json }, asked).await
 }
 
-async fn carry_out(args: TranscodeArgs, asked: Request) -> Result<(), Problem> {
+async fn carry_out(args: TranscodeArgs, mut asked: Request) -> Result<(), Problem> {
     let worker = find_program()?;
     // Single pictures need no device to be tried.
     let (devices, simulated) =
         if asked.is_pictures_alone() { (None, None) } else { devices_of(&args.options, &worker).await? };
     let listing = args.sources.listing(&args.input, &asked.renditions)?;
+    let mut sources: Vec<SourceSpec> = listing.sources.iter().enumerate().map(source).collect();
+    // Options name files of subtitles by their place among those.
+    let first = u32::try_from(sources.len()).unwrap_or(u32::MAX);
+    asked.text.sidecars.iter_mut().for_each(|sidecar| sidecar.source = sidecar.source.saturating_add(first));
+    sources.extend(args.options.text.files().into_iter().enumerate().map(|(place, path)| SourceSpec {
+        id: format!("subtitles-{}", place + 1),
+        locator: Some(Locator::File(path)),
+        ..SourceSpec::default()
+    }));
     let request = TranscodeRequest {
-        sources: listing.sources.iter().enumerate().map(source).collect(),
+        sources,
         source: listing.main,
         audio_sources: listing.audio,
         rendition_sources: listing.renditions,

@@ -3,6 +3,7 @@
 use super::codec::{AudioCodec, Packaging, VideoCodec};
 use super::facts::HdrKind;
 use super::loudness::LoudnessFigures;
+use super::text::TextFormat;
 use super::time::Ratio;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +93,21 @@ pub enum TrackKind {
         default: bool,
         /// Described sound.
         descriptive: bool,
+    },
+    /// Subtitles or captions.
+    Text {
+        /// What they are written as.
+        format: TextFormat,
+        /// Language code.
+        language: Option<String>,
+        /// What players show.
+        title: String,
+        /// Shown unless the viewer chooses otherwise.
+        default: bool,
+        /// Only what must be read by everybody.
+        forced: bool,
+        /// For viewers who cannot hear.
+        hearing_impaired: bool,
     },
 }
 
@@ -184,12 +200,23 @@ impl TrackRecord {
         match &self.kind {
             TrackKind::Video { codec, .. } => codec.traits().packagings.contains(&packaging),
             TrackKind::Audio { codec, .. } => codec.traits().packagings.contains(&packaging),
+            TrackKind::Text { format, .. } => format.packagings().contains(&packaging),
         }
     }
 
     /// The file that all of it lies in, in a packaging.
     pub fn single_file(&self, packaging: Packaging) -> Option<&SingleFile> {
         self.single.iter().find(|file| file.packaging == packaging)
+    }
+
+    /// Whether its segments are files of text, with no initialisation segment and nothing that runs on from one to the next.
+    pub const fn is_plain(&self) -> bool {
+        matches!(self.kind, TrackKind::Text { format: TextFormat::Vtt, .. })
+    }
+
+    /// Whether this is text.
+    pub const fn is_text(&self) -> bool {
+        matches!(self.kind, TrackKind::Text { .. })
     }
 
     /// Whether this is a rung.

@@ -11,6 +11,12 @@ pub const READ_BYTES_MAX: usize = 1 << 20;
 pub const RENDITIONS_MAX: usize = 32;
 /// Most audio renditions in a job.
 pub const AUDIO_RENDITIONS_MAX: usize = 16;
+/// Most text tracks of an output: films come in some thirty languages, each perhaps for the hard of hearing too.
+pub const TEXT_TRACKS_MAX: usize = 64;
+/// Most bytes of a file of text alone: a long film has 200 KiB, with styles 2 MiB. It is read whole.
+pub const SIDECAR_BYTES_MAX: u64 = 16 << 20;
+/// Most cues of a text track: a day with one a second.
+pub const CUES_MAX: u32 = 100_000;
 /// Most streams that a source may have: DVB multiplexes have some tens, hostile files have millions.
 pub const STREAMS_MAX: usize = 1024;
 /// Shortest target segment, ms: below it the overhead of containers exceeds the media.

@@ -28,6 +28,7 @@ pub mod simulated;
 pub mod spec;
 pub mod state;
 pub mod stills;
+pub mod text;
 pub mod time;
 pub mod usage;
 

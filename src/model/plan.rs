@@ -7,6 +7,7 @@ use super::joined::{AudioPart, VideoPart};
 use super::mark::Mark;
 use super::request::{EncoderOption, Loudness, ManifestOptions, PictureOptions};
 use super::stills::StillsPlan;
+use super::text::TextRendition;
 use super::time::{Ratio, Timeline, scale_floor, scale_round};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -73,7 +74,7 @@ pub struct OutputPlan {
     pub packagings: Vec<Packaging>,
     /// The segment grid; all of its tracks have the same.
     pub grid: Grid,
-    /// Its tracks in the order of its manifests, video before audio.
+    /// Its tracks in the order of its manifests, video before audio before text.
     pub tracks: Vec<TrackUse>,
     /// Its single pictures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -125,11 +126,12 @@ pub struct TrackUse {
     pub rendition: String,
     /// Its id in the output, and its directory there.
     pub id: String,
-    /// For sound: what players show, unique in the output (RFC 8216 §4.3.4.1.1); empty for pictures.
+    /// For sound and text: what players show, unique in the output (RFC 8216 §4.3.4.1.1); empty for pictures.
     pub title: String,
-    /// For sound: played unless the viewer chooses otherwise. Exactly one track of sound of an output is.
+    /// For sound: played unless the viewer chooses otherwise. Exactly one track of sound of an output is; of text, which
+    /// is then shown, at most one.
     pub default: bool,
-    /// For sound: the language that is told instead of the rendition's.
+    /// For sound and text: the language that is told instead of the rendition's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// For sound: whether it is told to be described sound, instead of what the rendition says.
@@ -148,6 +150,9 @@ pub struct Plan {
     pub video: Option<VideoPlan>,
     /// Audio renditions; each is encoded once, in one pass.
     pub audio: Vec<AudioRendition>,
+    /// Text renditions; they are made in the pass that makes the sound, out of one reading of the source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub text: Vec<TextRendition>,
     /// Single pictures, each made on its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stills: Option<StillsPlan>,
@@ -163,8 +168,9 @@ impl Plan {
     /// The ids of everything that is made: video first, single pictures last.
     pub fn rendition_ids(&self) -> impl Iterator<Item = &str> {
         let video = self.video.iter().flat_map(|video| &video.renditions).map(|rung| rung.id.as_str());
+        let sound = self.audio.iter().map(|track| track.id.as_str());
         let sets = self.stills.iter().flat_map(|stills| &stills.sets).map(|set| set.id.as_str());
-        video.chain(self.audio.iter().map(|track| track.id.as_str())).chain(sets)
+        video.chain(sound).chain(self.text.iter().map(|track| track.id.as_str())).chain(sets)
     }
 }
 

@@ -7,8 +7,9 @@
 /// | `m3u8` | `application/vnd.apple.mpegurl` | RFC 8216 §10 |
 /// | `mpd` | `application/dash+xml` | ISO/IEC 23009-1 Annex C |
 /// | `m4s` | `video/iso.segment` | IANA, for ISO base media file format segments (ISO/IEC 23009-1 §6.3.4) |
-/// | `mp4` | `video/mp4`; in the directory of a track of sound `audio/mp4` | RFC 4337 |
+/// | `mp4` | `video/mp4`; in the directory of a track of sound `audio/mp4`, of text `application/mp4` | RFC 4337 |
 /// | `ts` | `video/mp2t` | RFC 3555 §4.2.8 |
+/// | `vtt` | `text/vtt` | W3C WebVTT §11 |
 /// | `json` | `application/json` | RFC 8259 §11 |
 /// | `jpg`, `png`, `webp` | `image/jpeg`, `image/png`, `image/webp` | RFC 2046 §4.2, IANA, RFC 9649 §6 |
 /// | `vtt` | `text/vtt` | WebVTT §6 |
@@ -20,10 +21,12 @@ pub fn content_type(path: &str) -> &'static str {
         "m3u8" => "application/vnd.apple.mpegurl",
         "mpd" => "application/dash+xml",
         "m4s" => "video/iso.segment",
-        // Directories of sound are called so by the planner; rungs are called by their size.
-        "mp4" if is_sound(path) => "audio/mp4",
+        // Directories of sound and text are called so by the planner; rungs are called by their size.
+        "mp4" if is_in(path, "audio-") => "audio/mp4",
+        "mp4" if is_in(path, "text-") => "application/mp4",
         "mp4" => "video/mp4",
         "ts" => "video/mp2t",
+        "vtt" => "text/vtt",
         "json" => "application/json",
         "jpg" => "image/jpeg",
         "png" => "image/png",
@@ -33,9 +36,9 @@ pub fn content_type(path: &str) -> &'static str {
     }
 }
 
-/// Whether a path lies in the directory of a track of sound.
-fn is_sound(path: &str) -> bool {
-    path.rsplit('/').nth(1).is_some_and(|directory| directory.starts_with("audio-"))
+/// Whether a path lies in the directory of a track that is called so.
+fn is_in(path: &str, name: &str) -> bool {
+    path.rsplit('/').nth(1).is_some_and(|directory| directory.starts_with(name))
 }
 
 #[cfg(test)]
@@ -50,6 +53,8 @@ mod tests {
         assert_eq!(content_type("cmaf/1080p/init.mp4"), "video/mp4");
         assert_eq!(content_type("cmaf/audio-1/init.mp4"), "audio/mp4");
         assert_eq!(content_type("audio-1.mp4"), "video/mp4");
+        assert_eq!(content_type("cmaf/text-1/00000.vtt"), "text/vtt");
+        assert_eq!(content_type("cmaf/text-1-wvtt/init.mp4"), "application/mp4");
         assert_eq!(content_type("ts/1080p/00000.ts"), "video/mp2t");
         assert_eq!(content_type("reelmill.json"), "application/json");
         assert_eq!(content_type("sprites/00001.jpg"), "image/jpeg");

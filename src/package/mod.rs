@@ -23,6 +23,7 @@ mod text;
 pub mod ts;
 pub mod verify;
 pub mod vp9_level;
+pub mod webvtt;
 
 pub use codec_string::codec_string;
 pub use content_type::content_type;
@@ -107,6 +108,10 @@ fn of_packaging(presentation: &Presentation<'_>, clock: LiveClock) -> Vec<Manife
         if track.record.is_video() {
             files.push(file(format!("{}/{}", track.record.id, hls::I_FRAMES), hls::i_frames(presentation, track)));
         }
+    }
+    for text in presentation.text.iter().filter(|text| text.track.record.is_plain()) {
+        let name = format!("{}/{}", text.track.record.id, hls::MEDIA);
+        files.push(file(name, hls::media(presentation, &text.track)));
     }
     if !presentation.wishes.chapters.is_empty() {
         files.push(file(hls::CHAPTERS.to_owned(), hls::chapters(presentation.wishes.chapters)));

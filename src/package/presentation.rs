@@ -6,6 +6,7 @@ use crate::model::bitrate::{self, Piece};
 use crate::model::codec::{AudioCodec, Packaging, VideoCodec};
 use crate::model::facts::HdrKind;
 use crate::model::ledger::{KeyFrame, Ledger, SegmentRecord, StoredFile, TrackKind, TrackRecord};
+use crate::model::text::TextFormat;
 use crate::model::time::{Ratio, scale_ceil, scale_round};
 
 /// One packaging of a job, with at least one segment of every track that it has.
@@ -25,6 +26,8 @@ pub(super) struct Presentation<'a> {
     pub(super) video: Vec<Rung<'a>>,
     /// Sound, by codec in ledger order.
     pub(super) audio: Vec<AudioGroup<'a>>,
+    /// Text in ledger order, for HLS and for DASH.
+    pub(super) text: Vec<Text<'a>>,
 }
 
 /// A track as far as it is stored in one packaging: segments from its start on, up to the first that is not.
@@ -64,6 +67,20 @@ pub(super) struct Sound<'a> {
     pub(super) default: bool,
 }
 
+/// A text track and its facts.
+pub(super) struct Text<'a> {
+    pub(super) track: Track<'a>,
+    pub(super) format: TextFormat,
+    /// RFC 5646 tag.
+    pub(super) language: Option<String>,
+    /// What players show, in one line.
+    pub(super) title: String,
+    /// Shown unless the viewer chooses otherwise.
+    pub(super) default: bool,
+    pub(super) forced: bool,
+    pub(super) hearing_impaired: bool,
+}
+
 impl<'a> Presentation<'a> {
     /// `None` as long as a track of this packaging has no segment, no codecs string or, in CMAF, no stored
     /// initialisation segment; and for good where the packaging cannot carry the job's pictures or has no track at all.
@@ -86,10 +103,11 @@ impl<'a> Presentation<'a> {
             planned_seconds: planned_seconds(ledger),
             video: tracks.iter().filter_map(Rung::new).collect(),
             audio: groups(tracks.iter().filter_map(Sound::new).collect()),
+            text: texts(&tracks, ledger.complete),
         })
     }
 
-    /// Every track, pictures first.
+    /// Every track of pictures and sound, pictures first.
     pub(super) fn tracks(&self) -> impl Iterator<Item = &Track<'a>> {
         let sounds = self.audio.iter().flat_map(|group| &group.members);
         self.video.iter().map(|rung| &rung.track).chain(sounds.map(|sound| &sound.track))
@@ -139,7 +157,8 @@ impl<'a> Track<'a> {
     }
 
     fn is_ready(&self, packaging: Packaging) -> bool {
-        let initialised = packaging != Packaging::Cmaf || self.record.init_sha256.is_some();
+        let has_init = packaging == Packaging::Cmaf && !self.record.is_plain();
+        let initialised = !has_init || self.record.init_sha256.is_some();
         !self.segments.is_empty() && !self.record.codec_string.is_empty() && initialised
     }
 
@@ -184,10 +203,7 @@ impl<'a> Sound<'a> {
             return None;
         };
         let language = language.as_deref().and_then(language_tag);
-        let title = [one_line(title), language.clone().unwrap_or_default(), track.record.id.clone()]
-            .into_iter()
-            .find(|text| !text.is_empty())
-            .unwrap_or_default();
+        let title = shown_title(title, language.as_deref(), &track.record.id);
         Some(Self {
             track: track.clone(),
             sample_rate: *sample_rate,
@@ -203,7 +219,7 @@ impl<'a> Sound<'a> {
     pub(super) fn codec(&self) -> Option<AudioCodec> {
         match self.track.record.kind {
             TrackKind::Audio { codec, .. } => Some(codec),
-            TrackKind::Video { .. } => None,
+            TrackKind::Video { .. } | TrackKind::Text { .. } => None,
         }
     }
 
@@ -211,6 +227,49 @@ impl<'a> Sound<'a> {
     pub(super) fn same_sound(&self, other: &Self) -> bool {
         (&self.language, &self.title, self.descriptive) == (&other.language, &other.title, other.descriptive)
     }
+}
+
+impl<'a> Text<'a> {
+    fn new(track: &Track<'a>) -> Option<Self> {
+        let TrackKind::Text { format, language, title, default, forced, hearing_impaired } = &track.record.kind else {
+            return None;
+        };
+        let language = language.as_deref().and_then(language_tag);
+        Some(Self {
+            track: track.clone(),
+            format: *format,
+            title: shown_title(title, language.as_deref(), &track.record.id),
+            language,
+            default: *default,
+            forced: *forced,
+            hearing_impaired: *hearing_impaired,
+        })
+    }
+}
+
+/// What players show of a track: its title, otherwise its language, otherwise its id.
+fn shown_title(title: &str, language: Option<&str>, id: &str) -> String {
+    let all = [one_line(title), language.unwrap_or_default().to_owned(), id.to_owned()];
+    all.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
+}
+
+/// The text tracks. Text is made long before the pictures that it belongs to: while those grow, it is told as far as they
+/// reach, since players take what is told last for what there is. What a source has behind its last picture is never
+/// told.
+fn texts<'a>(tracks: &[Track<'a>], complete: bool) -> Vec<Text<'a>> {
+    let us = |ticks: i64, track: &Track<'_>| scale_ceil(ticks, 1_000_000, i64::from(track.record.timescale.max(1)));
+    let ends = || tracks.iter().filter(|track| !track.record.is_text());
+    let pictures = ends().filter(|track| track.record.is_video()).map(|track| us(track.end(), track)).max();
+    let all = ends().map(|track| us(track.end(), track));
+    let there = if complete { pictures.or(all.max()) } else { all.min() };
+    let mut texts: Vec<_> = tracks.iter().filter_map(Text::new).collect();
+    for text in &mut texts {
+        let Some(there) = there else { continue };
+        let track = &text.track;
+        let kept = track.segments.iter().filter(|(segment, _)| us(segment.start, track) < there).count();
+        text.track.segments.truncate(kept.max(1));
+    }
+    texts
 }
 
 /// Sounds by codec. The job marks one of all its sounds as the default; each group needs one of its own, since a player
@@ -263,7 +322,7 @@ fn planned_seconds(ledger: &Ledger) -> u64 {
             TrackKind::Video { frame_rate, .. } if frame_rate.is_known() => {
                 scale_ceil(1_000_000, frame_rate.den, frame_rate.num)
             }
-            TrackKind::Video { .. } => 0,
+            TrackKind::Video { .. } | TrackKind::Text { .. } => 0,
             TrackKind::Audio { sample_rate, .. } => {
                 scale_ceil(AUDIO_PACKET_SAMPLES, 1_000_000, (*sample_rate).max(1).into())
             }

@@ -17,7 +17,8 @@ use std::collections::BTreeSet;
 /// - each segment has exactly one file in each packaging of the job that its codec fits, none of them empty, and in CMAF
 ///   its name is the time that the MPD asks for; transport streams and the key frames in them are whole packets.
 ///
-/// Sound may end before or after the pictures, as it does in the source, so nothing is said about that.
+/// Sound and text may end before or after the pictures, as they do in the source, so nothing is said about that. Files of
+/// text have no initialisation segment, and are named by their number.
 pub fn verify(ledger: &Ledger) -> Vec<String> {
     let stored = ledger.tracks.iter().flat_map(|track| &track.segments).flat_map(|segment| &segment.files);
     let found: Vec<Packaging> = stored.map(|file| file.packaging).collect();
@@ -41,7 +42,7 @@ pub fn verify(ledger: &Ledger) -> Vec<String> {
 }
 
 fn about_track(track: &TrackRecord, packagings: &[Packaging]) -> Vec<String> {
-    let cmaf = packagings.contains(&Packaging::Cmaf) && track.in_packaging(Packaging::Cmaf);
+    let cmaf = packagings.contains(&Packaging::Cmaf) && track.in_packaging(Packaging::Cmaf) && !track.is_plain();
     let url_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let checks = [
         (track.id.is_empty() || !track.id.bytes().all(url_safe), "its id needs encoding in a URL"),
@@ -61,6 +62,7 @@ fn codec_fits(track: &TrackRecord) -> bool {
         TrackKind::Video { codec: VideoCodec::Hevc, .. } => track.codec_string.starts_with("hvc1."),
         TrackKind::Video { codec: VideoCodec::Av1, .. } => track.codec_string.starts_with("av01."),
         TrackKind::Video { codec: VideoCodec::Vp9, .. } => track.codec_string.starts_with("vp09."),
+        TrackKind::Text { .. } => track.codec_string == "wvtt",
         TrackKind::Audio { .. } => !track.codec_string.is_empty(),
     }
 }
@@ -110,13 +112,14 @@ fn about_files(track: &TrackRecord, segment: &SegmentRecord, packagings: &[Packa
             problems.push(format!("file {} is empty", file.name));
         }
         if file.packaging == Packaging::Cmaf
+            && !track.is_plain()
             && file.name != format!("{}{}.m4s", segment.start, suffix(track.generation))
         {
             problems.push(format!("file {} is not named by its time {}", file.name, segment.start));
         }
         let packets = |bytes: u64| bytes.is_multiple_of(PACKET_BYTES as u64);
         let mut places = file.key_frames.iter().flat_map(|key| [key.offset, key.bytes]);
-        if file.packaging == Packaging::Ts && !(packets(file.bytes) && places.all(packets)) {
+        if file.packaging == Packaging::Ts && !track.is_plain() && !(packets(file.bytes) && places.all(packets)) {
             problems.push(format!("file {} or a key frame in it is not made of whole packets", file.name));
         }
         problems.extend(about_key_frames(track, segment, file));

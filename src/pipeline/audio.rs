@@ -1,4 +1,5 @@
-//! Wires the pass that makes all sound of a job: one demuxer, a decoder for each stream, a thread for each rendition.
+//! Wires the pass that makes all sound and text of a source: one demuxer, a decoder for each stream, a thread for each
+//! rendition of sound.
 
 use super::channels;
 use super::control::Control;
@@ -9,6 +10,7 @@ use super::flow::{self, Fan, Outflow, Stopped};
 use super::outlet::Outlet;
 use super::sound::{self, Pass, SoundSpec};
 use super::sound_copy;
+use super::text::{Texts, sidecar};
 use super::video::{PREROLL_US, finished, stage};
 use crate::av::{ByteSource, Frame, Packet};
 use crate::model::plan::AudioRendition;
@@ -30,7 +32,7 @@ struct Track<'a> {
     copied: Fan<Packet, ()>,
 }
 
-/// Makes all segments of all audio renditions.
+/// Makes all segments of all audio and text renditions.
 ///
 /// # Errors
 /// The first problem of any stage; that of a cancelled job when every rendition was dropped.
@@ -46,17 +48,28 @@ pub(super) fn run_pass(
     outlet: &dyn Outlet,
     control: &Control,
 ) -> Result<(), Problem> {
-    let wanted: Vec<u32> = plan.audio.iter().flat_map(|one| one.streams()).map(|(stream, ..)| stream).collect();
+    let sound = plan.audio.iter().flat_map(|one| one.streams()).map(|(stream, ..)| stream);
+    let wanted: Vec<u32> = sound.chain(plan.text.iter().map(|rendition| rendition.stream)).collect();
+    let source = match plan.text.iter().find_map(|rendition| rendition.sidecar_encoding.as_deref()) {
+        Some(encoding) => sidecar(source, encoding)?,
+        None => source,
+    };
     let mut demux = Demux::open(source, &wanted, control)?;
-    seek_to_in_point(&mut demux, &plan.audio)?;
+    if plan.text.is_empty() {
+        seek_to_in_point(&mut demux, &plan.audio)?;
+    }
     thread::scope(|scope| {
         let ran = open_tracks(scope, &demux, (plan, pass), outlet, control)
-            .and_then(|(tracks, joined)| control.steps().timed("decode", "", || feed(demux, tracks, joined, control)));
+            .and_then(|(tracks, joined)| Ok((tracks, joined, Texts::open(&demux, plan, outlet, control)?)))
+            .and_then(|(tracks, joined, texts)| {
+                control.steps().timed("decode", "", || feed(demux, tracks, joined, texts, control))
+            });
         if let Err(stopped) = ran {
             control.stage_stopped(stopped);
         }
     });
-    finished(control, plan.audio.iter().map(|rendition| rendition.id.as_str()))
+    let sound = plan.audio.iter().map(|rendition| rendition.id.as_str());
+    finished(control, sound.chain(plan.text.iter().map(|rendition| rendition.id.as_str())))
 }
 
 /// Goes to shortly before the earliest in point, if all renditions have one and the container leads there exactly.
@@ -131,16 +144,20 @@ fn feed(
     mut demux: Demux,
     mut tracks: Vec<Track<'_>>,
     mut joined: Vec<Joined>,
+    mut texts: Texts<'_>,
     control: &Control,
 ) -> Result<(), Stopped> {
-    let all = tracks.len();
+    let (all, has_text) = (tracks.len(), !texts.is_unwanted());
     while let Some(packet) = demux.read()? {
         if control.stopped() {
             return Err(Stopped::Neighbour);
         }
         tracks.retain_mut(|track| !track.is_unwanted(&joined));
-        if tracks.is_empty() {
+        if texts.is_unwanted() && tracks.is_empty() {
             return Err(Stopped::Unwanted);
+        }
+        if texts.take(&packet, demux.time_base(packet.stream()), control)? {
+            continue;
         }
         let Some(track) = tracks.iter_mut().find(|track| track.stream == packet.stream()) else { continue };
         track.copied.send(|| Ok(packet.reference().map_err(faults::internal)?))?;
@@ -150,7 +167,8 @@ fn feed(
         return Err(Stopped::Neighbour);
     }
     // Those that were let go had what they wanted.
-    let mut made_any = tracks.len() < all;
+    let mut made_any = tracks.len() < all || has_text;
+    texts.finish()?;
     for mut track in tracks {
         track.decode(None, &mut joined)?;
         made_any |= track.decoder.as_ref().is_some_and(Tolerant::made_any) || !track.copied.is_unwanted();

@@ -72,7 +72,8 @@ impl Demux {
         Ok(Some(packet))
     }
 
-    fn time_base(&mut self, stream: u32) -> Ratio {
+    /// Seconds a tick of a stream.
+    pub fn time_base(&mut self, stream: u32) -> Ratio {
         // Streams can appear while reading, so the list grows with them.
         while self.time_bases.len() <= stream as usize {
             let index = self.time_bases.len() as u32;

@@ -29,7 +29,7 @@ pub fn run(open: Open<'_>, plan: &Plan, outlet: &dyn Outlet, control: &Control) 
     if !first.is_empty() {
         let measured = Pass::Measure(std::sync::Mutex::default());
         let told = control.decode_errors.load(Ordering::Relaxed);
-        let first = Plan { audio: first, video: None, ..plan.clone() };
+        let first = Plan { audio: first, video: None, text: Vec::new(), ..plan.clone() };
         let result = one_pass(open, &first, &measured, outlet, control);
         // What does not decode is counted when it is made.
         control.decode_errors.store(told, Ordering::Relaxed);

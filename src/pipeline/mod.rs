@@ -44,6 +44,7 @@ pub mod sound;
 pub mod sound_copy;
 pub mod steps;
 pub mod stills;
+pub mod text;
 pub mod trouble;
 pub mod video;
 pub mod watched;

@@ -86,8 +86,9 @@ pub(super) fn tracks(
     let all = &all[..all.len().min(most)];
     let default = default(all, as_marked);
     let whole: Vec<(StreamFacts, AudioFacts)> = all.iter().map(whole).collect();
-    let titles =
-        unique(whole.iter().map(|(stream, _)| stream), |place| all[place].told.and_then(|told| told.title.as_deref()));
+    let titles = unique("Audio", whole.iter().map(|(stream, _)| stream), |place| {
+        all[place].told.and_then(|told| told.title.as_deref())
+    });
     let mut made = Vec::new();
     for (i, Chosen { source, place, join, told }) in all.iter().enumerate() {
         let (stream, audio) = (&whole[i].0, &whole[i].1);
@@ -302,7 +303,7 @@ fn options(codec: AudioCodec, bit_rate: u64) -> Vec<(String, String)> {
 }
 
 /// A language code as containers have it, if it can be one; `und` is none.
-fn language(stream: &StreamFacts) -> Option<String> {
+pub(super) fn language(stream: &StreamFacts) -> Option<String> {
     let code = stream.language.as_deref()?;
     let plain = (2..=35).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     (plain && code != "und").then(|| code.to_owned())
@@ -311,11 +312,16 @@ fn language(stream: &StreamFacts) -> Option<String> {
 /// What players show: the track's title, otherwise its language, otherwise its number. Unique, because RFC 8216
 /// §4.3.4.1.1 wants that of NAMEs in a group, and free of what a quoted string cannot hold (§4.2).
 pub(super) fn titles<'a>(tracks: impl Iterator<Item = &'a StreamFacts>) -> Vec<String> {
-    unique(tracks, |_| None)
+    unique("Audio", tracks, |_| None)
 }
 
-/// As [`titles`], with those in front that are asked for, by the place of the track.
-fn unique<'a>(tracks: impl Iterator<Item = &'a StreamFacts>, asked: impl Fn(usize) -> Option<&'a str>) -> Vec<String> {
+/// As [`titles`], with those in front that are asked for, by the place of the track; one of which nothing is known is
+/// called by its `kind`.
+pub(super) fn unique<'a>(
+    kind: &str,
+    tracks: impl Iterator<Item = &'a StreamFacts>,
+    asked: impl Fn(usize) -> Option<&'a str>,
+) -> Vec<String> {
     let mut titles: Vec<String> = Vec::new();
     for (i, stream) in tracks.enumerate() {
         let clean = |text: &str| {
@@ -334,7 +340,7 @@ fn unique<'a>(tracks: impl Iterator<Item = &'a StreamFacts>, asked: impl Fn(usiz
             text.trim().chars().take(TITLE_CHARS_MAX).collect::<String>()
         };
         let own = asked(i).or(stream.title.as_deref()).map(clean).filter(|title| !title.is_empty());
-        let plain = own.or_else(|| language(stream)).unwrap_or_else(|| format!("Audio {}", i + 1));
+        let plain = own.or_else(|| language(stream)).unwrap_or_else(|| format!("{kind} {}", i + 1));
         let taken = |title: &String| titles.contains(title);
         let numbered = (2..).map(|n| format!("{plain} {n}"));
         let title = std::iter::once(plain.clone()).chain(numbered).find(|title| !taken(title));

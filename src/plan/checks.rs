@@ -6,8 +6,8 @@ use super::timeline::spans_problem;
 use crate::model::facts::{MediaFacts, StreamFacts, StreamKind};
 use crate::model::limits::{RENDITIONS_MAX, SEGMENT_MS_MAX, SEGMENT_MS_MIN};
 use crate::model::request::{
-    ManifestOptions, Request, SoundOptions, SpriteOptions, StillsOptions, WATERMARKS_MAX, Watermark, encoders,
-    segment_problem,
+    ManifestOptions, Request, SoundOptions, SpriteOptions, StillsOptions, TextOptions, WATERMARKS_MAX, Watermark,
+    encoders, segment_problem,
 };
 use crate::model::{AudioCodec, Packaging, Problem, VideoCodec};
 
@@ -63,6 +63,7 @@ pub(super) fn request(request: &Request) -> Vec<Problem> {
     problems.extend(watermarks(request));
     problems.extend(request.stills.iter().flat_map(StillsOptions::check));
     problems.extend(request.sprites.iter().flat_map(SpriteOptions::check));
+    problems.extend(request.text.check());
     problems.extend(alone(request));
     problems
 }
@@ -94,6 +95,7 @@ fn alone(request: &Request) -> Vec<Problem> {
         ("progressive_mp4", request.progressive),
         ("omit_video", request.omit_video),
         ("manifests", request.manifests != ManifestOptions::default()),
+        ("text", request.text != TextOptions::default()),
         ("sound", request.sound != SoundOptions::default()),
         ("encoder_options", !request.encoder_options.is_empty()),
         ("watermarks", !request.watermarks.is_empty()),

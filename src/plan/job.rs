@@ -35,8 +35,13 @@ pub(super) fn plan(given: Vec<Given<'_>>, asks: &[Ask<'_>], node: Node) -> JobPl
         }));
     }
     let slots = |draft: &Option<Draft<'_>>| {
-        let counts = draft.as_ref().map_or((0, 0), |draft| (draft.rungs.len(), draft.tracks.len()));
-        Uses { rungs: vec![None; counts.0], tracks: vec![None; counts.1], sets: None }
+        let none = |count: usize| vec![None; count];
+        draft.as_ref().map_or_else(Uses::default, |draft| Uses {
+            rungs: none(draft.rungs.len()),
+            tracks: none(draft.tracks.len()),
+            text: none(draft.text.len()),
+            sets: None,
+        })
     };
     let mut uses: Vec<Uses> = drafts.iter().map(slots).collect();
     let mut made = Vec::new();
@@ -98,7 +103,12 @@ fn one(draft: Draft<'_>, uses: Uses, sources: &Sources<'_>) -> OutputPlan {
         let used = track(at, t.id, t.title, t.default)?;
         Some(TrackUse { language: t.language, descriptive: t.descriptive, ..used })
     });
-    let tracks = rungs.chain(sound).flatten().collect();
+    let text = draft.text.into_iter().zip(uses.text).map(|(text, at)| {
+        let made = text.rendition;
+        let used = track(at, made.id, made.title, made.default)?;
+        Some(TrackUse { language: made.language, ..used })
+    });
+    let tracks = rungs.chain(sound).chain(text).flatten().collect();
     let mut notes = draft.general;
     notes.extend(&draft.pictures);
     notes.extend(&draft.sound);

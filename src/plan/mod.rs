@@ -27,6 +27,7 @@ mod stills;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod text;
 mod threads;
 mod timeline;
 mod tree;

@@ -43,7 +43,7 @@ pub(super) fn tracks(tracks: &mut [Track]) {
 }
 
 /// The first of these that is free, otherwise the last with a number.
-fn free(taken: &mut Vec<String>, candidates: Vec<String>) -> String {
+pub(super) fn free(taken: &mut Vec<String>, candidates: Vec<String>) -> String {
     let last = candidates.last().cloned().unwrap_or_default();
     let numbered = (2..).map(|n| format!("{last}-{n}"));
     let id = candidates.into_iter().chain(numbered).find(|id| !taken.contains(id));

@@ -7,6 +7,7 @@ use super::notes::Notes;
 use super::rungs::{self, From, Made};
 use super::source::{Pictures, Source};
 use super::stills;
+use super::text::{self, Text};
 use crate::model::plan::Grid;
 use crate::model::request::Request;
 use crate::model::stills::PictureSet;
@@ -53,6 +54,8 @@ pub(super) struct Draft<'a> {
     pub sets: Vec<(&'static str, PictureSet)>,
     /// See there.
     pub sets_source: usize,
+    /// Its text, in the order of its manifests.
+    pub text: Vec<Text>,
     /// What is told of sources and of the request.
     pub general: Notes,
     /// What is told of pictures.
@@ -104,10 +107,15 @@ pub(super) fn draft<'a>(ask: &Ask<'a>, sources: &'a Sources<'_>) -> Result<Optio
     let rungs = rungs_of(ask, &from, &outputs, &mut of_pictures)?;
     let tracks = audio::tracks(&sound, ask.audio_sources.is_empty(), &outputs, ask.request, &mut of_sound)
         .map_err(|problems| problems.into_iter().map(|problem| ask.here(problem)).collect::<Vec<_>>())?;
+    let text = match &sources.known[ask.source] {
+        Some(main) => text::texts(main, &sources.known, &outputs, &ask.request.text, &mut general)
+            .map_err(|problems| problems.into_iter().map(|problem| ask.here(problem)).collect::<Vec<_>>())?,
+        None => Vec::new(),
+    };
     let packagings = outputs.packagings;
     let (pictures, sound) = (of_pictures, of_sound);
     let (request, sets_source) = (ask.request, ask.source);
-    Ok(Some(Draft { request, packagings, rungs, tracks, sets, sets_source, general, pictures, sound }))
+    Ok(Some(Draft { request, packagings, rungs, tracks, text, sets, sets_source, general, pictures, sound }))
 }
 
 /// An output of single pictures: nothing is encoded or packaged.
@@ -122,6 +130,7 @@ fn alone<'a>(ask: &Ask<'a>, sets: Vec<(&'static str, PictureSet)>, sources: &Sou
         packagings: Vec::new(),
         rungs: Vec::new(),
         tracks: Vec::new(),
+        text: Vec::new(),
         sets,
         sets_source: ask.source,
         general,
@@ -140,6 +149,7 @@ impl Ask<'_> {
             .chain(self.audio_sources.iter().copied())
             .chain(self.rendition_sources.values().copied())
             .chain(self.image_sources.iter().copied())
+            .chain(self.request.text.sidecars.iter().map(|sidecar| sidecar.source as usize))
             .collect()
     }
 
@@ -171,6 +181,9 @@ impl Ask<'_> {
         check("source_id".to_owned(), self.source);
         for (nth, source) in self.audio_sources.iter().enumerate() {
             check(format!("audio_source_ids[{nth}]"), *source);
+        }
+        for (nth, sidecar) in self.request.text.sidecars.iter().enumerate() {
+            check(format!("text.sidecars[{nth}].source"), sidecar.source as usize);
         }
         for (place, source) in self.rendition_sources {
             check(format!("renditions[{place}].source_id"), *source);

@@ -11,6 +11,7 @@ use crate::model::mark::Mark;
 use crate::model::plan::{Grid, SpanRange};
 use crate::model::request::{EncoderOption, Loudness, PictureOptions};
 use crate::model::stills::StillsPlan;
+use crate::model::text::TextRendition;
 use crate::model::{AudioCodec, AudioRendition, Packaging, Plan, RateControl, VideoCodec};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -31,6 +32,8 @@ pub(super) struct Uses {
     pub rungs: Vec<Option<Use>>,
     /// In the order of the draft's tracks.
     pub tracks: Vec<Option<Use>>,
+    /// In the order of the draft's text.
+    pub text: Vec<Option<Use>>,
     /// Of all of the draft's single pictures the work.
     pub sets: Option<usize>,
 }
@@ -113,6 +116,7 @@ pub(super) fn plan(
         packagings,
         video,
         audio: tracks(index, group, source, drafts, uses),
+        text: texts(index, group, drafts, uses),
         stills: stills(index, group, source, drafts, uses, node),
         duration_us: source.range.duration_us,
         spans,
@@ -146,8 +150,8 @@ impl Draft<'_> {
     /// The sources that it is made of.
     fn sources(&self) -> BTreeSet<usize> {
         let sets = self.sets.iter().map(|_| self.sets_source);
-        let rungs = self.rungs.iter().map(|made| made.rung.source);
-        rungs.chain(self.tracks.iter().map(|track| track.source)).chain(sets).collect()
+        let media = self.rungs.iter().map(|made| made.rung.source).chain(self.tracks.iter().map(|track| track.source));
+        media.chain(self.text.iter().map(|text| text.source)).chain(sets).collect()
     }
 
     /// Its rungs of one source.
@@ -429,4 +433,27 @@ fn tracks(
         ..t.rendition
     };
     made.into_iter().enumerate().map(finished).collect()
+}
+
+/// Every distinct text rendition of a group once, with an id of its own.
+fn texts(work: usize, group: &Group, drafts: &Drafts<'_>, uses: &mut [Uses]) -> Vec<TextRendition> {
+    let mut made: Vec<TextRendition> = Vec::new();
+    for output in &group.outputs {
+        let Some(draft) = &drafts[*output] else { continue };
+        for (slot, one) in uses[*output].text.iter_mut().zip(&draft.text).filter(|(_, t)| t.source == group.source) {
+            // Two packagings of one output never differ; those of two outputs are both made.
+            let place = made.iter().position(|other| other.is_same(&one.rendition)).unwrap_or_else(|| {
+                let mut ids = made.iter().map(|other| other.id.clone()).collect();
+                let id = names::free(&mut ids, vec![one.rendition.id.clone()]);
+                made.push(TextRendition { id, ..one.rendition.clone() });
+                made.len() - 1
+            });
+            let packagings = &mut made[place].packagings;
+            packagings.extend(&one.rendition.packagings);
+            packagings.sort_unstable();
+            packagings.dedup();
+            *slot = Some(Use { work, rendition: made[place].id.clone() });
+        }
+    }
+    made
 }

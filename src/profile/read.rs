@@ -9,7 +9,7 @@ use crate::model::{Problem, spec};
 use crate::plan;
 
 const PROFILE: [&str; 4] = ["name", "version", "description", "outputs"];
-const OUTPUT: [&str; 23] = [
+const OUTPUT: [&str; 24] = [
     "id",
     "if_exists",
     "renditions",
@@ -32,6 +32,7 @@ const OUTPUT: [&str; 23] = [
     "watermarks",
     "stills",
     "sprites",
+    "text",
     "upload",
 ];
 /// Fields of an output that only a job can say.
@@ -108,8 +109,13 @@ fn output(notes: &mut Notes<'_>, node: &Node) -> OutputTemplate {
         watermarks: notes.typed(&fields, "watermarks").unwrap_or_default(),
         stills: notes.typed(&fields, "stills"),
         sprites: notes.typed(&fields, "sprites"),
+        text: notes.typed(&fields, "text"),
         upload: fields.get("upload").map(|node| upload(notes, node)).unwrap_or_default(),
     };
+    if template.text.as_ref().is_some_and(|text| !text.sidecars.is_empty()) {
+        let message = "`sidecars` are sources of a job, so they are for the job to say: leave them out here";
+        notes.add(fields.line_of("text"), "profile.unknown_key", message.to_owned());
+    }
     // What could not be read would be complained about again as what it is not.
     if notes.problems.len() == before {
         for problem in plan::check(&template.request()) {

@@ -2,7 +2,7 @@
 
 use crate::model::request::{
     Channels, EncoderOption, ManifestOptions, PictureOptions, RateMode, RenditionSpec, Request, SoundOptions,
-    SpriteOptions, StillsOptions, Watermark,
+    SpriteOptions, StillsOptions, TextOptions, Watermark,
 };
 use crate::model::spec::IfExists;
 use crate::model::{AudioCodec, Packaging, Speed, VideoCodec};
@@ -55,6 +55,8 @@ pub struct OutputTemplate {
     pub stills: Option<StillsOptions>,
     /// Sheets of small pictures.
     pub sprites: Option<SpriteOptions>,
+    /// Which text is made.
+    pub text: Option<TextOptions>,
     /// How objects are stored.
     pub upload: UploadTemplate,
 }
@@ -99,6 +101,7 @@ impl OutputTemplate {
             watermarks: self.watermarks.clone(),
             stills: self.stills.clone(),
             sprites: self.sprites.clone(),
+            text: self.text.clone().unwrap_or(usual.text),
         }
     }
 }

@@ -27,12 +27,12 @@ pub use spooled::{Release, Spooled};
 use crate::model::Plan;
 use std::time::Duration;
 
-/// What is made by whom: video in spans, all audio in one pass.
+/// What is made by whom: video in spans, all audio and text in one pass.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Part {
     /// The video span at this position of the plan.
     Video(usize),
-    /// The audio pass.
+    /// The pass that makes sound and text.
     Audio,
     /// All single pictures.
     Stills,
@@ -42,7 +42,7 @@ impl Part {
     /// The parts of a plan, the audio pass first: it is short, and no stream plays without its sound.
     pub fn all(plan: &Plan) -> Vec<Self> {
         let video = plan.video.iter().flat_map(|_| (0..plan.spans.len()).map(Self::Video));
-        let audio = (!plan.audio.is_empty()).then_some(Self::Audio);
+        let audio = (!plan.audio.is_empty() || !plan.text.is_empty()).then_some(Self::Audio);
         let stills = plan.stills.is_some().then_some(Self::Stills);
         audio.into_iter().chain(stills).chain(video).collect()
     }

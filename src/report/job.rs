@@ -131,7 +131,7 @@ fn of_track(track: &TrackRecord, segment_ms: u32) -> TrackReport {
         encoder: track.encoder.clone(),
         size: match track.kind {
             TrackKind::Video { width, height, .. } => Some((width, height)),
-            TrackKind::Audio { .. } => None,
+            TrackKind::Audio { .. } | TrackKind::Text { .. } => None,
         },
         segments: track.segments.len(),
         frames: track.segments.iter().map(|segment| u64::from(segment.frames)).sum(),

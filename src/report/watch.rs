@@ -90,7 +90,8 @@ impl Watcher for Bars {
         match event {
             JobEvent::Planned { plan } => {
                 let rungs = plan.video.iter().flat_map(|video| video.renditions.iter().map(|rung| rung.id.as_str()));
-                for track in rungs.chain(plan.audio.iter().map(|audio| audio.id.as_str())) {
+                let text = plan.text.iter().map(|text| text.id.as_str());
+                for track in rungs.chain(plan.audio.iter().map(|audio| audio.id.as_str())).chain(text) {
                     let bar = self.all.add(new_bar(plan.duration_us));
                     bar.set_prefix(track.to_owned());
                     self.bars.insert(track.to_owned(), bar);

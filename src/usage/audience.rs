@@ -25,7 +25,9 @@ impl Made {
                 parent: None,
                 weight: weight(sound.copy, u64::from(sound.sample_rate) * u64::from(sound.channels)),
             });
-            return sound.collect();
+            // Text costs next to nothing, but what is read for it has to be borne by somebody.
+            let text = plan.text.iter().map(|text| Self { rendition: text.id.clone(), parent: None, weight: 1 });
+            return sound.chain(text).collect();
         }
         let rungs = plan.video.as_ref().map(|video| &video.renditions[..]).unwrap_or_default();
         let rung = |rung: &crate::model::VideoRendition| {

@@ -411,6 +411,11 @@ fn end_us(packet: &Packet, time_base: Ratio) -> Option<i64> {
 fn check(streams: &[Stream], facts: &MediaFacts) -> Result<(), Problem> {
     let media: Vec<&Stream> =
         streams.iter().filter(|s| matches!(s.kind, StreamKind::Video | StreamKind::Audio) && !s.is_cover()).collect();
+    // A file of text is the source of nothing but text, which the planner sees to.
+    let has_text = streams.iter().any(|s| s.kind == StreamKind::Subtitle);
+    if media.is_empty() && has_text {
+        return Ok(());
+    }
     if media.is_empty() {
         return Err(Problem::input("source.no_streams", "the source holds neither pictures nor sound; check the file"));
     }

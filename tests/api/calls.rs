@@ -255,6 +255,7 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         video: None,
         audio: vec![sound],
         stills: None,
+        text: Vec::new(),
         duration_us: Some(10_000_000),
         spans: Vec::new(),
         notes: Vec::new(),

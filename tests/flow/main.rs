@@ -16,6 +16,7 @@ mod sound;
 mod sources;
 mod spans;
 mod stills;
+mod text;
 mod tools;
 mod vp9;
 mod watermarks;

@@ -17,6 +17,7 @@ mod shown;
 pub(super) mod sound;
 mod spec;
 pub(super) mod stills;
+pub(super) mod text;
 pub(super) mod time;
 mod usage;
 pub(super) mod watermark;

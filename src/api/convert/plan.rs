@@ -6,6 +6,7 @@ use super::{Wire, shown};
 use crate::api::v1;
 use crate::dispatch::Planned;
 use crate::model::plan::{OutputPlan, Plan, TrackUse};
+use crate::model::text::TextRendition;
 use crate::model::{AudioRendition, JobSpec, RateControl, VideoRendition};
 
 /// A plan, with the specification that it was made for.
@@ -94,7 +95,8 @@ fn track_of(planned: &Planned, spec: &JobSpec, index: usize, used: &TrackUse) ->
 fn rendition(plan: &Plan, id: &str) -> Option<v1::PlannedTrack> {
     let mut rungs = plan.video.iter().flat_map(|video| &video.renditions);
     let sound = || plan.audio.iter().find(|audio| audio.id == id).map(audio);
-    rungs.find(|rung| rung.id == id).map(video).or_else(sound)
+    let text = || plan.text.iter().find(|text| text.id == id).map(text);
+    rungs.find(|rung| rung.id == id).map(video).or_else(sound).or_else(text)
 }
 
 fn video(rung: &VideoRendition) -> v1::PlannedTrack {
@@ -123,6 +125,14 @@ fn audio(sound: &AudioRendition) -> v1::PlannedTrack {
         copy: sound.copy,
         language: sound.language.clone().unwrap_or_default(),
         channels: sound.channels,
+        ..v1::PlannedTrack::default()
+    }
+}
+
+fn text(text: &TextRendition) -> v1::PlannedTrack {
+    v1::PlannedTrack {
+        codec: text.format.name().to_owned(),
+        language: text.language.clone().unwrap_or_default(),
         ..v1::PlannedTrack::default()
     }
 }

@@ -7,6 +7,7 @@ use super::picture::picture;
 use super::sound::sound;
 use super::spec::{rate_control, rendition};
 use super::stills::{sprites, stills};
+use super::text::text;
 use super::time::millis;
 use super::watermark::{watermark, watermark_shown};
 use crate::api::v1;
@@ -56,6 +57,8 @@ pub(in crate::api) fn template(template: &OutputTemplate) -> v1::OutputSpec {
         watermarks: template.watermarks.iter().map(watermark).collect(),
         stills: template.stills.as_ref().map(stills),
         sprites: template.sprites.as_ref().map(sprites),
+        // Files beside a source are for the job to say.
+        text: template.text.as_ref().map(|asked| text(asked, |_| String::new())),
     }
 }
 

@@ -5,6 +5,7 @@ use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
 use super::stills::{sprites, stills};
+use super::text::text;
 use super::time::{micros, millis, seconds, timestamp};
 use super::watermark::watermark_shown;
 use super::{Wire, shown};
@@ -105,6 +106,7 @@ fn output(output: &OutputSpec, sources: &[SourceSpec]) -> v1::OutputSpec {
         watermarks: request.watermarks.iter().map(watermark_shown).collect(),
         stills: request.stills.as_ref().map(stills),
         sprites: request.sprites.as_ref().map(sprites),
+        text: Some(text(&request.text, |index| id(index as usize))),
     }
 }
 

@@ -13,6 +13,7 @@ mod sound;
 mod source;
 mod stills;
 mod template;
+mod text;
 mod watermark;
 mod webhook;
 

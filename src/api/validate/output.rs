@@ -6,6 +6,7 @@ use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
 use super::stills::{sprites, stills};
+use super::text::text;
 use super::watermark::watermarks;
 use super::{path, place};
 use crate::api::settings::Rules;
@@ -86,7 +87,7 @@ pub(super) fn outputs(
 }
 
 /// The index of a source by its id; `None` where none is named.
-fn source(field: &str, id: &str, sources: &[SourceSpec], found: &mut Found) -> Option<usize> {
+pub(super) fn source(field: &str, id: &str, sources: &[SourceSpec], found: &mut Found) -> Option<usize> {
     if id.is_empty() {
         return None;
     }
@@ -132,6 +133,7 @@ fn request(
         watermarks: watermarks(&at("watermarks"), &output.watermarks, rules, found),
         stills: stills(&at("stills"), output.stills.as_ref(), found),
         sprites: sprites(&at("sprites"), output.sprites.as_ref(), found),
+        text: text(&at("text"), output.text.as_ref(), sources, found),
     };
     for problem in plan::check(&request) {
         // A list that could not be read whole says nothing about how it fits with others.

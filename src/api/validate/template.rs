@@ -88,6 +88,7 @@ fn fill(output: &mut v1::OutputSpec, mut template: v1::OutputSpec) -> BTreeSet<&
     take!(encoder_options);
     take!(watermarks);
     take!(stills, sprites);
+    take!(spans, allow_upscale, copy, channels, progressive_mp4, upload, omit_video, manifests, picture, sound, text);
     taken
 }
 

@@ -278,8 +278,9 @@ impl SubmitArgs {
         let destination = spec::located(destination).map_err(|problem| problem.at("OUT"))?;
         let rungs = self.options.request()?.renditions;
         let listing = self.sources.listing(Path::new(input), &rungs)?;
-        let sources = spec::sources(&listing)?;
+        let mut sources = spec::sources(&listing)?;
         let output = spec::sourced(output, &listing);
+        spec::add_subtitles(&mut sources, &self.options)?;
         let webhook = |url: &String| v1::WebhookSpec { url: url.clone(), ..v1::WebhookSpec::default() };
         Ok(v1::JobSpec {
             reference_id: self.reference.clone().unwrap_or_default(),

@@ -52,11 +52,9 @@ pub(in crate::cli) async fn plan(
     let destination = PLANNED_FOR.to_owned();
     let output = v1::OutputSpec { destination, ..spec::output(options).map_err(|problem| vec![problem])? };
     let daemon = client.connect().await.map_err(|problem| vec![problem])?;
-    let job = v1::JobSpec {
-        sources: vec![v1::SourceSpec { uri, ..v1::SourceSpec::default() }],
-        outputs: vec![output],
-        ..v1::JobSpec::default()
-    };
+    let mut sources = vec![v1::SourceSpec { uri, ..v1::SourceSpec::default() }];
+    spec::add_subtitles(&mut sources, options).map_err(|problem| vec![problem])?;
+    let job = v1::JobSpec { sources, outputs: vec![output], ..v1::JobSpec::default() };
     let plan = daemon.answer(daemon.media().plan_job(v1::PlanJobRequest { job: Some(job) })).await?;
     if as_json {
         print_json(&json::written("PlanJobResponse", &plan)).map_err(|problem| vec![problem])?;

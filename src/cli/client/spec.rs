@@ -1,9 +1,9 @@
 //! From the options of `reelmill submit` and `plan` to the job that they mean. What is not written is left out, so that
 //! a profile or the daemon fills it in.
 
-use crate::api::{encoder_options, manifests, micros, picture, sound, sprites, stills, v1, watermark};
+use crate::api::{encoder_options, manifests, micros, picture, sound, sprites, stills, text, v1, watermark};
 use crate::cli::options::{Listed, Listing, PlanOptions};
-use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec, SoundOptions, Watermark};
+use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec, SoundOptions, TextOptions, Watermark};
 use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, Locator, Packaging, Problem, Speed, VideoCodec};
 use std::collections::BTreeMap;
@@ -61,6 +61,7 @@ pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
         watermarks: request.watermarks.iter().map(drawn).collect::<Result<_, _>>()?,
         stills: request.stills.as_ref().map(stills),
         sprites: request.sprites.as_ref().map(sprites),
+        text: (request.text != TextOptions::default()).then(|| text(&request.text, subtitles_id)),
         ..v1::OutputSpec::default()
     })
 }
@@ -72,6 +73,11 @@ fn drawn(mark: &Watermark) -> Result<v1::WatermarkSpec, Problem> {
         told.image_uri = located(&image.to_string()).map_err(|problem| problem.at("--watermark"))?;
     }
     Ok(told)
+}
+
+/// The id of the source that is a file of subtitles, by its place among those.
+fn subtitles_id(place: u32) -> String {
+    format!("subtitles-{}", u64::from(place) + 1)
 }
 
 fn rendition(rung: &crate::model::request::RenditionSpec) -> v1::RenditionSpec {
@@ -160,6 +166,19 @@ pub(super) fn sourced(mut output: v1::OutputSpec, listing: &Listing) -> v1::Outp
 
 fn id_of(place: usize) -> String {
     format!("source-{}", place + 1)
+}
+
+/// Adds the files of subtitles to sources, which have ids from then on.
+///
+/// # Errors
+/// As [`located`], about `--subtitles`.
+pub(super) fn add_subtitles(sources: &mut Vec<v1::SourceSpec>, options: &PlanOptions) -> Result<(), Problem> {
+    for (place, file) in options.text.files().iter().enumerate() {
+        let uri = located(&file.to_string_lossy()).map_err(|problem| problem.at("--subtitles"))?;
+        let id = subtitles_id(u32::try_from(place).unwrap_or(u32::MAX));
+        sources.push(v1::SourceSpec { id, uri, ..v1::SourceSpec::default() });
+    }
+    Ok(())
 }
 
 /// When a job should be done (RFC 3339).

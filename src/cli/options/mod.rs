@@ -6,6 +6,7 @@ mod picture;
 mod sound;
 mod sources;
 mod stills;
+mod text;
 mod watermark;
 
 use crate::input::Transport;
@@ -20,6 +21,7 @@ use sound::SoundFlags;
 pub(super) use sources::{Listed, Listing, SourceFlags};
 use stills::StillsFlags;
 pub(super) use stills::StillsOnly;
+use text::TextFlags;
 use watermark::WatermarkFlags;
 
 /// Options that `transcode` and `plan` share.
@@ -82,6 +84,8 @@ pub(super) struct PlanOptions {
     pub(super) watermark: WatermarkFlags,
     #[command(flatten)]
     pub(super) stills: StillsFlags,
+    #[command(flatten)]
+    pub(super) text: TextFlags,
 }
 
 impl PlanOptions {
@@ -116,6 +120,7 @@ impl PlanOptions {
             watermarks: self.watermark.watermarks()?,
             stills: self.stills.stills()?,
             sprites: self.stills.sprites()?,
+            text: self.text.options()?,
             ..usual
         })
     }

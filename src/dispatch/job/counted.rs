@@ -3,6 +3,7 @@
 use super::Job;
 use super::choices::CPU;
 use crate::model::state::JobState;
+use crate::model::text::TEXT_TIMESCALE;
 use crate::model::{Fault, JobRecord};
 use crate::publish::Part;
 use crate::report::metrics::{EncodedSegment, Metrics, PartEnd, PartRun};
@@ -103,6 +104,9 @@ impl Job {
             }
             Part::Stills => None,
             Part::Audio => {
+                if let Some(text) = plan.text.iter().find(|text| text.id == rendition) {
+                    return Some(Known { codec: text.format.name(), timescale: u64::from(TEXT_TIMESCALE), pixels: 0 });
+                }
                 let audio = plan.audio.iter().find(|audio| audio.id == rendition)?;
                 let timescale = u64::from(audio.sample_rate.max(1));
                 Some(Known { codec: audio.codec.traits().name, timescale, pixels: 0 })

@@ -21,7 +21,7 @@ const GROUPS: &str = "groups";
 #[derive(Default)]
 pub(super) struct GroupState {
     pub(super) work: usize,
-    /// Sound, or single pictures, which are always made by the CPU.
+    /// Sound and text, or single pictures, which are always made by the CPU.
     pub(super) audio: bool,
     /// Single pictures, likewise; then `audio` is said too.
     pub(super) stills: bool,
@@ -83,8 +83,9 @@ impl Job {
         let plan = std::sync::Arc::clone(&self.plan);
         let mut known = stored.groups;
         for (work, made) in plan.works.iter().enumerate() {
-            if !made.plan.audio.is_empty() {
-                let renditions = made.plan.audio.iter().map(|audio| audio.id.clone()).collect();
+            let sound = made.plan.audio.iter().map(|audio| audio.id.clone());
+            let renditions: BTreeSet<_> = sound.chain(made.plan.text.iter().map(|text| text.id.clone())).collect();
+            if !renditions.is_empty() {
                 self.groups.push(GroupState { work, audio: true, renditions, ..GroupState::default() });
             }
             if let Some(stills) = &made.plan.stills {

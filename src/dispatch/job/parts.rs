@@ -12,6 +12,7 @@ use crate::dispatch::{blocking, now_unix_ms};
 use crate::model::Problem;
 use crate::model::plan::{JobPlan, OutputPlan, SpanRange};
 use crate::model::state::OutputState;
+use crate::model::text::TEXT_TIMESCALE;
 use crate::publish::Part;
 use crate::report::traces::OpenSpan;
 use crate::store::{LedgerEntry, LedgerRow};
@@ -299,7 +300,8 @@ impl Job {
     pub(super) fn packagings_of(&self, index: usize, rendition: &str) -> Result<Vec<crate::model::Packaging>, Problem> {
         let plan = &self.plan.works[self.parts[index].work].plan;
         let rungs = plan.video.iter().flat_map(|video| &video.renditions).map(|rung| (&rung.id, &rung.packagings));
-        let all = rungs.chain(plan.audio.iter().map(|audio| (&audio.id, &audio.packagings)));
+        let sound = plan.audio.iter().map(|audio| (&audio.id, &audio.packagings));
+        let all = rungs.chain(sound).chain(plan.text.iter().map(|text| (&text.id, &text.packagings)));
         let found = all.into_iter().find(|(id, _)| *id == rendition).map(|(_, packagings)| packagings.clone());
         found.filter(|_| self.renditions_of(index).iter().any(|id| id == rendition)).ok_or_else(|| {
             Problem::bug("worker.protocol", "a worker made a track that it was not asked for; report this source")
@@ -354,7 +356,8 @@ fn timescale_of(plan: &JobPlan, output: &OutputPlan, track: &str) -> u32 {
     let made = used.and_then(|used| Some((plan.works.get(used.work)?, used)));
     let scale = made.and_then(|(work, used)| {
         let audio = work.plan.audio.iter().find(|audio| audio.id == used.rendition).map(|audio| audio.sample_rate);
-        audio.or(work.plan.video.as_ref().map(|video| video.timescale))
+        let text = work.plan.text.iter().find(|text| text.id == used.rendition).map(|_| TEXT_TIMESCALE);
+        audio.or(text).or(work.plan.video.as_ref().map(|video| video.timescale))
     });
     scale.unwrap_or(1)
 }

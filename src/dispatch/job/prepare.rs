@@ -407,7 +407,8 @@ fn joined(begun: Option<JobPlan>, later: JobPlan, lacking: &BTreeSet<usize>) -> 
 /// The sources that an output is made of: those that it names, and the parts of joined ones.
 fn sources_of(spec: &JobSpec, output: &OutputSpec) -> BTreeSet<usize> {
     let sound = output.audio_sources.iter().chain(output.rendition_sources.values());
-    let named = sound.chain([&output.source]).copied().filter(|index| *index < spec.sources.len());
+    let text = output.request.text.sidecars.iter().map(|sidecar| sidecar.source as usize);
+    let named = sound.chain([&output.source]).copied().chain(text).filter(|index| *index < spec.sources.len());
     let opened = named.flat_map(|index| spec.opened_for(index).into_iter().chain([index]));
     opened.chain(spec.images_of(output)).collect()
 }

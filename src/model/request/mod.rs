@@ -5,6 +5,7 @@ mod manifests;
 mod picture;
 mod sound;
 mod stills;
+mod text;
 mod watermark;
 
 pub use encoders::EncoderOption;
@@ -13,6 +14,7 @@ pub use picture::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strengt
 pub use sound::{ChannelChoice, JOINED_LAYOUTS, Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
 pub(crate) use stills::micros;
 pub use stills::{IMAGE_SIDE_MAX, ImageFormat, Moment, STILLS_MAX, SpriteOptions, StillsOptions};
+pub use text::{Sidecar, TextChoice, TextLabels, TextOptions};
 pub use watermark::{
     IMAGE_SIZE_DEFAULT, MARGIN_DEFAULT, Millis, PERIOD_MS_DEFAULT, Path, Position, Share, SizeOf, TEXT_SIZE_DEFAULT,
     Timecode, WATERMARKS_MAX, Watermark,
@@ -81,6 +83,8 @@ pub struct Request {
     /// Sheets of small pictures that are made too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sprites: Option<SpriteOptions>,
+    /// Which text is made.
+    pub text: TextOptions,
 }
 
 impl Request {
@@ -114,6 +118,7 @@ impl Default for Request {
             watermarks: Vec::new(),
             stills: None,
             sprites: None,
+            text: TextOptions::default(),
         }
     }
 }

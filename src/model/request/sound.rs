@@ -171,7 +171,7 @@ impl SoundOptions {
 }
 
 /// What RFC 5646 §2.1 allows by its letters: 2 to 35 of letters, digits and hyphens, a letter first.
-fn is_code(code: &str) -> bool {
+pub(super) fn is_code(code: &str) -> bool {
     (2..=35).contains(&code.len())
         && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         && code.as_bytes()[0].is_ascii_alphabetic()

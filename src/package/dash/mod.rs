@@ -37,7 +37,7 @@ pub(super) fn mpd(presentation: &Presentation<'_>, clock: LiveClock) -> String {
     // much buffered media is always enough (§5.3.5.2, table 9).
     root = root.with("minBufferTime", duration(longest));
     let mut period = Element::new("Period").with("id", "0").with("start", "PT0S");
-    let media = sets::video(presentation).into_iter().chain(sets::audio(presentation));
+    let media = sets::video(presentation).into_iter().chain(sets::audio(presentation)).chain(sets::text(presentation));
     for (index, set) in media.chain(presentation.wishes.sprites.map(sprites::set)).enumerate() {
         period = period.child(set.with_first("id", (index + 1).to_string()));
     }

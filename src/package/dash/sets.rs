@@ -3,9 +3,10 @@
 use super::xml::Element;
 use crate::model::facts::HdrKind;
 use crate::model::instant::utc;
+use crate::model::text::TextFormat;
 use crate::model::time::scale_round;
 use crate::model::{AudioCodec, Packaging, Ratio};
-use crate::package::presentation::{Presentation, Rung, Sound, Track};
+use crate::package::presentation::{Presentation, Rung, Sound, Text, Track};
 use crate::package::text::uri;
 use crate::package::{init_name, suffix};
 
@@ -137,6 +138,39 @@ fn audio_set(presentation: &Presentation<'_>, sounds: &[&Sound<'_>], main: bool)
         set = set.child(representation);
     }
     set
+}
+
+/// Text AdaptationSets: one a track.
+pub(super) fn text(presentation: &Presentation<'_>) -> Vec<Element> {
+    let wvtt = presentation.text.iter().filter(|text| text.format == TextFormat::Wvtt);
+    wvtt.map(|text| text_set(presentation, text)).collect()
+}
+
+fn text_set(presentation: &Presentation<'_>, text: &Text<'_>) -> Element {
+    let mut set = Element::new("AdaptationSet").with("contentType", "text").with("mimeType", "application/mp4");
+    if let Some(language) = &text.language {
+        set = set.with("lang", language);
+    }
+    set = aligned(set, is_single(&text.track));
+    set = set.child(Element::new("Label").text(&text.title));
+    // By the Role scheme (ISO/IEC 23009-1 §5.8.5.5): what is forced is so whatever else it is.
+    let role = match (text.forced, text.hearing_impaired) {
+        (true, _) => "forced-subtitle",
+        (false, true) => "caption",
+        (false, false) => "subtitle",
+    };
+    if text.hearing_impaired {
+        // For the hard of hearing (ETSI TS 103 285 §6.1.2).
+        set = set.child(described("Accessibility", "urn:tva:metadata:cs:AudioPurposeCS:2007", "2"));
+    }
+    set = set.child(described("Role", "urn:mpeg:dash:role:2011", role));
+    if text.default {
+        set = set.child(described("Role", "urn:mpeg:dash:role:2011", "main"));
+    }
+    let (shared, own) = templates(std::iter::once(&text.track));
+    set = set.children(shared);
+    let own = own.into_iter().next().flatten();
+    set.child(representation(presentation, &text.track).children(located(&text.track, own)))
 }
 
 fn described(name: &'static str, scheme: &str, value: &str) -> Element {

@@ -2,7 +2,7 @@
 
 use super::{CHAPTERS, I_FRAMES, MEDIA, version};
 use crate::model::facts::HdrKind;
-use crate::package::presentation::{AudioGroup, Presentation, Rung, Sound};
+use crate::package::presentation::{AudioGroup, Presentation, Rung, Sound, Text};
 use crate::package::text::{one_line, quoted, uri};
 use std::cmp::Reverse;
 use std::fmt::Write;
@@ -25,6 +25,7 @@ pub(in crate::package) fn master(presentation: &Presentation<'_>) -> String {
     for group in &presentation.audio {
         media_tags(&mut text, group, &(0..group.members.len()).collect::<Vec<_>>());
     }
+    text_tags(&mut text, presentation);
     let rungs = in_order(presentation);
     // The first codec of sound with every codec of pictures, then the next.
     let groups: Vec<_> = presentation.audio.iter().map(Some).collect();
@@ -84,6 +85,9 @@ fn variant(text: &mut String, presentation: &Presentation<'_>, rung: &Rung<'_>, 
     if let Some(group) = group {
         attributes.push(format!("AUDIO={}", quoted(group_id(group))));
     }
+    if texts(presentation).next().is_some() {
+        attributes.push(format!("SUBTITLES={}", quoted(SUBTITLES)));
+    }
     attributes.push("CLOSED-CAPTIONS=NONE".to_owned());
     stream_inf(text, &attributes, &rung.track.record.id);
 }
@@ -101,6 +105,7 @@ fn i_frame_variant(text: &mut String, presentation: &Presentation<'_>, rung: &Ru
 /// With no pictures, the sound that plays by default is the variant, once for each codec and bit rate it comes in, and what
 /// else there is (other languages, described sound) stands beside it in a group.
 fn audio_only(text: &mut String, presentation: &Presentation<'_>) {
+    text_tags(text, presentation);
     for group in &presentation.audio {
         let Some(default) = group.members.iter().find(|sound| sound.default) else { continue };
         let (mut variants, others): (Vec<_>, Vec<_>) =
@@ -128,6 +133,9 @@ fn audio_only(text: &mut String, presentation: &Presentation<'_>) {
                 codecs_of(all()),
             );
             attributes.extend(group_attribute.clone());
+            if texts(presentation).next().is_some() {
+                attributes.push(format!("SUBTITLES={}", quoted(SUBTITLES)));
+            }
             stream_inf(text, &attributes, &sound.track.record.id);
         }
     }
@@ -160,6 +168,44 @@ fn media_tags(text: &mut String, group: &AudioGroup<'_>, members: &[usize]) {
         attributes.push(format!("CHANNELS=\"{}\"", sound.channels));
         attributes.push(format!("URI={}", quoted(&format!("{}/{MEDIA}", uri(&sound.track.record.id)))));
         writeln!(text, "#EXT-X-MEDIA:{}", attributes.join(",")).expect("writing to a string does not fail");
+    }
+}
+
+/// The one group of text.
+const SUBTITLES: &str = "subtitles";
+
+fn texts<'p, 'a>(presentation: &'p Presentation<'a>) -> impl Iterator<Item = &'p Text<'a>> {
+    presentation.text.iter().filter(|text| text.track.record.is_plain())
+}
+
+/// `EXT-X-MEDIA` of text (§4.3.4.1). All of it may be chosen by a player on its own, by language and by what the viewer
+/// needs, except what cannot be told from an earlier one.
+fn text_tags(out: &mut String, presentation: &Presentation<'_>) {
+    let all: Vec<&Text<'_>> = texts(presentation).collect();
+    if !all.is_empty() {
+        out.push('\n');
+    }
+    let mut names: Vec<String> = Vec::new();
+    for (place, text) in all.iter().enumerate() {
+        let kind = |text: &Text<'_>| (text.language.clone(), text.forced, text.hearing_impaired);
+        let earlier = all[..place].iter().any(|other| kind(other) == kind(text));
+        let name = distinct(&text.title, &names);
+        let mut attributes = vec![
+            "TYPE=SUBTITLES".to_owned(),
+            format!("GROUP-ID={}", quoted(SUBTITLES)),
+            format!("NAME={}", quoted(&name)),
+        ];
+        names.push(name);
+        attributes.extend(text.language.as_deref().map(|tag| format!("LANGUAGE={}", quoted(tag))));
+        attributes.push(format!("DEFAULT={}", yes_no(text.default)));
+        attributes.push(format!("AUTOSELECT={}", yes_no(text.default || !earlier)));
+        attributes.push(format!("FORCED={}", yes_no(text.forced)));
+        if text.hearing_impaired {
+            let both = "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound";
+            attributes.push(format!("CHARACTERISTICS=\"{both}\""));
+        }
+        attributes.push(format!("URI={}", quoted(&format!("{}/{MEDIA}", uri(&text.track.record.id)))));
+        writeln!(out, "#EXT-X-MEDIA:{}", attributes.join(",")).expect("writing to a string does not fail");
     }
 }
 

@@ -17,6 +17,8 @@ pub(in crate::package) fn media(presentation: &Presentation<'_>, track: &Track<'
     let mut text = head(presentation);
     let single = track.record.single_file(presentation.packaging);
     match (presentation.packaging, single) {
+        // Each segment is a file by itself.
+        _ if track.record.is_plain() => {}
         (Packaging::Cmaf, Some(file)) => map_of(&mut text, &file.name, file.init_bytes),
         (Packaging::Cmaf, None) => map(&mut text, track),
         // Each segment begins with its tables.

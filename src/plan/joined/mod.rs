@@ -9,6 +9,7 @@ use super::audio;
 use super::checks;
 use super::notes::Notes;
 use super::source::{self, Source};
+use super::text::is_text;
 use super::timeline::{MICROS, between};
 use crate::model::facts::{AudioFacts, Chapter, MediaFacts, StreamFacts, StreamKind, VideoFacts};
 use crate::model::joined::{AudioPart, PartSound, VideoPart};
@@ -30,6 +31,8 @@ pub(super) struct Joined {
     pub video: Vec<VideoPart>,
     /// What there is to tell of its parts.
     pub notes: Notes,
+    /// Some of them have text, which is not joined.
+    pub has_text: bool,
     sound: Vec<Sound>,
     /// Seconds a tick of the parts' places.
     ticks: Ratio,
@@ -96,7 +99,8 @@ pub(super) fn join(given: &[Given<'_>], like: usize) -> Result<Joined, Problem> 
     let sound = parts.iter().zip(&spans).map(|(part, span)| sound_of(part, input(part), *span)).collect();
     let total = spans.last().and_then(|span| span.expected);
     let facts = facts((&parts, like), canvas, line, total, &mut notes);
-    Ok(Joined { facts, video, sound, notes, ticks: line.output_time_base(), inputs })
+    let has_text = given.iter().any(|(_, facts, _)| facts.streams.iter().any(is_text));
+    Ok(Joined { facts, video, sound, notes, has_text, ticks: line.output_time_base(), inputs })
 }
 
 impl Joined {

@@ -105,7 +105,8 @@ pub fn reasons(plan: &Plan, placement: &Placement, device: Option<&DeviceInfo>, 
 pub fn only(plan: &Plan, renditions: &BTreeSet<String>) -> Plan {
     let video = plan.video.as_ref().and_then(|video| only_video(video, renditions));
     let audio = plan.audio.iter().filter(|track| renditions.contains(&track.id)).cloned().collect();
-    Plan { video, audio, stills: None, ..plan.clone() }
+    let text = plan.text.iter().filter(|track| renditions.contains(&track.id)).cloned().collect();
+    Plan { video, audio, text, stills: None, ..plan.clone() }
 }
 
 fn only_video(video: &VideoPlan, renditions: &BTreeSet<String>) -> Option<VideoPlan> {

@@ -140,7 +140,7 @@ fn summary(track: &TrackRecord, lane: &Lane, manifests: &[(String, u64)]) -> Tra
         encoder: track.encoder.clone(),
         size: match track.kind {
             TrackKind::Video { width, height, .. } => Some((width, height)),
-            TrackKind::Audio { .. } => None,
+            TrackKind::Audio { .. } | TrackKind::Text { .. } => None,
         },
         segments: track.segments.len() as u64,
         bytes: segments.chain(playlists).chain(indices).sum::<u64>() + lane.init_bytes(),

@@ -233,7 +233,7 @@ impl Flow {
 
     fn init(&mut self, position: usize, init: &v1::Init) -> Result<(), Problem> {
         let (id, lane) = (self.ledger.tracks[position].id.clone(), &mut self.lanes[position]);
-        let in_cmaf = lane.packagings().contains(&Packaging::Cmaf);
+        let in_cmaf = lane.has_init();
         if in_cmaf && init.init_segment.is_empty() {
             return Err(broken(&format!("there is no initialisation segment of {id}")));
         }
@@ -267,12 +267,14 @@ impl Flow {
                 self.queue.push_back(compare(Arc::clone(segment), Continuity::at(&before), stored));
             }
             Accepted::New => {
-                if let Some(file) = segment.file(Packaging::Cmaf)
-                    && lane.packagings().contains(&Packaging::Cmaf)
-                {
+                // Transport streams wait until it is known what they go on from.
+                let at_once = |packaging: &Packaging| *packaging == Packaging::Cmaf || lane.is_plain();
+                for packaging in lane.packagings().iter().copied().filter(at_once) {
+                    let Some(file) = segment.file(packaging) else { continue };
                     let body = segment.body(file, self.context.output);
                     let sha256 = file.sha256.clone();
-                    let job = store(&self.context, (id, lane.generation()), segment, Packaging::Cmaf, body, sha256);
+                    let track = (id.as_str(), lane.generation(), lane.is_plain());
+                    let job = store(&self.context, track, segment, packaging, body, sha256);
                     self.queue.push_back(job);
                 }
                 lane.order();
@@ -370,7 +372,7 @@ impl Flow {
                     // In front: it is in memory until it is stored.
                     self.queue.push_front(store(
                         &self.context,
-                        (&track, generation),
+                        (&track, generation, false),
                         &segment,
                         Packaging::Ts,
                         body,

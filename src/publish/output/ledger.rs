@@ -4,7 +4,11 @@ use super::Generations;
 use super::track::Lane;
 use crate::model::ledger::{TrackKind, TrackRecord};
 use crate::model::plan::{JobPlan, OutputPlan, TrackUse};
+use crate::model::text::TEXT_TIMESCALE;
 use crate::model::{Ledger, Problem};
+
+/// What text is declared to need while it grows, bits a second: as much as anybody can read.
+const TEXT_PEAK: u64 = 2_000;
 
 /// An empty ledger, and a lane for each of its tracks.
 pub(super) fn of(
@@ -21,7 +25,8 @@ pub(super) fn of(
         })?;
         track.generation = generations.get(&(used.work, used.rendition.clone())).copied().unwrap_or(1);
         let packagings = output.packagings.iter().copied().filter(|packaging| track.in_packaging(*packaging));
-        lanes.push(Lane::new(used, track.is_video(), packagings.collect(), track.generation));
+        let lane = Lane::new(used, track.is_video(), packagings.collect(), track.generation);
+        lanes.push(if track.is_plain() { lane.plain() } else { lane });
         tracks.push(track);
     }
     Ok((Ledger { segment_ms: output.grid.segment_ms, tracks, complete: false }, lanes))
@@ -40,6 +45,17 @@ fn track(plan: &JobPlan, used: &TrackUse) -> Option<TrackRecord> {
             hdr: rung.hdr.as_ref().map(|hdr| hdr.kind),
         };
         return Some(empty(&used.id, kind, video.timescale, rung.declared_peak));
+    }
+    if let Some(text) = plan.text.iter().find(|text| text.id == used.rendition) {
+        let kind = TrackKind::Text {
+            format: text.format,
+            language: used.language.clone().or_else(|| text.language.clone()),
+            title: used.title.clone(),
+            default: used.default,
+            forced: text.forced,
+            hearing_impaired: text.hearing_impaired,
+        };
+        return Some(empty(&used.id, kind, TEXT_TIMESCALE, TEXT_PEAK));
     }
     let audio = plan.audio.iter().find(|audio| audio.id == used.rendition)?;
     let kind = TrackKind::Audio {

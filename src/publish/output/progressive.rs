@@ -59,7 +59,7 @@ pub(super) async fn make(context: &Context, ledger: &Ledger) -> Result<Vec<Progr
 fn default_sound(ledger: &Ledger) -> Option<&TrackRecord> {
     let sounds = || ledger.tracks.iter().filter(|track| track.in_packaging(Packaging::Cmaf));
     let default = sounds().find(|track| matches!(track.kind, TrackKind::Audio { default: true, .. }));
-    let default = default.or_else(|| sounds().find(|track| !track.is_video()))?;
+    let default = default.or_else(|| sounds().find(|track| !track.is_video() && !track.is_text()))?;
     let same = |track: &&TrackRecord| match (&track.kind, &default.kind) {
         (
             TrackKind::Audio { codec, language, title, descriptive, .. },

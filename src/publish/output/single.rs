@@ -25,7 +25,8 @@ pub(super) async fn make(context: &Context, ledger: &mut Ledger, lanes: &[Lane])
     tokio::fs::create_dir_all(scratch).await.map_err(|error| refused(scratch, &error))?;
     let mut replaced = Vec::new();
     for (track, lane) in ledger.tracks.iter_mut().zip(lanes) {
-        for packaging in lane.packagings() {
+        // Files of text have no index; players read them one by one.
+        for packaging in lane.packagings().iter().filter(|_| !lane.is_plain()) {
             let file = Planned::new(track, *packaging, lane.init_bytes());
             file.write(context).await?;
             let (file, names) = (file.file, file.names);

@@ -62,6 +62,8 @@ pub(super) struct Lane {
     rendition: String,
     generation: u32,
     is_video: bool,
+    /// Its files are stored as they come; see [`Lane::plain`].
+    is_plain: bool,
     packagings: Vec<Packaging>,
     /// Spans of which nothing more comes.
     done: BTreeSet<usize>,
@@ -90,6 +92,7 @@ impl Lane {
             rendition: used.rendition.clone(),
             generation,
             is_video,
+            is_plain: false,
             packagings,
             done: BTreeSet::new(),
             header: None,
@@ -105,6 +108,11 @@ impl Lane {
         }
     }
 
+    /// The track, of files that are stored as they come: nothing begins them, and nothing runs on from one to the next.
+    pub(super) fn plain(self) -> Self {
+        Self { is_plain: true, ..self }
+    }
+
     /// The same track, of which nothing has come yet, in another generation.
     pub(super) fn again(&self, generation: u32) -> Self {
         let used = TrackUse {
@@ -116,7 +124,8 @@ impl Lane {
             language: None,
             descriptive: None,
         };
-        Self::new(&used, self.is_video, self.packagings.clone(), generation)
+        let is_plain = self.is_plain;
+        Self { is_plain, ..Self::new(&used, self.is_video, self.packagings.clone(), generation) }
     }
 
     pub(super) const fn generation(&self) -> u32 {
@@ -162,6 +171,16 @@ impl Lane {
 
     pub(super) fn packagings(&self) -> &[Packaging] {
         &self.packagings
+    }
+
+    /// See [`Lane::plain`].
+    pub(super) const fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// Whether it begins with an initialisation segment.
+    pub(super) fn has_init(&self) -> bool {
+        !self.is_plain && self.packagings.contains(&Packaging::Cmaf)
     }
 
     /// Whether segments have come that cannot be recorded for want of a predecessor.
@@ -212,7 +231,7 @@ impl Lane {
         let (index, start, duration) = (segment.index(), segment.start(), segment.duration());
         let hashes = || self.packagings.iter().filter_map(|p| Some((*p, segment.file(*p)?.sha256.clone())));
         if let Some(seen) = self.seen.get(&index) {
-            return seen.compare(segment, hashes().collect(), part == Part::Audio);
+            return seen.compare(segment, hashes().collect(), part == Part::Audio, self.is_plain);
         }
         let content = Content::Spooled(hashes().collect());
         self.seen.insert(index, Seen { start, duration, content });
@@ -237,7 +256,7 @@ impl Lane {
             self.ordered.push_back(index);
             self.since.insert(index, Instant::now());
             self.end = self.entries.get(&index).map(|entry| entry.record.end());
-            if self.packagings.contains(&Packaging::Ts) {
+            if self.packagings.contains(&Packaging::Ts) && !self.is_plain {
                 self.to_renumber.push_back(index);
             }
         }
@@ -300,6 +319,7 @@ impl Seen {
         segment: &Spooled,
         hashes: Vec<(Packaging, String)>,
         reproducible: bool,
+        is_plain: bool,
     ) -> Result<Accepted, Problem> {
         let different = || Err(not_reproducible(segment));
         if (self.start, self.duration) != (segment.start(), segment.duration()) {
@@ -308,6 +328,13 @@ impl Seen {
         match &self.content {
             _ if !reproducible => Ok(Accepted::Known),
             Content::Spooled(known) if *known == hashes => Ok(Accepted::Known),
+            Content::Stored(known, _) if is_plain => {
+                if known.len() == hashes.len() && hashes.iter().all(|one| known.contains(one)) {
+                    Ok(Accepted::Known)
+                } else {
+                    different()
+                }
+            }
             Content::Spooled(_) => different(),
             Content::Stored(known, before) => {
                 let of = |packaging: Packaging, among: &[(Packaging, String)]| {
@@ -337,8 +364,11 @@ pub(super) fn path(packaging: Packaging, track: &str, name: &str) -> String {
 }
 
 /// What a segment's file is called.
-pub(super) fn name(packaging: Packaging, index: u32, start: i64, generation: u32) -> String {
+pub(super) fn name(packaging: Packaging, is_plain: bool, index: u32, start: i64, generation: u32) -> String {
     let (suffix, extension) = (suffix(generation), packaging.extension());
+    if is_plain {
+        return format!("{index:05}{suffix}.vtt");
+    }
     match packaging {
         Packaging::Cmaf => format!("{start}{suffix}.{extension}"),
         Packaging::Ts => format!("{index:05}{suffix}.{extension}"),
@@ -350,11 +380,12 @@ pub(super) fn name(packaging: Packaging, index: u32, start: i64, generation: u32
 pub(super) fn outdated(track: &TrackRecord, packagings: &[Packaging]) -> Vec<String> {
     let mut paths = Vec::new();
     for generation in 1..track.generation {
-        if packagings.contains(&Packaging::Cmaf) {
+        if packagings.contains(&Packaging::Cmaf) && !track.is_plain() {
             paths.push(path(Packaging::Cmaf, &track.id, &init_name(generation)));
         }
         for segment in &track.segments {
-            let name = |packaging: Packaging| name(packaging, segment.index, segment.start, generation);
+            let name =
+                |packaging: Packaging| name(packaging, track.is_plain(), segment.index, segment.start, generation);
             paths.extend(packagings.iter().map(|packaging| path(*packaging, &track.id, &name(*packaging))));
         }
     }

@@ -73,7 +73,7 @@ pub(super) async fn put(context: &Context, path: &str, body: Body, kind: Kind) -
 /// Stores a file of a segment. The segment is kept for as long as that takes.
 pub(super) fn store(
     context: &Arc<Context>,
-    (track, generation): (&str, u32),
+    (track, generation, is_plain): (&str, u32, bool),
     segment: &Arc<Spooled>,
     packaging: Packaging,
     body: Body,
@@ -81,7 +81,7 @@ pub(super) fn store(
 ) -> Job {
     let (context, track, segment) = (Arc::clone(context), track.to_owned(), Arc::clone(segment));
     Box::pin(async move {
-        let name = track::name(packaging, segment.index(), segment.start(), generation);
+        let name = track::name(packaging, is_plain, segment.index(), segment.start(), generation);
         let bytes = body.bytes();
         put(&context, &track::path(packaging, &track, &name), body, Kind::Segment).await?;
         let key_frames = segment.file(packaging).map(|file| file.key_frames.clone()).unwrap_or_default();
