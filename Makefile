@@ -97,6 +97,6 @@ bench-api: build ## load the API of a daemon and write its figures to docs/BENCH
 	cargo build --release --locked -p reelmill-bench-api
 	$(TARGET)/release/bench-api
 
-sim: ## play a simulated day of 10,000 devices with the scheduler, check its aims and write its figures to docs/BENCHMARKS.md (a few minutes)
+sim: ## play a simulated day of 10,000 devices with the scheduler, check its aims and write its figures to docs/BENCHMARKS.md (a quarter of an hour on a quiet core)
 	cargo build --release --locked -p reelmill-sim
 	$(TARGET)/release/reelmill-sim --check --write
