@@ -67,13 +67,17 @@ export function isTone(heard, track, time, { parts = [{ from: 0 }] } = {}) {
 }
 
 /**
- * How much later sound comes than the pictures, ms: the median over flashes that have a beep.
+ * How much later sound comes than the pictures, ms: the median over flashes that have a beep. Where a busy machine has left
+ * out the first pictures of a flash, another of them tells when it began.
  * @returns {{medianMs: number, flashes: number}}
  */
 export function soundDelay({ seen, beeps }) {
-  const starts = seen.filter(({ flash }, at) => flash && at > 0 && !seen[at - 1].flash);
-  const pairs = starts.flatMap(({ shownAt }) => {
-    const delays = beeps.map(({ at }) => at - shownAt).filter((delay) => Math.abs(delay) < FLASH.everyMs / 2);
+  const white = seen.filter(({ flash, code, shownAt }) => flash && code && shownAt !== undefined);
+  const sinceStart = ({ number }) => ((number * 1000) / FPS - FLASH.firstMs) % FLASH.everyMs;
+  const first = white.filter(({ time }, at) => at === 0 || time - white[at - 1].time > FLASH.everyMs / 2000);
+  const pairs = first.flatMap(({ shownAt, code }) => {
+    const began = shownAt - sinceStart(code);
+    const delays = beeps.map(({ at }) => at - began).filter((delay) => Math.abs(delay) < FLASH.everyMs / 2);
     return delays.length > 0 ? [delays.reduce((a, b) => (Math.abs(a) < Math.abs(b) ? a : b))] : [];
   });
   pairs.sort((a, b) => a - b);

@@ -21,7 +21,9 @@ export class Eyes {
   #watch() {
     this.#video.requestVideoFrameCallback((now, facts) => {
       const picture = this.look();
-      if (picture) this.seen.push({ ...picture, shownAt: facts.expectedDisplayTime });
+      // When it is shown is known of the picture that the call is about.
+      const shownAt = picture?.time === facts.mediaTime ? facts.expectedDisplayTime : undefined;
+      if (picture) this.seen.push({ ...picture, shownAt });
       if (this.seen.length > SEEN_MAX) this.seen.shift();
       this.#watch();
     });
