@@ -62,7 +62,10 @@ impl Frame {
             return None;
         }
         let format = self.picture_format();
-        let bytes = [("yuv420p", 1), ("yuv420p10le", 2)].into_iter().find(|(name, _)| pixel_format(name) == Some(format.format))?.1;
+        let bytes = [("yuv420p", 1), ("yuv420p10le", 2)]
+            .into_iter()
+            .find(|(name, _)| pixel_format(name) == Some(format.format))?
+            .1;
         let (width, height) = (format.width as usize, format.height as usize);
         let (rows, samples) = if plane == 0 { (height, width) } else { (height.div_ceil(2), width.div_ceil(2)) };
         let start = self.row_start(plane, row, rows, samples * bytes)?;

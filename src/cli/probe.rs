@@ -46,7 +46,10 @@ pub(super) async fn facts_of(path: &Path, transport: Transport) -> Result<MediaF
 }
 
 /// What is known of the images of a request's watermarks.
-pub(super) async fn images_of(request: &Request, transport: Transport) -> Result<BTreeMap<Locator, MediaFacts>, Problem> {
+pub(super) async fn images_of(
+    request: &Request,
+    transport: Transport,
+) -> Result<BTreeMap<Locator, MediaFacts>, Problem> {
     let mut images = BTreeMap::new();
     for (place, mark) in request.watermarks.iter().enumerate() {
         let Some(image) = mark.image.as_ref().filter(|image| !images.contains_key(*image)) else { continue };

@@ -2,8 +2,8 @@
 
 use super::{blocking, cancelled};
 use crate::input::{Source, Transport};
-use crate::model::mark::Mark;
 use crate::model::limits::{PROBE_SECONDS_MAX, STREAMS_MAX};
+use crate::model::mark::Mark;
 use crate::model::{MediaFacts, Problem};
 use crate::supervise::{self, Exit, Launch, Report, Scratch};
 use crate::wire::v1::{ProbeOrder, TextsOrder, from_worker::Message, order::Work};

@@ -197,13 +197,8 @@ mod tests {
     use super::*;
 
     fn mark(position: Position) -> Mark {
-        let style = TextStyle {
-            font: String::new(),
-            size: 10,
-            color: Color([255; 3]),
-            outline: None,
-            background: None,
-        };
+        let style =
+            TextStyle { font: String::new(), size: 10, color: Color([255; 3]), outline: None, background: None };
         let content = MarkContent::Text { text: "x".into(), style };
         let (motion, end_ms) = (None, None);
         Mark { content, opacity: 1000, margin: (10, 20), position, motion, start_ms: 0, end_ms, fade_ms: (0, 0) }
@@ -230,7 +225,8 @@ mod tests {
 
     #[test]
     fn it_is_seen_in_its_window_and_fades_at_its_ends() {
-        let mark = Mark { start_ms: 1000, end_ms: Some(5000), fade_ms: (1000, 2000), opacity: 500, ..mark(Position::Top) };
+        let mark =
+            Mark { start_ms: 1000, end_ms: Some(5000), fade_ms: (1000, 2000), opacity: 500, ..mark(Position::Top) };
         let at = |ms: i64| mark.opacity_at(ms * 1000);
         assert_eq!([999, 1000, 1500, 2000, 3000, 4000, 5000].map(at), [0, 0, 16384, 32768, 32768, 16384, 0]);
     }
@@ -239,7 +235,9 @@ mod tests {
     fn timecodes_count_frames_and_drop_numbers() {
         assert_eq!(timecode(90_000, 25, false), "01:00:00:00");
         assert_eq!(timecode(24 * 90_000 + 7, 25, true), "00:00:00:07");
-        for (number, text) in [(1799, "00:00:59;29"), (1800, "00:01:00;02"), (17_982, "00:10:00;00"), (107_892, "01:00:00;00")] {
+        for (number, text) in
+            [(1799, "00:00:59;29"), (1800, "00:01:00;02"), (17_982, "00:10:00;00"), (107_892, "01:00:00;00")]
+        {
             assert_eq!(timecode(number, 30, true), text);
             assert_eq!(text.parse::<Timecode>().unwrap().frame_number(30), number);
         }

@@ -148,7 +148,8 @@ impl JobSpec {
 
     /// The source that is this image of a watermark.
     pub fn image_source(&self, image: &Locator) -> Option<usize> {
-        (0..self.sources.len()).find(|index| self.is_image(*index) && self.sources[*index].locator.as_ref() == Some(image))
+        (0..self.sources.len())
+            .find(|index| self.is_image(*index) && self.sources[*index].locator.as_ref() == Some(image))
     }
 
     /// Whether source `index` is an image of a watermark.

@@ -40,9 +40,8 @@ pub(super) fn images(spec: &JobSpec, output: usize, facts: &[Option<MediaFacts>]
 /// The texts and timecodes among watermarks, by their place, at a usual size: to check that they can be written.
 pub(super) fn texts(watermarks: &[Watermark]) -> Vec<(usize, Mark)> {
     let texts = watermarks.iter().enumerate().filter(|(_, mark)| mark.image.is_none());
-    let marks = texts.map(|(place, mark)| {
-        (place, of_rung(std::slice::from_ref(mark), &[None], (1920, 1080), Ratio::new(25, 1), 0))
-    });
+    let marks = texts
+        .map(|(place, mark)| (place, of_rung(std::slice::from_ref(mark), &[None], (1920, 1080), Ratio::new(25, 1), 0)));
     marks.filter_map(|(place, mark)| Some((place, mark.into_iter().next()?))).collect()
 }
 
@@ -184,10 +183,11 @@ mod tests {
     #[test]
     fn timecodes_begin_where_the_source_is_cut() {
         let mark = Watermark { timecode: Some("01:00:00:00".parse().unwrap()), ..Watermark::default() };
-        let first = |rate, in_us| match of_rung(std::slice::from_ref(&mark), &[None], (640, 360), rate, in_us)[0].content {
-            MarkContent::Timecode { first, .. } => first,
-            _ => 0,
-        };
+        let first =
+            |rate, in_us| match of_rung(std::slice::from_ref(&mark), &[None], (640, 360), rate, in_us)[0].content {
+                MarkContent::Timecode { first, .. } => first,
+                _ => 0,
+            };
         assert_eq!(first(Ratio::new(25, 1), 0), 90_000);
         assert_eq!(first(Ratio::new(25, 1), 2_000_000), 90_050);
         assert_eq!(first(Ratio::new(30_000, 1001), 1_001_000), 108_030);

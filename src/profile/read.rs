@@ -107,7 +107,7 @@ fn output(notes: &mut Notes<'_>, node: &Node) -> OutputTemplate {
     // What could not be read would be complained about again as what it is not.
     if notes.problems.len() == before {
         for problem in plan::check(&template.request()) {
-            let key = problem.field.split('.').next().unwrap_or_default();
+            let key = problem.field.split(['.', '[']).next().unwrap_or_default();
             notes.add(fields.line_of(key), &problem.code, &problem.message);
         }
     }

@@ -66,7 +66,8 @@ fn watermarks_are_read_and_their_mistakes_are_told() {
         let text = format!("name = 'x'\nversion = 1\n[[outputs]]\nid = 'a'\nwatermarks = {marks}\n");
         loaded(&[("a.toml", &text)]).map(|profiles| profiles.find("x").unwrap().outputs[0].request().watermarks)
     };
-    let read = of("[{ image = '/l.png', position = 'top_right', size = '12.5%', fade_in = '1s' }, { text = 'x' }]").unwrap();
+    let read =
+        of("[{ image = '/l.png', position = 'top_right', size = '12.5%', fade_in = '1s' }, { text = 'x' }]").unwrap();
     assert_eq!((read.len(), read[0].size.unwrap().0, read[0].fade_in.unwrap().0), (2, 125, 1000));
     let told = |marks: &str| of(marks).unwrap_err().join("\n");
     assert!(told("[{ text = 'x', size = '12' }]").starts_with("[profile.value] a.toml:5: `watermarks`:"));

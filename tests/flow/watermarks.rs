@@ -80,7 +80,8 @@ fn marks_fade_in_their_time_and_move_evenly() {
     let file = made(&clip, scratch.path(), "moving", &["--watermark", &still, "--watermark", &moving]);
     let middle = colors(&file, 318, 178);
     let half = [175, 48, 48];
-    for (picture, wanted) in [(0, BACK), (24, BACK), (37, [135, 72, 72]), (75, half), (112, [135, 72, 72]), (125, BACK)] {
+    for (picture, wanted) in [(0, BACK), (24, BACK), (37, [135, 72, 72]), (75, half), (112, [135, 72, 72]), (125, BACK)]
+    {
         near(middle[picture], wanted, &format!("picture {picture}"));
     }
     // 64 pixels wide, from 0 to 576 and back.
@@ -113,7 +114,10 @@ fn joints_are_not_seen_and_sound_is_untouched() {
     for (index, (a, b)) in whole.chunks(720).zip(apart.chunks(720)).enumerate() {
         assert!(off(a, b) < 40, "picture {index} differs by {}", off(a, b));
         if index > 0 {
-            assert!(off(a, &whole[(index - 1) * 720..index * 720]) > 60, "picture {index} has the time of the one before");
+            assert!(
+                off(a, &whole[(index - 1) * 720..index * 720]) > 60,
+                "picture {index} has the time of the one before"
+            );
         }
     }
     made(&clip, scratch.path(), "clean", &["--rate-control", "crf", "--crf", "12"]);
@@ -130,7 +134,8 @@ fn joints_are_not_seen_and_sound_is_untouched() {
 fn texts_are_drawn_in_any_script() {
     let (scratch, clip) = clip_of(GREY, TONE);
     let mut seen = Vec::new();
-    for (name, text) in [("arabic", "مرحبا"), ("devanagari", "नमस्ते"), ("chinese", "你好"), ("latin", "Grüße")] {
+    for (name, text) in [("arabic", "مرحبا"), ("devanagari", "नमस्ते"), ("chinese", "你好"), ("latin", "Grüße")]
+    {
         let mark = format!("{text}:position=center:size=20%:outline=#000000");
         let file = made(&clip, scratch.path(), name, &["--watermark-text", &mark]);
         let white = "crop=w=400:h=120:x=120:y=120,format=gray,lutyuv=y='if(gt(val,200),255,0)',signalstats,\

@@ -18,8 +18,7 @@ fn logo(path: &Path) {
 fn corner(rung: &Path) -> f64 {
     let filter = "crop=w=60:h=20:x=240:y=140,signalstats,metadata=print:key=lavfi.signalstats.UAVG:file=-";
     let playlist = rung.join("media.m3u8");
-    let text =
-        ffmpeg(&["-i", playlist.to_str().unwrap(), "-an", "-frames:v", "1", "-vf", filter, "-f", "null", "-"]);
+    let text = ffmpeg(&["-i", playlist.to_str().unwrap(), "-an", "-frames:v", "1", "-vf", filter, "-f", "null", "-"]);
     text.lines().find_map(|line| line.split_once("UAVG=")?.1.parse().ok()).unwrap()
 }
 
@@ -84,7 +83,10 @@ async fn an_image_that_cannot_be_used_fails_the_outputs_that_want_it_alone() {
     assert_eq!(ended.outputs[0].state(), OutputState::Ready);
     for (output, (_, code, field)) in ended.outputs[1..].iter().zip(&wrong) {
         let problem = output.problem.as_ref().unwrap();
-        assert_eq!((output.state(), problem.code.as_str(), problem.field.as_str()), (OutputState::Failed, *code, *field));
+        assert_eq!(
+            (output.state(), problem.code.as_str(), problem.field.as_str()),
+            (OutputState::Failed, *code, *field)
+        );
     }
     check_whole(&daemon.path("clean"), &["180p", "90p"], &["cmaf", "ts"], 2);
     // What cannot be meant is refused at once.

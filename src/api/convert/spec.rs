@@ -3,8 +3,8 @@
 use super::manifests::manifests;
 use super::picture::picture;
 use super::sound::sound;
-use super::watermark::watermark_shown;
 use super::time::{micros, millis, seconds, timestamp};
+use super::watermark::watermark_shown;
 use super::{Wire, shown};
 use crate::api::v1;
 use crate::model::backoff::BackOff;

@@ -30,7 +30,11 @@ impl WatermarkFlags {
         for text in &self.watermark {
             let (what, options) = taken_apart(text);
             let image = what.parse().map_err(|problem: Problem| problem.at("--watermark"))?;
-            marks.push(with_options(Watermark { image: Some(image), ..Watermark::default() }, &options, "--watermark")?);
+            marks.push(with_options(
+                Watermark { image: Some(image), ..Watermark::default() },
+                &options,
+                "--watermark",
+            )?);
         }
         for text in &self.watermark_text {
             let (what, options) = taken_apart(text);
@@ -173,7 +177,10 @@ mod tests {
         .unwrap();
         assert_eq!(marks[0].position, Position::TopLeft);
         assert_eq!(marks[1].image.as_ref().unwrap().to_string(), "https://h:1/a.svg");
-        assert_eq!((marks[1].size, marks[1].opacity, marks[1].margin_y), (Some(Share(100)), Some(Share(700)), Some(Share(25))));
+        assert_eq!(
+            (marks[1].size, marks[1].opacity, marks[1].margin_y),
+            (Some(Share(100)), Some(Share(700)), Some(Share(25)))
+        );
         assert_eq!(marks[2].text.as_deref(), Some("10:30: now"));
         assert_eq!((marks[2].start, marks[2].fade_in), (Some(Millis(90_000)), Some(Millis(500))));
         assert_eq!((marks[3].timecode.unwrap().hours, marks[3].font.as_deref()), (1, Some("Noto Sans")));

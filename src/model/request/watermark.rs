@@ -201,7 +201,10 @@ impl Watermark {
         ];
         for (field, share, least) in shares {
             if share.is_some_and(|share| !(least..=1000).contains(&share.0)) {
-                add(field, format!("{}% cannot be used: ask for up to 100%", share.unwrap_or(Share(0))).replace("%%", "%"));
+                add(
+                    field,
+                    format!("{}% cannot be used: ask for up to 100%", share.unwrap_or(Share(0))).replace("%%", "%"),
+                );
             }
         }
         self.check_times(&mut add);

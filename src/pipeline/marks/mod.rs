@@ -109,7 +109,9 @@ impl<'a> Marker<'a> {
 
     /// The picture with what is seen at its time. Whoever else refers to its memory sees it as it was.
     pub(super) fn draw(&mut self, frame: Frame, pts: i64) -> Result<Frame, Stopped> {
-        let Some((down, up)) = &mut self.around else { return over(self.rendition, self.timescale, &self.drawn, frame, pts) };
+        let Some((down, up)) = &mut self.around else {
+            return over(self.rendition, self.timescale, &self.drawn, frame, pts);
+        };
         // All pictures go this way, whether anything is seen in them or not: encoders take frames of one pool only.
         let mut lowered = Vec::new();
         down.apply(frame, &mut |frame| {
@@ -124,7 +126,8 @@ impl<'a> Marker<'a> {
                 Ok(())
             })?;
         }
-        let lost = || Problem::bug("filter.failed", "a picture was lost on its way to its watermarks; please report this");
+        let lost =
+            || Problem::bug("filter.failed", "a picture was lost on its way to its watermarks; please report this");
         Ok(raised.pop().ok_or_else(lost)?)
     }
 }

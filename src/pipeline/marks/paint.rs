@@ -156,7 +156,10 @@ mod tests {
     #[test]
     fn white_black_and_red_are_what_the_matrix_says() {
         let hd = Colors::usual();
-        assert_eq!([of(hd, [255; 3]), of(hd, [0; 3]), of(hd, [255, 0, 0])], [[235, 128, 128], [16, 128, 128], [63, 102, 240]]);
+        assert_eq!(
+            [of(hd, [255; 3]), of(hd, [0; 3]), of(hd, [255, 0, 0])],
+            [[235, 128, 128], [16, 128, 128], [63, 102, 240]]
+        );
         let sd = Colors { red: 0.299, blue: 0.114, deep: true, ..hd };
         assert_eq!(of(sd, [255, 0, 0]), [326, 361, 960]);
     }

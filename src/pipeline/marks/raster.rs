@@ -32,7 +32,9 @@ impl Raster {
         }
         let across = taps(self.width, width);
         let mut narrow = vec![0_u8; width as usize * self.height as usize * 4];
-        for (row, made) in self.pixels.chunks_exact(self.width as usize * 4).zip(narrow.chunks_exact_mut(width as usize * 4)) {
+        for (row, made) in
+            self.pixels.chunks_exact(self.width as usize * 4).zip(narrow.chunks_exact_mut(width as usize * 4))
+        {
             for (pixel, taps) in made.chunks_exact_mut(4).zip(&across) {
                 weigh(pixel, taps.iter().map(|(at, weight)| (&row[at * 4..at * 4 + 4], *weight)));
             }
@@ -97,7 +99,8 @@ mod tests {
 
     #[test]
     fn scaling_keeps_the_mean_and_hidden_colours_hidden() {
-        let pixels: Vec<u8> = (0..64).flat_map(|i| if i % 2 == 0 { [255, 0, 0, 255] } else { [0, 255, 0, 0] }).collect();
+        let pixels: Vec<u8> =
+            (0..64).flat_map(|i| if i % 2 == 0 { [255, 0, 0, 255] } else { [0, 255, 0, 0] }).collect();
         let raster = Raster::premultiplied(8, 8, pixels);
         let small = raster.at_size(2, 2);
         for pixel in small.pixels.chunks_exact(4) {

@@ -7,13 +7,7 @@ use crate::model::request::{Color, Position};
 use raster::Raster;
 
 fn style(size: u32) -> TextStyle {
-    TextStyle {
-        font: "DejaVu Sans".into(),
-        size,
-        color: Color([255; 3]),
-        outline: None,
-        background: None,
-    }
+    TextStyle { font: "DejaVu Sans".into(), size, color: Color([255; 3]), outline: None, background: None }
 }
 
 fn lines(text: &str, size: u32) -> Raster {

@@ -38,7 +38,8 @@ fn clean_and_marked_outputs_share_decode_and_scaling() {
     assert_eq!((works.len(), &works[0].inputs[..]), (1, &[0, 1][..]));
     let rungs = &works[0].plan.video.as_ref().unwrap().renditions;
     let told: Vec<_> = rungs.iter().map(|r| (r.id.as_str(), r.marks.len(), r.parent)).collect();
-    let expected = [("1080p", 0, None), ("1080p-marked", 1, Some(0)), ("360p", 0, Some(0)), ("360p-marked", 1, Some(2))];
+    let expected =
+        [("1080p", 0, None), ("1080p-marked", 1, Some(0)), ("360p", 0, Some(0)), ("360p-marked", 1, Some(2))];
     assert_eq!(told, expected);
     let size = |rung: usize| rungs[rung].marks[0].content.clone();
     assert_eq!(size(1), MarkContent::Image { input: 1, width: 192, height: 48 });

@@ -28,7 +28,10 @@ fn devices_decode_scale_and_encode_and_the_cpu_draws() {
             assert!(other.mark_graphs.is_none());
             let (down, up) = rung.mark_graphs.as_ref().unwrap();
             assert_eq!((down.as_str(), up.as_str()), ("hwdownload,format=nv12,format=yuv420p", "format=nv12,hwupload"));
-            assert!([down, up].iter().all(|text| recorded.lines().any(|line| line == text.as_str())), "parsed by no test");
+            assert!(
+                [down, up].iter().all(|text| recorded.lines().any(|line| line == text.as_str())),
+                "parsed by no test"
+            );
         }
         let told = reasons(&plan, &placement, Some(&device), ffmpeg((7, 1)));
         let of_filters: Vec<_> = told.iter().filter(|reason| reason.stage == Operation::Filter).collect();
