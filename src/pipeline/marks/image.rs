@@ -180,9 +180,9 @@ fn drawing(bytes: &[u8]) -> Result<(Head, Artwork), Problem> {
     if !start.starts_with('<') || !text.contains("<svg") {
         return Err(not_image());
     }
-    let mut options = usvg::Options::default();
-    options.image_href_resolver =
+    let image_href_resolver =
         usvg::ImageHrefResolver { resolve_data: Box::new(|_, _, _| None), resolve_string: Box::new(|_, _| None) };
+    let mut options = usvg::Options { image_href_resolver, ..usvg::Options::default() };
     if text.contains("<text") {
         options.fontdb = fonts::Fonts::of_this_machine().database();
     }

@@ -34,7 +34,7 @@ pub(super) fn text(
         Position::Top | Position::Center | Position::Bottom => "middle",
         Position::TopRight | Position::Right | Position::BottomRight => "end",
     };
-    let tree = fonts.read(&svg(text.lines(), style, anchor), &style.font)?;
+    let tree = fonts.read(&svg(text.lines(), style, anchor, fonts)?)?;
     let bounds = bounds(&tree, style);
     let pad = padding(style);
     let (wide, high) = (bounds.width() + 2.0 * pad, bounds.height() + 2.0 * pad);
@@ -57,7 +57,7 @@ impl Clock {
     /// `watermark.font`, `watermark.glyph`.
     pub(super) fn new(style: &TextStyle, colors: &Colors, fonts: &Fonts) -> Result<Self, Problem> {
         let read = |letter: char| {
-            let tree = fonts.read(&svg(std::iter::once(letter.to_string().as_str()), style, "start"), &style.font)?;
+            let tree = fonts.read(&svg(std::iter::once(letter.to_string().as_str()), style, "start", fonts)?)?;
             let bounds = bounds(&tree, style);
             Ok((letter, tree, bounds))
         };
@@ -79,11 +79,8 @@ impl Clock {
             (*letter, colors.paint(&raster))
         };
         let letters = all.iter().map(one).collect();
-        let empty = usvg::Tree::from_str(&svg(std::iter::empty(), style, "start"), &usvg::Options::default());
-        let edge = match empty {
-            Ok(tree) => render(&tree, style, (even(pad.max(1.0)), height), Transform::identity()),
-            Err(_) => Raster { width: 2, height, pixels: vec![0; 8 * height as usize] },
-        };
+        let empty = fonts.read(&svg(std::iter::empty(), style, "start", fonts)?)?;
+        let edge = render(&empty, style, (even(pad.max(1.0)), height), Transform::identity());
         Ok(Self { letters, edge: colors.paint(&edge) })
     }
 
@@ -132,7 +129,12 @@ fn render(tree: &usvg::Tree, style: &TextStyle, (width, height): (u32, u32), pla
     Raster { width, height, pixels: pixmap.take() }
 }
 
-fn svg<'a>(lines: impl Iterator<Item = &'a str>, style: &TextStyle, anchor: &str) -> String {
+fn svg<'a>(
+    lines: impl Iterator<Item = &'a str>,
+    style: &TextStyle,
+    anchor: &str,
+    fonts: &Fonts,
+) -> Result<String, Problem> {
     let mut text = String::from(r#"<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16">"#);
     for (index, line) in lines.enumerate() {
         let y = style.size + index as u32 * style.size * LINE_HUNDREDTHS / 100;
@@ -140,15 +142,22 @@ fn svg<'a>(lines: impl Iterator<Item = &'a str>, style: &TextStyle, anchor: &str
             let width = (style.size / OUTLINE_PART).max(1);
             format!(r#" stroke="{color}" stroke-width="{width}" stroke-linejoin="round" paint-order="stroke""#)
         });
-        let (family, size, color) = (escaped(&style.font), style.size, style.color);
+        let (size, color) = (style.size, style.color);
         // Writing to a string cannot fail.
         let _ = write!(
             text,
-            r#"<text xml:space="preserve" x="0" y="{y}" font-family="'{family}'" font-size="{size}" fill="{color}" text-anchor="{anchor}"{outline}>{}</text>"#,
-            escaped(line)
+            r#"<text xml:space="preserve" x="0" y="{y}" font-size="{size}" fill="{color}" text-anchor="{anchor}"{outline}>"#
         );
+        for (family, part) in fonts.runs(line, &style.font)? {
+            let family = match family.as_str() {
+                "sans-serif" | "serif" | "monospace" => family,
+                name => format!("'{}'", escaped(&name.replace(['\'', '"', '\\'], " "))),
+            };
+            let _ = write!(text, r#"<tspan font-family="{family}">{}</tspan>"#, escaped(part));
+        }
+        text.push_str("</text>");
     }
-    text + "</svg>"
+    Ok(text + "</svg>")
 }
 
 fn escaped(text: &str) -> String {
