@@ -105,7 +105,7 @@ fn embedded<'a>(
     if main.joined.is_some() {
         if !asked.tracks.is_empty() {
             let message = "text of a joined source cannot be chosen: name a file of text for the whole of it";
-            problems.push(Problem::input("text.track", message).at("text.tracks"));
+            problems.push(Problem::input("text.track", message).at("tracks").at("text"));
         } else if main.joined.is_some_and(|joined| joined.has_text) {
             let message = "text in the parts of a joined source is left out: name a file of text for the whole of it";
             notes.add("text.joined_left_out", message);
@@ -164,7 +164,12 @@ fn shown(stream: &StreamFacts) -> String {
 /// Every track in the formats that the packagings take. Nothing is shown by default unless it is asked for: containers
 /// mark their first text track as default whether it is meant to be seen or not.
 fn written(main: &Source<'_>, all: &[Chosen<'_>], outputs: &Outputs) -> Vec<Text> {
-    let titles = unique("Text", all.iter().map(|one| one.stream), |place| all[place].labels.title.as_deref());
+    let told = |place: usize| {
+        let Chosen { stream, labels, .. } = &all[place];
+        let language = labels.language.as_deref().filter(|_| stream.title.is_none());
+        labels.title.as_deref().or(language)
+    };
+    let titles = unique("Text", all.iter().map(|one| one.stream), told);
     let mut made = Vec::new();
     for (nth, Chosen { source, stream, labels, encoding }) in all.iter().enumerate() {
         // A file that is not cut itself is cut with the source that it belongs to.

@@ -114,7 +114,7 @@ fn output(notes: &mut Notes<'_>, node: &Node) -> OutputTemplate {
     };
     if template.text.as_ref().is_some_and(|text| !text.sidecars.is_empty()) {
         let message = "`sidecars` are sources of a job, so they are for the job to say: leave them out here";
-        notes.add(fields.line_of("text"), "profile.unknown_key", message.to_owned());
+        notes.add(fields.line_of("text"), "profile.unknown_key", message);
     }
     // What could not be read would be complained about again as what it is not.
     if notes.problems.len() == before {
