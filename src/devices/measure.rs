@@ -107,7 +107,7 @@ fn rendition(
         speed: key.speed.unwrap_or(Speed::Fast),
         ..Request::default()
     };
-    let plan = plan::plan(&facts(width, height), &request, &Node { threads: 1 }).ok()?;
+    let plan = plan::plan(&facts(width, height, key.depth), &request, &Node { threads: 1 }).ok()?;
     let placed = match key.operation {
         Operation::Encode if device.kind != DeviceKind::Cpu => {
             let rungs = plan.video.iter().flat_map(|video| &video.renditions);
@@ -121,7 +121,7 @@ fn rendition(
 }
 
 /// A source of such pictures, as probing would see it.
-fn facts(width: u32, height: u32) -> MediaFacts {
+fn facts(width: u32, height: u32, depth: u8) -> MediaFacts {
     let video = VideoFacts {
         width,
         height,
@@ -133,8 +133,8 @@ fn facts(width: u32, height: u32) -> MediaFacts {
         frame_rate: Ratio::new(25, 1),
         variable_rate: false,
         scan: Scan::Progressive,
-        pixel_format: "yuv420p".to_owned(),
-        bit_depth: 8,
+        pixel_format: if depth > 8 { "yuv420p10le" } else { "yuv420p" }.to_owned(),
+        bit_depth: u32::from(depth),
         rgb: false,
         color: ColorTags::default(),
         hdr: None,

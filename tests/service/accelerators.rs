@@ -74,10 +74,12 @@ impl Node {
         self.run_as(count, spans, |_| ()).await
     }
 
-    /// The same, with something said about each of them.
+    /// The same, with something said about each of them; of the source that lies there, if one does.
     pub(crate) async fn run_as(&self, count: usize, spans: u32, say: fn(&mut JobSpec)) -> Vec<(PathBuf, JobRecord)> {
         let source = self.path("in.mp4");
-        clip(&source, SECONDS);
+        if !source.exists() {
+            clip(&source, SECONDS);
+        }
         let mut jobs = Vec::new();
         for number in 0..count {
             let out = self.path(&format!("out-{number}"));

@@ -2,7 +2,7 @@
 
 use crate::accelerators::{Node, cards, check_right, encoded_by};
 use crate::daemon::PATIENCE;
-use crate::media::clip;
+use crate::media::{clip, ffmpeg};
 use crate::spans::{settings_of, spec};
 use reelmill::api::Appliance;
 use reelmill::dispatch::Engine;
@@ -66,6 +66,29 @@ async fn a_codec_that_no_card_here_encodes_is_named() {
     })
     .await;
     assert!(why.contains("hevc") && why.contains("HEVC"), "{why}");
+}
+
+/// Cards that make HEVC of eight bits, and a source of ten, which the ladder keeps.
+#[tokio::test]
+async fn a_depth_that_no_card_here_encodes_is_named() {
+    let hevc = "[[devices.encode]]\ncodec = \"hevc\"\nmpix = 400";
+    let node = Node::new(&cards("", hevc, hevc)).await;
+    let source = node.path("in.mp4");
+    let made = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=4", "-c:v", "libx264"];
+    let end = ["-preset", "ultrafast", "-g", "50", "-pix_fmt", "yuv420p10le", source.to_str().unwrap()];
+    ffmpeg(&[&made[..], &end].concat());
+    let say = |job: &mut JobSpec| {
+        (job.devices, job.fallback) = (vec!["cuda".into()], Fallback::Never);
+        job.outputs[0].request.codecs = vec![VideoCodec::Hevc];
+    };
+    let (_, record) = node.run_as(1, 1, say).await.remove(0);
+    assert_eq!(record.state(), JobState::Failed);
+    let problem = record.outputs[0].problem.clone().unwrap();
+    assert_eq!(problem.code, "placement.unmet", "{problem}");
+    let why = problem.message;
+    assert!(why.contains("hevc 10-bit") && why.contains("cuda"), "{why}");
+    assert!(record.placements.iter().all(|one| one.actual.is_empty()), "{:#?}", record.placements);
+    node.end().await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Rates of devices: what was measured or is believed, times a correction that follows what jobs take. Pure.
 
 use super::prior::prior;
-use crate::model::device::{DeviceInfo, DeviceKind, Operation, RateKey};
+use crate::model::device::{Ability, DeviceInfo, DeviceKind, Operation, RateKey, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -148,19 +148,29 @@ impl Table {
     }
 }
 
-/// What is measured of a kind of device, as far as tables say that it can do it. Ten bits follow from eight.
+/// What is measured of a kind of device, as far as tables say that it can do it and no try has shown otherwise. Ten bits by
+/// themselves, since engines and software differ in what they cost; H.264 of ten bits is what no device here makes or takes.
 pub(in crate::devices) fn worth_measuring(device: &DeviceInfo) -> Vec<RateKey> {
     use crate::model::Speed::{Balanced, Fast, Quality};
-    let key = |operation, codec: &str, speed| RateKey { operation, codec: codec.to_owned(), depth: 8, speed };
-    let mut keys: Vec<RateKey> = ["h264", "hevc", "av1"].map(|codec| key(Operation::Decode, codec, None)).into();
+    const CODECS: [(&str, u8); 5] = [("h264", 8), ("hevc", 8), ("hevc", 10), ("av1", 8), ("av1", 10)];
+    let key = |operation, (codec, depth): (&str, u8), speed| RateKey { operation, codec: codec.into(), depth, speed };
+    let mut keys: Vec<RateKey> = CODECS.map(|codec| key(Operation::Decode, codec, None)).into();
     if device.kind == DeviceKind::Cpu || device.encode_engines > 0 {
-        for codec in ["h264", "hevc", "av1"] {
+        for codec in CODECS {
             keys.extend([Fast, Balanced, Quality].map(|speed| key(Operation::Encode, codec, Some(speed))));
         }
     }
     if device.kind == DeviceKind::Cpu {
-        keys.push(key(Operation::Filter, "", None));
+        keys.push(key(Operation::Filter, ("", 8), None));
     }
-    keys.retain(|key| prior(device, key).is_some());
+    keys.retain(|key| prior(device, key).is_some() && !is_refused(device, key));
     keys
+}
+
+/// Whether a try has shown that the device cannot do it.
+fn is_refused(device: &DeviceInfo, key: &RateKey) -> bool {
+    let same = |ability: &&Ability| {
+        (ability.operation, &ability.codec, ability.depth) == (key.operation, &key.codec, key.depth)
+    };
+    device.abilities.iter().find(same).is_some_and(|ability| matches!(ability.verdict, Verdict::No { .. }))
 }

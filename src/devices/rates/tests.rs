@@ -136,3 +136,26 @@ fn a_lap_knows_whether_anything_ran_beside_it() {
     drop((first, second));
     assert!(rates.begin(&device).is_alone());
 }
+
+#[test]
+fn ten_bits_are_measured_by_themselves_where_no_try_failed() {
+    use crate::model::device::{Ability, Verdict};
+    let ten = |device: &DeviceInfo| -> Vec<(Operation, String, Option<Speed>)> {
+        let keys = worth_measuring(device).into_iter().filter(|key| key.depth == 10);
+        keys.map(|key| (key.operation, key.codec, key.speed)).collect()
+    };
+    let all = ten(&cpu());
+    for codec in ["hevc", "av1"] {
+        assert!(all.contains(&(Operation::Decode, codec.into(), None)));
+        for speed in [Speed::Fast, Speed::Balanced, Speed::Quality] {
+            assert!(all.contains(&(Operation::Encode, codec.into(), Some(speed))), "{codec} {speed:?}");
+        }
+    }
+    assert!(all.iter().all(|(_, codec, _)| codec != "h264"));
+    let verdict = Verdict::No { code: "device.unsupported".into(), reason: "no".into(), remedy: String::new() };
+    let (size_min, size_max) = ((16, 16), (4096, 4096));
+    let refused = Ability { operation: Operation::Encode, codec: "av1".into(), depth: 10, verdict, size_min, size_max };
+    let without = ten(&DeviceInfo { abilities: vec![refused], ..cpu() });
+    assert!(!without.iter().any(|(operation, codec, _)| *operation == Operation::Encode && codec == "av1"));
+    assert_eq!(without.len(), all.len() - 3);
+}

@@ -20,8 +20,11 @@ pub(super) fn unmet(
     ffmpeg: FilterSet,
 ) -> Vec<Unmet> {
     let Some(source) = &video.source else {
-        let sentence = "the plan does not say what its source is: submit the job again".to_owned();
-        return vec![Unmet { track: DECODE.to_owned(), sentence }];
+        let sentence = match video.parts.is_empty() {
+            true => "the plan does not say what its source is: submit the job again",
+            false => "pictures of a joined source are decoded, fitted and encoded by the CPU alone",
+        };
+        return vec![Unmet { track: DECODE.to_owned(), sentence: sentence.to_owned() }];
     };
     let mut unmet = Vec::new();
     if let Some(sentence) = decode_refusal(video, source, device, ffmpeg).filter(|_| decode) {
