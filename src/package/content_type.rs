@@ -31,7 +31,6 @@ pub fn content_type(path: &str) -> &'static str {
         "jpg" => "image/jpeg",
         "png" => "image/png",
         "webp" => "image/webp",
-        "vtt" => "text/vtt",
         _ => "application/octet-stream",
     }
 }
