@@ -117,3 +117,10 @@ async fn wrong_pictures_of_a_decoder_are_noticed_and_the_encoders_stay() {
     assert!(decode.actual == "cpu" && decode.fault.contains("software makes of it"), "{decode:?}");
     assert!(encoded_by(&record, "180p").starts_with("cuda:"), "{:#?}", record.placements);
 }
+
+#[tokio::test]
+async fn wrong_pictures_of_a_scaler_are_noticed() {
+    let wrong = "what = \"corrupt\"\noperation = \"filter\"";
+    let record = run_and_look(wrong, wrong).await;
+    assert!(record.placements.iter().any(|one| one.fault.contains("before it was scaled")), "{:#?}", record.placements);
+}
