@@ -28,7 +28,23 @@ impl Decoder {
         if codec.is_null() {
             return Err(AvError::new("find a decoder", ff::AVERROR_DECODER_NOT_FOUND));
         }
-        Self::allocate(codec)?.start(codec, params, time_base, threads)
+        Self::allocate(codec)?.start(codec, params, time_base, threads, &[])
+    }
+
+    /// As [`Decoder::open`], on this thread alone; it fails at damage in the stream, where it would otherwise conceal it.
+    pub fn strict(params: &Params, time_base: Ratio) -> Result<Self, AvError> {
+        // SAFETY: no preconditions; null is checked.
+        let codec = unsafe { ff::avcodec_find_decoder(params.raw().codec_id) };
+        if codec.is_null() {
+            return Err(AvError::new("find a decoder", ff::AVERROR_DECODER_NOT_FOUND));
+        }
+        Self::allocate(codec)?.start(
+            codec,
+            params,
+            time_base,
+            1,
+            &[("err_detect", "crccheck+bitstream+buffer+explode")],
+        )
     }
 
     /// Opens a decoder that works on `device` and whose frames lie there, in a pool with `extra_frames` beyond what the
@@ -50,7 +66,7 @@ impl Decoder {
             raw.get_format = Some(Choice::made);
         }
         // The device is what works: more threads would only hold more of its surfaces.
-        decoder.start(codec, params, time_base, 1)
+        decoder.start(codec, params, time_base, 1, &[])
     }
 
     fn allocate(codec: *const ff::AVCodec) -> Result<Self, AvError> {
@@ -68,8 +84,10 @@ impl Decoder {
         params: &Params,
         time_base: Ratio,
         threads: u32,
+        more: &[(&str, &str)],
     ) -> Result<Self, AvError> {
-        let mut options = Dict::new([("threads", threads.to_string().as_str())])?;
+        let threads = threads.to_string();
+        let mut options = Dict::new([("threads", threads.as_str())].into_iter().chain(more.iter().copied()))?;
         // SAFETY: the context is ours and not yet open; codec and parameters are live.
         unsafe {
             check("set up the decoder", ff::avcodec_parameters_to_context(self.context, params.as_ptr()))?;

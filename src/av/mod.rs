@@ -5,6 +5,7 @@
 //! Builds on FFmpeg 5.1 and 7.1: only what both have is used.
 
 pub mod bsf;
+pub mod cells;
 pub mod decoder;
 pub mod dict;
 pub mod encoder;

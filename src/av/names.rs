@@ -51,7 +51,7 @@ pub fn is_rgb(format: i32) -> bool {
     descriptor(format).is_some_and(|d| d.flags & RGB_OR_PALETTE != 0)
 }
 
-fn descriptor(format: i32) -> Option<&'static ff::AVPixFmtDescriptor> {
+pub(super) fn descriptor(format: i32) -> Option<&'static ff::AVPixFmtDescriptor> {
     if format < 0 || format >= ff::AVPixelFormat::AV_PIX_FMT_NB as i32 {
         return None;
     }

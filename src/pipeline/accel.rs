@@ -78,6 +78,9 @@ pub trait Accelerator: Send + Sync {
         track: &str,
         first: &Frame,
     ) -> Result<Box<dyn PictureEncoder>, DeviceError>;
+
+    /// A copy of a frame of its memory in the host's.
+    fn download(&self, frame: &Frame) -> Result<Frame, DeviceError>;
 }
 
 /// The CPU.
@@ -102,6 +105,11 @@ impl Accelerator for Host {
 
     fn encoder(&self, spec: &VideoEncoderSpec<'_>, _: &str, _: &Frame) -> Result<Box<dyn PictureEncoder>, DeviceError> {
         Ok(Box::new(Encoder::video(spec)?))
+    }
+
+    fn download(&self, frame: &Frame) -> Result<Frame, DeviceError> {
+        refuse_surface("download", Some(frame))?;
+        Ok(frame.reference()?)
     }
 }
 

@@ -5,6 +5,7 @@
 //! decode errors.
 
 use super::accel::{Accelerator, DeviceError, Host, PictureDecoder};
+use super::check::DecodeCheck;
 use super::control::Control;
 use super::equipment::Chosen;
 use super::faults;
@@ -33,6 +34,8 @@ pub struct Tolerant<'a> {
     control: &'a Control,
     /// The codec, and seconds a tick, of what a device decodes.
     on_device: Option<(String, Ratio)>,
+    /// Looks at what a device decodes.
+    check: Option<DecodeCheck<'a>>,
     made: u64,
     errors: u64,
     /// Packets whose frames are to come out, and the latest time of any.
@@ -62,7 +65,12 @@ impl<'a> Tolerant<'a> {
             false => unsupported(spec, &error).into(),
         })?;
         let on_device = chosen.on_device.then_some((codec, spec.time_base));
-        Ok(Self { on_device, ..Self::of(spec, decoder, control)? })
+        let decoder = Self::of(spec, decoder, control)?;
+        // A packet that is split is decoded in parts.
+        let looks = chosen.on_device && control.is_checked() && decoder.splitter.is_none();
+        let params = spec.params.duplicate().map_err(faults::internal)?;
+        let check = looks.then(|| DecodeCheck::new(control.equipment(), params, spec.time_base));
+        Ok(Self { on_device, check, ..decoder })
     }
 
     fn of(spec: &DecoderSpec, decoder: Box<dyn PictureDecoder>, control: &'a Control) -> Result<Self, Problem> {
@@ -72,6 +80,7 @@ impl<'a> Tolerant<'a> {
             splitter,
             control,
             on_device: None,
+            check: None,
             made: 0,
             errors: 0,
             sent: 0,
@@ -89,6 +98,9 @@ impl<'a> Tolerant<'a> {
         if let Some(packet) = packet.filter(|packet| !packet.is_discarded()) {
             self.sent += 1;
             self.last_sent = self.last_sent.max(packet.pts());
+            if let Some(check) = &mut self.check {
+                check.given(packet);
+            }
         }
         let (Some(splitter), Some(whole)) = (&mut self.splitter, packet) else { return self.decode_one(packet, each) };
         for part in splitter.split(whole).map_err(faults::internal)? {
@@ -128,6 +140,7 @@ impl<'a> Tolerant<'a> {
                     if frame.is_corrupt() {
                         self.control.decode_errors.fetch_add(1, Ordering::Relaxed);
                     }
+                    self.look_at(&frame)?;
                     each(frame)?;
                 }
                 Ok(_) => return Ok(()),
@@ -148,6 +161,15 @@ impl<'a> Tolerant<'a> {
             return Err(undecodable().into());
         }
         Ok(())
+    }
+
+    /// Fails where the device has made another picture of a packet than software does.
+    fn look_at(&mut self, frame: &Frame) -> Result<(), Stopped> {
+        let (Some((codec, _)), Some(check)) = (&self.on_device, &mut self.check) else { return Ok(()) };
+        match check.came(frame) {
+            Some(told) => Err(DeviceTrouble::corrupt(Operation::Decode, codec, "the source", &told).into()),
+            None => Ok(()),
+        }
     }
 
     /// Checks, once it was drained, that a device has not lost frames without a word. Fields and hidden pictures are

@@ -70,6 +70,17 @@ impl<'a> Equipment<'a> {
         self.choose(first.pool().is_some() || uses_device(text))
     }
 
+    /// The frame in the host's memory: itself, or a copy where it lies in the device's.
+    ///
+    /// # Errors
+    /// What the device says that cannot give it out.
+    pub fn download(self, frame: &Frame) -> Result<Frame, DeviceError> {
+        match self.device.filter(|_| frame.pool().is_some()) {
+            Some((_, device)) => device.download(frame),
+            None => Ok(frame.reference()?),
+        }
+    }
+
     /// Who encodes a rendition.
     pub fn encoder(self, rendition: &VideoRendition) -> Chosen<'a> {
         self.choose(rendition.on_device)

@@ -66,6 +66,10 @@ impl Accelerator for Hardware {
     ) -> Result<Box<dyn PictureEncoder>, DeviceError> {
         Ok(Box::new(Watched::of(|| Encoder::video_on(&self.device, spec, first))?))
     }
+
+    fn download(&self, frame: &Frame) -> Result<Frame, DeviceError> {
+        Ok(Watched::of(|| frame.download())?.inner)
+    }
 }
 
 /// An object of FFmpeg with the last lines about it.

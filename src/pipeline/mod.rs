@@ -15,12 +15,14 @@
 //! has enough, or that nobody wants any more (a dropped track), lets its sender go; a sender without receivers ends too.
 //! What is done on a device goes through [`accel`]; `equipment` says what is. A device that fails at decoding or preparing
 //! ends the span; one that fails at a rung ends that rung and those made from its pictures, and the others go on.
+//! What a device decodes, scales and encodes is looked at now and then by `check`, since not every fault is told.
 //! `video` and `audio` wire the stages, `joined` those of several sources; no stage names its neighbours.
 
 pub mod accel;
 pub mod account;
 pub mod audio;
 mod channels;
+pub mod check;
 pub mod clock;
 pub mod coder;
 pub mod control;
@@ -34,6 +36,7 @@ pub mod faults;
 pub mod flow;
 pub mod hardware;
 pub mod joined;
+pub mod look;
 pub mod loudness;
 pub mod marks;
 pub mod outlet;

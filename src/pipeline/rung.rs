@@ -7,6 +7,7 @@
 //! Counters: frames and media time, through the outlet's progress.
 
 use super::accel::{DeviceError, PictureEncoder};
+use super::check::{EncodeCheck, ScaleCheck};
 use super::control::Control;
 use super::cut::{Coded, Cut, Cutter};
 use super::encode::encode_on;
@@ -47,9 +48,11 @@ pub fn run(
     av::log::label_thread(&spec.rendition.id);
     let outlet = TrackOutlet::new(&spec.rendition.id, outlet, control);
     let _filtering = outlet.accounts.filtering();
-    let coder = Coder::new(*spec, outlet, control.equipment().encoder(spec.rendition));
+    let VideoRendition { id, graph, width, height, .. } = spec.rendition;
+    let coder = Coder::new(*spec, outlet, control);
+    let scaled = control.is_checked().then(|| ScaleCheck::new(control.equipment(), graph, (*width, *height))).flatten();
     let filter = outlet.lap("filter");
-    let mut fork = Fork { waiting: VecDeque::new(), passed: 0, children, coder: Some(coder), filter };
+    let mut fork = Fork { id, waiting: VecDeque::new(), passed: 0, children, coder: Some(coder), filter, scaled };
     let result = fork.receive_all(spec, &inflow, control).or_else(|stopped| fork.cut_off(stopped));
     let end = inflow.settle(result)?;
     fork.children.end(&end)?;
@@ -64,6 +67,8 @@ pub fn run(
 
 /// Where scaled frames go: to the rungs that start from them, then to this rung's own encoder.
 struct Fork<'a> {
+    /// The rendition's.
+    id: &'a str,
     /// Scaling is one frame in, one out, in order: times and marks wait beside it.
     waiting: VecDeque<(i64, Option<u32>)>,
     /// Frames that were scaled.
@@ -72,6 +77,7 @@ struct Fork<'a> {
     /// Gone when the rung is dropped, or its device failed at it.
     coder: Option<Coder<'a>>,
     filter: Lap<'a>,
+    scaled: Option<ScaleCheck<'a>>,
 }
 
 impl Fork<'_> {
@@ -90,6 +96,9 @@ impl Fork<'_> {
                 Flow::Item(picture) => {
                     self.heed()?;
                     self.waiting.push_back((picture.pts, picture.starts));
+                    if let Some(check) = self.scaled.as_mut().filter(|_| picture.starts.is_some()) {
+                        check.given(&picture.frame, picture.pts);
+                    }
                     self.filter.touch();
                     filter.apply(picture.frame, &mut |frame| self.take(frame))?;
                 }
@@ -134,6 +143,9 @@ impl Fork<'_> {
     fn take(&mut self, frame: Frame) -> Result<(), Stopped> {
         let Some((pts, starts)) = self.waiting.pop_front() else { return Ok(()) };
         self.passed += 1;
+        if let Some(told) = self.scaled.as_mut().and_then(|check| check.came(&frame, pts)) {
+            return Err(DeviceTrouble::corrupt(Operation::Filter, "", self.id, &told).into());
+        }
         self.filter.touch();
         self.filter.count("frames", 1);
         let picture = Picture { frame, pts, starts };
@@ -194,6 +206,9 @@ struct Coder<'a> {
     marker: Option<Option<Marker<'a>>>,
     // Opened on the first frame: an encoder that never gets one may hang on close (SVT-AV1 1.4).
     open: Option<(Box<dyn PictureEncoder>, VideoWrapper)>,
+    /// Looks at what the device makes.
+    check: Option<EncodeCheck<'a>>,
+    control: &'a Control,
     cutter: Cutter,
     frames: u64,
     packets: u64,
@@ -202,10 +217,11 @@ struct Coder<'a> {
 }
 
 impl<'a> Coder<'a> {
-    fn new(spec: RungSpec<'a>, outlet: TrackOutlet<'a>, chosen: Chosen<'a>) -> Self {
+    fn new(spec: RungSpec<'a>, outlet: TrackOutlet<'a>, control: &'a Control) -> Self {
         let (encode, package) = (outlet.lap("encode"), outlet.lap("package"));
-        let (marker, open, cutter) = (None, None, Cutter::default());
-        Self { spec, outlet, chosen, marker, open, cutter, frames: 0, packets: 0, encode, package }
+        let (chosen, cutter) = (control.equipment().encoder(spec.rendition), Cutter::default());
+        let (marker, open, check) = (None, None, None);
+        Self { spec, outlet, chosen, marker, open, check, control, cutter, frames: 0, packets: 0, encode, package }
     }
 
     /// The picture with its watermarks.
@@ -237,6 +253,9 @@ impl<'a> Coder<'a> {
             self.cutter.set_reorder(wrapper.reorder());
             self.open = Some((encoder, wrapper));
         }
+        if let Some(check) = &mut self.check {
+            check.given(&picture.frame, picture.pts, picture.starts.is_some());
+        }
         self.frames += 1;
         self.pass(Some(&picture.frame))?;
         let media_us = rescale(picture.pts, Ratio::new(1, i64::from(self.spec.timescale)), Ratio::new(1, 1_000_000));
@@ -244,7 +263,7 @@ impl<'a> Coder<'a> {
         Ok(())
     }
 
-    fn open_encoder(&self, first: &Frame) -> Result<(Box<dyn PictureEncoder>, VideoWrapper), Stopped> {
+    fn open_encoder(&mut self, first: &Frame) -> Result<(Box<dyn PictureEncoder>, VideoWrapper), Stopped> {
         let rendition = self.spec.rendition;
         let wanted = VideoEncoderSpec {
             encoder: &rendition.encoder,
@@ -260,6 +279,11 @@ impl<'a> Coder<'a> {
         let encoder = self.chosen.by.encoder(&wanted, &rendition.id, first).map_err(failed)?;
         let params = encoder.params().map_err(failed)?;
         let reorder = reorder_frames(encoder.as_ref(), &params, rendition.codec.traits().framing)?;
+        if self.chosen.on_device && self.control.is_checked() {
+            let (time_base, copy) = (Ratio::new(1, i64::from(self.spec.timescale)), params.duplicate());
+            let size = (rendition.width, rendition.height);
+            self.check = copy.ok().map(|copy| EncodeCheck::new(self.control.equipment(), size, copy, time_base));
+        }
         let _packaging = self.outlet.accounts.packaging();
         let wrapper = VideoWrapper::new(&self.spec, params, reorder, &rendition.encoder)?;
         self.outlet.init(wrapper.init())?;
@@ -267,12 +291,15 @@ impl<'a> Coder<'a> {
     }
 
     fn pass(&mut self, frame: Option<&Frame>) -> Result<(), Stopped> {
-        let Self { spec, outlet, chosen, open, cutter, packets, encode, package, .. } = self;
+        let Self { spec, outlet, chosen, open, check, cutter, packets, encode, package, .. } = self;
         let Some((encoder, wrapper)) = open else { return Ok(()) };
         let failed = |error| failed(spec.rendition, chosen.on_device, &error);
         encode.count("frames", u64::from(frame.is_some()));
         let result = encode_on(encoder.as_mut(), &failed, frame, &mut |_, packet| {
             *packets += 1;
+            if let Some(told) = check.as_mut().and_then(|check| check.came(&packet)) {
+                return Err(corrupt(spec.rendition, &told));
+            }
             match cutter.push(coded(&spec.rendition.id, packet)?)? {
                 Some(cut) => emit(outlet, wrapper, cut, package),
                 None => Ok(()),
@@ -312,6 +339,11 @@ impl<'a> Coder<'a> {
             return Err(DeviceTrouble::truncated(Operation::Encode, codec, id, self.frames, self.packets).into());
         }
         let cut = self.cutter.finish(end)?;
+        if let (Some(cut), Some(check)) = (&cut, &self.check)
+            && let Some(told) = check.last(&cut.pictures)
+        {
+            return Err(corrupt(self.spec.rendition, &told));
+        }
         match (cut, &mut self.open) {
             (Some(cut), Some((_, wrapper))) => emit(&self.outlet, wrapper, cut, &mut self.package),
             _ => Ok(()),
@@ -321,6 +353,10 @@ impl<'a> Coder<'a> {
 
 fn failed(rendition: &VideoRendition, on_device: bool, error: &DeviceError) -> Stopped {
     faults::placed(on_device, Operation::Encode, rendition.codec.traits().name, &rendition.id, error)
+}
+
+fn corrupt(rendition: &VideoRendition, told: &str) -> Stopped {
+    DeviceTrouble::corrupt(Operation::Encode, rendition.codec.traits().name, &rendition.id, told).into()
 }
 
 fn coded(track: &str, packet: Packet) -> Result<Coded, Problem> {

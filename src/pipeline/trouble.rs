@@ -48,6 +48,11 @@ impl DeviceTrouble {
         Self::new(DeviceFault::Truncated, operation, codec, whose, &told)
     }
 
+    /// A decoder, graph or encoder of which a picture is not the one that it was to be.
+    pub fn corrupt(operation: Operation, codec: &str, whose: &str, told: &str) -> Self {
+        Self::new(DeviceFault::Corrupt, operation, codec, whose, told)
+    }
+
     /// A failure of a known kind.
     pub fn new(fault: DeviceFault, operation: Operation, codec: &str, whose: &str, told: &str) -> Self {
         let name = operation.name();

@@ -77,6 +77,10 @@ impl Accelerator for Watched {
         let made = self.calls.timed(|| self.inner.encoder(spec, track, first))?;
         Ok(Box::new(Timed { inner: made, calls: Arc::clone(&self.calls) }))
     }
+
+    fn download(&self, frame: &Frame) -> Result<Frame, DeviceError> {
+        self.calls.timed(|| self.inner.download(frame))
+    }
 }
 
 struct Timed<T: ?Sized> {

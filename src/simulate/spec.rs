@@ -229,7 +229,7 @@ impl What {
         match self {
             Self::SessionLimit => matches!(operation, Operation::Encode),
             Self::SurfacePool | Self::SoftwareFallback => matches!(operation, Operation::Decode),
-            Self::Truncated | Self::Corrupt => !matches!(operation, Operation::Filter),
+            Self::Truncated => !matches!(operation, Operation::Filter),
             _ => true,
         }
     }

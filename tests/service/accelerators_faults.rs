@@ -1,6 +1,7 @@
 //! One fault of a simulated card at a time: the job ends right, and tells what failed and what followed.
 
 use crate::accelerators::{Node, cards, check_right, encoded_by};
+use crate::media::check_pictures;
 use reelmill::model::job::JobRecord;
 
 /// Runs one job on two cards that both fail so, and gives its record.
@@ -9,6 +10,19 @@ async fn run(head: &str, fault: &str) -> JobRecord {
     let node = Node::new(&cards(head, &fault, &fault)).await;
     let (out, record) = node.run(1, 1).await.remove(0);
     check_right(&out, &record);
+    node.end().await;
+    record
+}
+
+/// As [`run`], and every picture that was published is that of the source.
+async fn run_and_look(first: &str, second: &str) -> JobRecord {
+    let fault = |what: &str| if what.is_empty() { String::new() } else { format!("[[devices.faults]]\n{what}") };
+    let node = Node::new(&cards("", &fault(first), &fault(second))).await;
+    let (out, record) = node.run(1, 1).await.remove(0);
+    check_right(&out, &record);
+    for rung in ["180p", "90p"] {
+        check_pictures(&out, &node.path("in.mp4"), rung);
+    }
     node.end().await;
     record
 }
@@ -75,4 +89,38 @@ async fn pictures_that_are_too_small_are_not_given_to_the_card() {
     assert_eq!(encoded_by(&record, "90p"), "cpu");
     assert!(encoded_by(&record, "180p").starts_with("cuda:"), "{:#?}", record.placements);
     node.end().await;
+}
+
+#[tokio::test]
+async fn wrong_pictures_of_an_encoder_are_noticed_and_none_is_published() {
+    let wrong = "what = \"corrupt\"\noperation = \"encode\"";
+    let record = run_and_look(wrong, wrong).await;
+    for rung in ["180p", "90p"] {
+        assert_eq!(encoded_by(&record, rung), "cpu");
+        let why = told(&record, rung);
+        assert!(why.contains("not what was to be made") && why.contains("is off by"), "{:#?}", record.placements);
+    }
+}
+
+#[tokio::test]
+async fn a_card_whose_pictures_turn_wrong_in_the_middle_leaves_none_behind() {
+    let wrong = "what = \"corrupt\"\noperation = \"encode\"\nframe = 60";
+    let record = run_and_look(wrong, wrong).await;
+    assert!(told(&record, "180p").contains("not what was to be made"), "{:#?}", record.placements);
+}
+
+#[tokio::test]
+async fn wrong_pictures_of_a_decoder_are_noticed_and_the_encoders_stay() {
+    let wrong = "what = \"corrupt\"\noperation = \"decode\"";
+    let record = run_and_look(wrong, wrong).await;
+    let decode = record.placements.iter().find(|one| one.stage.name() == "decode").unwrap();
+    assert!(decode.actual == "cpu" && decode.fault.contains("software makes of it"), "{decode:?}");
+    assert!(encoded_by(&record, "180p").starts_with("cuda:"), "{:#?}", record.placements);
+}
+
+#[tokio::test]
+async fn wrong_pictures_of_a_scaler_are_noticed() {
+    let wrong = "what = \"corrupt\"\noperation = \"filter\"";
+    let record = run_and_look(wrong, wrong).await;
+    assert!(record.placements.iter().any(|one| one.fault.contains("before it was scaled")), "{:#?}", record.placements);
 }

@@ -97,6 +97,21 @@ pub(crate) fn check_whole(out: &Path, rungs: &[&str], packagings: &[&str], secon
     }
 }
 
+/// Checks that each picture of a finished rendition is that of the source: by SSIM, which is about 0.9 for what the fastest
+/// encoders make of a test pattern, and far below for a picture that is negated or of another instant.
+pub(crate) fn check_pictures(out: &Path, source: &Path, rung: &str) {
+    let playlist = out.join("ts").join(rung).join("media.m3u8");
+    let size = ffprobe(&playlist, &["-select_streams", "v:0", "-show_entries", "stream=width,height"]);
+    let size = size.last().unwrap().replace(',', ":");
+    let graph = format!("[1:v]scale={size}[s];[0:v][s]ssim=stats_file=-:shortest=1");
+    let (made, from) = (playlist.to_str().unwrap(), source.to_str().unwrap());
+    let told = ffmpeg(&["-i", made, "-i", from, "-lavfi", &graph, "-f", "null", "-"]);
+    let each: Vec<f64> =
+        told.lines().filter_map(|line| line.split("All:").nth(1)?.split(' ').next()?.parse().ok()).collect();
+    assert_eq!(each.len(), frames(&playlist), "{rung}: {told}");
+    assert!(each.iter().all(|ssim| *ssim > 0.7), "{rung}: {told}");
+}
+
 /// Checks that what a playlist names is there, down to the segments.
 pub(crate) fn check_named(playlist: &Path) {
     for file in named(playlist) {

@@ -81,6 +81,11 @@ impl Ran {
 }
 
 fn run(host: &Arc<Host>, change: impl FnOnce(&mut Plan)) -> Ran {
+    run_looking(host, true, change)
+}
+
+/// `looks`: what the device makes is looked at, which takes downloads.
+fn run_looking(host: &Arc<Host>, looks: bool, change: impl FnOnce(&mut Plan)) -> Ran {
     let source = groups(FRAMES, 25, 40);
     let mut plan = planned(&source, 1000, 1);
     let accelerator = placed(&mut plan, host);
@@ -88,6 +93,9 @@ fn run(host: &Arc<Host>, change: impl FnOnce(&mut Plan)) -> Ran {
     let device = Simulated::new(&accelerator, Arc::new(Direct(host.attach())));
     let transfers = device.transfers();
     let control = Control::default();
+    if !looks {
+        control.trust_device();
+    }
     control.equip(DeviceKind::Cuda, Box::new(device));
     let recorder = Recorder::default();
     let result = span::run(Bytes::whole(&source), &plan, WHOLE, &recorder, &control);
@@ -100,7 +108,7 @@ fn a_span_on_a_device_has_the_same_shape_as_one_on_the_cpu() {
     let (plan, control, by_cpu) = (planned(&source, 1000, 1), Control::default(), Recorder::default());
     span::run(Bytes::whole(&source), &plan, WHOLE, &by_cpu, &control).unwrap();
     let host = host("", "");
-    let ran = run(&host, |_| ());
+    let ran = run_looking(&host, false, |_| ());
     ran.result.as_ref().unwrap();
     for rung in &plan.video.as_ref().unwrap().renditions {
         assert_eq!(ran.recorder.shape(&rung.id), by_cpu.shape(&rung.id), "{}", rung.id);
@@ -122,7 +130,7 @@ fn a_span_on_a_device_has_the_same_shape_as_one_on_the_cpu() {
 #[test]
 fn a_rung_of_the_cpu_costs_one_download_a_picture() {
     let host = host("", "");
-    let ran = run(&host, |plan| {
+    let ran = run_looking(&host, false, |plan| {
         let rung = plan.video.as_mut().unwrap().renditions.last_mut().unwrap();
         rung.graph =
             format!("scale_cuda=w={}:h={}:format=nv12,hwdownload,format=nv12,format=yuv420p", rung.width, rung.height);
@@ -214,4 +222,79 @@ fn a_device_that_is_not_there_cannot_be_opened() {
     let Err(error) = reelmill::pipeline::simulated::open(&accelerator, calls()) else { panic!("it is not there") };
     let trouble = reelmill::pipeline::equipment::opened(&accelerator, Err(error)).err().unwrap();
     assert_eq!(trouble.fault, DeviceFault::Missing);
+}
+
+#[test]
+fn wrong_pictures_are_noticed_before_a_segment_behind_them_is_handed_out() {
+    // At which picture of the second encoder, and how many of its segments of 25 are handed out before.
+    for (frame, handed_out) in [(1, 0), (26, 0), (30, 1), (60, 2)] {
+        let what = format!("what = \"corrupt\"\noperation = \"encode\"\nopen = 2\nframe = {frame}");
+        let ran = run(&host("", &format!("[[devices.faults]]\n{what}\n")), |_| ());
+        ran.result.as_ref().unwrap();
+        let failures = ran.recorder.failures.lock().unwrap();
+        let [failure] = &failures[..] else { panic!("{frame}: {failures:?}") };
+        assert_eq!((failure.trouble.fault, &*failure.trouble.ability), (DeviceFault::Corrupt, "encode.h264"));
+        assert!(failure.trouble.problem.message.contains(" is off by "), "{}", failure.trouble.problem);
+        assert_eq!(ran.recorder.shape(&failure.track).len(), handed_out, "{frame}");
+    }
+    let cases = [("decode", 1, "decode.h264", 0), ("decode", 51, "decode.h264", 2), ("filter", 1, "filter", 0)];
+    for (operation, frame, ability, handed_out) in cases {
+        let what = format!("what = \"corrupt\"\noperation = \"{operation}\"\nframe = {frame}");
+        let ran = run(&host("", &format!("[[devices.faults]]\n{what}\n")), |_| ());
+        assert_eq!(ran.control.device_fault(), Some((DeviceFault::Corrupt, ability.to_owned())), "{operation}");
+        assert!(ran.result.is_err());
+        for (track, count) in ran.recorder.segments.lock().unwrap().iter().fold(
+            std::collections::BTreeMap::<String, usize>::new(),
+            |mut counts, segment| {
+                *counts.entry(segment.track.clone()).or_default() += 1;
+                counts
+            },
+        ) {
+            assert!(count <= handed_out, "{operation} {frame}: {track} {count}");
+        }
+    }
+}
+
+#[test]
+fn looking_at_pictures_costs_a_few_downloads_and_changes_nothing() {
+    let (looking, trusting) = (run(&host("", ""), |_| ()), run_looking(&host("", ""), false, |_| ()));
+    looking.result.as_ref().unwrap();
+    let bytes = |ran: &Ran| {
+        let mut segments: Vec<_> = ran.recorder.segments.lock().unwrap().iter().cloned().collect();
+        segments.sort_by(|a, b| (&a.track, a.index).cmp(&(&b.track, b.index)));
+        segments
+    };
+    assert_eq!(bytes(&looking), bytes(&trusting));
+    assert_eq!(trusting.transfers.downloads(), 0);
+    // Of each rung two pictures a second before the encoder, and two a segment around its graph; two of the decoder.
+    assert_eq!(looking.transfers.downloads(), 2 * (6 + 6) + 2);
+}
+
+/// `REELMILL_LOOK_SOURCE=FILE cargo nextest run -E 'test(what_looking_costs)' --run-ignored all --no-capture`: CPU time of a
+/// ladder of the file on a device whose pictures are looked at, and of one whose are not, in turn (docs/BENCHMARKS.md).
+#[test]
+#[ignore = "measures; needs a file"]
+fn what_looking_costs() {
+    let data = Arc::new(fs::read(std::env::var("REELMILL_LOOK_SOURCE").unwrap()).unwrap());
+    let spent = |looks: bool| {
+        let host = host("", "");
+        let mut plan = planned(&data, 4000, 1);
+        let accelerator = placed(&mut plan, &host);
+        let device = Simulated::new(&accelerator, Arc::new(Direct(host.attach())));
+        let (transfers, control, recorder) = (device.transfers(), Control::default(), Recorder::default());
+        if !looks {
+            control.trust_device();
+        }
+        control.equip(DeviceKind::Cuda, Box::new(device));
+        let before = reelmill::sys::clock::cpu_time();
+        span::run(Bytes::whole(&data), &plan, WHOLE, &recorder, &control).unwrap();
+        let spent = reelmill::sys::clock::cpu_time() - before;
+        assert!(recorder.failures.lock().unwrap().is_empty());
+        println!("looks {looks}: {spent:?}, {} downloads", transfers.downloads());
+        spent
+    };
+    for _ in 0..5 {
+        let (with, without) = (spent(true), spent(false));
+        println!("{:.4}", with.as_secs_f64() / without.as_secs_f64());
+    }
 }

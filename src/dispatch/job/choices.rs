@@ -136,6 +136,8 @@ fn fits(asked: &Asked<'_>, info: &DeviceInfo, candidate: &Candidate) -> bool {
                 Some(("decode", _)) => placement.decode,
                 Some(("encode", _)) if without.rendition.is_empty() => !placement.encode.is_empty(),
                 Some(("encode", _)) => placement.encode.contains(&without.rendition),
+                // What the device decodes it also scales, whoever encodes it.
+                None if without.ability == "filter" && placement.decode => true,
                 _ => without.rendition.is_empty() || placement.encode.contains(&without.rendition),
             }
     };

@@ -24,6 +24,8 @@ pub(super) struct Filtering {
     session: Option<Session>,
     pool: Arc<Pool>,
     transfers: Arc<Transfers>,
+    /// To wrong pictures.
+    converter: Converter,
 }
 
 impl Filtering {
@@ -44,7 +46,7 @@ impl Filtering {
         let session = translated.on_device.then(|| device.sessions.open(WHAT, opening)).transpose()?;
         let inner = Graph::video(&translated.text, format, time_base)?;
         let (pool, transfers) = (Arc::clone(&device.made), Arc::clone(&device.transfers));
-        Ok(Self { inner, translated, input, session, pool, transfers })
+        Ok(Self { inner, translated, input, session, pool, transfers, converter: Converter::default() })
     }
 
     /// Does a picture on the device, and says where it lies. False when it is swallowed.
@@ -53,8 +55,10 @@ impl Filtering {
             let format = frame.picture_format();
             let effect = session.work(u64::from(format.width) * u64::from(format.height))?;
             session.after_first = true;
-            if effect == Effect::Drop {
-                return Ok(false);
+            match effect {
+                Effect::None => {}
+                Effect::Drop => return Ok(false),
+                Effect::Corrupt => self.converter.convert(frame, "negate", self.inner.time_base())?,
             }
         }
         self.transfers.count(0, self.translated.downloads, frame);
