@@ -163,16 +163,21 @@ impl<'a> Leveller<'a> {
 }
 
 /// One gain for all samples. Only where that would take peaks too high are those limited, at four times the rate, so that
-/// what lies between samples counts too; the limiter looks ahead, and its delay is taken off again.
+/// what lies between samples counts too; the limiter looks ahead, and its delay is taken off again. FFmpeg's limiter spreads
+/// peaks of more than two channels over all of them, so surround gets only as much gain as its peaks leave room for.
 fn linear(asked: Loudness, found: Measured, rendition: &AudioRendition) -> String {
-    let AudioRendition { codec, layout, sample_rate, .. } = rendition;
+    let AudioRendition { codec, layout, sample_rate, channels, .. } = rendition;
     let format = format!("aformat=sample_fmts={}:channel_layouts={layout}", codec.traits().sample_format);
     let Some(integrated) = found.integrated else { return format };
     let gain = asked.target - integrated;
-    let volume = format!("volume=volume={}dB:precision=float", decimal(gain));
-    if found.true_peak.is_none_or(|peak| peak + gain <= asked.true_peak) {
-        return format!("{volume},{format}");
+    let volume = |gain: i32| format!("volume=volume={}dB:precision=float", decimal(gain));
+    let Some(peak) = found.true_peak.filter(|peak| peak + gain > asked.true_peak) else {
+        return format!("{},{format}", volume(gain));
+    };
+    if *channels > 2 {
+        return format!("{},{format}", volume(asked.true_peak - peak));
     }
+    let volume = volume(gain);
     let limit = 10_f64.powf(f64::from(asked.true_peak) / 2000.0);
     format!(
         "{volume},aresample={},alimiter=level=0:limit={limit:.6}:attack=5:release=50:latency=1,\
