@@ -1,7 +1,6 @@
 // The web server of the suite, on 127.0.0.1: the page, the players, the streams with ranges, and slow sources.
 import { once } from "node:events";
-import { createReadStream } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
 import { Readable } from "node:stream";
@@ -81,21 +80,31 @@ export class Server {
     const url = new URL(request.url, "http://localhost");
     const [, root, ...rest] = decodeURIComponent(url.pathname).split("/");
     const slow = root === "slow" ? this.#slow.get(rest.join("/")) : undefined;
-    const file = slow?.file ?? path.join(this.#roots[root] ?? "/nowhere", ...rest);
-    const found = await stat(file).catch(() => undefined);
+    const place = slow?.file ?? path.join(this.#roots[root] ?? "/nowhere", ...rest);
     response.setHeader("Access-Control-Allow-Origin", "*");
     response.setHeader("Cache-Control", "no-store");
-    if (rest.includes("..") || !(root in this.#roots || slow) || !found?.isFile()) {
-      this.refused.push(`404 ${url.pathname}`);
-      response.writeHead(404).end("not found\n");
-      return;
+    const known = !rest.includes("..") && (root in this.#roots || slow);
+    // One open file: a manifest may be replaced between a look at its length and the first byte.
+    const file = known ? await open(place).catch(() => undefined) : undefined;
+    try {
+      const found = await file?.stat();
+      if (found?.isFile()) await this.#send(request, response, { file, found, slow, place });
+      else {
+        this.refused.push(`404 ${url.pathname}`);
+        response.writeHead(404).end("not found\n");
+      }
+    } finally {
+      await file?.close();
     }
+  }
+
+  async #send(request, response, { file, found, slow, place }) {
     const range = wanted(request.headers.range, found.size);
     response.setHeader("Accept-Ranges", "bytes");
-    response.setHeader("Content-Type", TYPES[path.extname(file)] ?? "application/octet-stream");
+    response.setHeader("Content-Type", TYPES[path.extname(place)] ?? "application/octet-stream");
     response.setHeader("ETag", `"${found.size}-${found.mtimeMs}"`);
     if (range === null) {
-      this.refused.push(`416 ${url.pathname} ${request.headers.range}`);
+      this.refused.push(`416 ${place} ${request.headers.range}`);
       response.writeHead(416, { "Content-Range": `bytes */${found.size}` }).end();
       return;
     }
@@ -103,13 +112,9 @@ export class Server {
     response.setHeader("Content-Length", to + 1 - from);
     if (range) response.setHeader("Content-Range", `bytes ${from}-${to}/${found.size}`);
     response.writeHead(range ? 206 : 200);
-    if (request.method === "HEAD" || found.size === 0) {
-      response.end();
-    } else if (slow) {
-      await pipeline(Readable.from(trickle(slow, from, to, found.size)), response);
-    } else {
-      await pipeline(createReadStream(file, { start: from, end: to }), response);
-    }
+    if (request.method === "HEAD" || found.size === 0) response.end();
+    else if (slow) await pipeline(Readable.from(trickle(slow, from, to, found.size)), response);
+    else await pipeline(file.createReadStream({ start: from, end: to, autoClose: false }), response);
   }
 }
 
