@@ -209,7 +209,7 @@ impl Fake {
             Some(Work::Video(video)) => self.video(&video),
             Some(Work::Audio(audio)) => self.audio(&audio),
             Some(Work::Doctor(order)) => self.doctor(&order),
-            None => 70,
+            Some(Work::Stills(_)) | None => 70,
         }
     }
 
