@@ -118,7 +118,10 @@ pub(super) fn report(report: &JobReport, out: &Path) -> String {
     text += &table(&report.pictures.iter().map(single).collect::<Vec<_>>());
     let media_us = report.tracks.iter().map(|track| track.duration_us).max().unwrap_or(0).max(0) as u64;
     let speed = factor(media_us / (report.elapsed_ms.max(1) * 10));
-    text += &format!("{} of media in {} ({speed})", clock(media_us / 1000), seconds(report.elapsed_ms));
+    text += &match report.tracks.is_empty() {
+        true => format!("{} in {}", counted(report.pictures.len() as u64, "picture"), seconds(report.elapsed_ms)),
+        false => format!("{} of media in {} ({speed})", clock(media_us / 1000), seconds(report.elapsed_ms)),
+    };
     if report.decode_errors > 0 {
         text += &format!("; {} packets could not be decoded", report.decode_errors);
     }

@@ -31,7 +31,7 @@ pub struct PictureSet {
     /// Only key frames are decoded: each time gets the last one at or before it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub key_frames: bool,
-    /// Filter graph from prepared pictures to 8-bit 4:2:0 ones in limited range, of this width and height.
+    /// Filter graph from prepared pictures to 8-bit 4:2:0 ones in limited range, of this width and height to a pixel.
     pub graph: String,
     /// FFmpeg's name of the matrix that those have.
     pub matrix: String,

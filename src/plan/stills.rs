@@ -139,7 +139,9 @@ impl Maker<'_> {
         let options = PictureOptions { dynamic_range: DynamicRange::Sdr, ..self.request.picture };
         let look = color::asked(VideoCodec::H264, video, decoded, &options);
         let matrix = graph::scaler_matrix(look.color.matrix.as_deref().unwrap_or_default()).to_owned();
-        (graph::from_source(video, decoded, &look, width, height), matrix)
+        // Between 4:2:0 and linear light the tone mapper takes even sides alone; the last step makes them what is asked.
+        let even = |side: u32| if graph::tone_maps(video, look.hdr.as_ref()) { side + side % 2 } else { side };
+        (graph::from_source(video, decoded, &look, even(width), even(height)), matrix)
     }
 
     /// Width and height of pictures as shown, cropped and padded as asked.

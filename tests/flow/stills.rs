@@ -98,7 +98,12 @@ fn every_key_frames_and_a_size() {
         .iter()
         .map(|entry| number(&out.join("stills").join(entry["file"].as_str().unwrap()), (0, 0), (80, 48)))
         .collect();
-    assert_eq!(frames, [0, 0, 50, 100, 150, 150], "key frames stand each 2 s");
+    // Cuts get key frames too.
+    let is_key = |line: &String| line.starts_with("0,") && line.contains(",K");
+    let packets = ffprobe(&clip, "packet=stream_index,pts,flags");
+    let keys: Vec<u32> = packets.iter().filter(|line| is_key(line)).map(|line| pts(line) / 512).collect();
+    let last = |frame: u32| keys.iter().copied().filter(|key| *key <= frame).max().unwrap();
+    assert_eq!(frames, [0, 37, 75, 112, 150, 187].map(last), "{keys:?}");
 }
 
 #[test]
@@ -112,6 +117,11 @@ fn the_best_are_neither_black_nor_blurred() {
     assert!(ok, "{said}");
     let time = index(&out)[0]["time_us"].as_i64().unwrap();
     assert!(time >= 6_000_000, "{time} is black or blurred");
+}
+
+/// The time in a line of a packet: stream, time, flags.
+fn pts(line: &str) -> u32 {
+    line.split(',').nth(1).unwrap().parse().unwrap()
 }
 
 /// Cues of an index: start and end, ms, file, and where in it.

@@ -2,7 +2,8 @@
 
 use super::{Broken, Job};
 use crate::dispatch::blocking;
-use crate::model::plan::Note;
+use crate::model::job::Warning;
+use crate::model::plan::{Note, OutputPlan};
 use crate::model::{Fault, Problem};
 use crate::publish::{Part, Pictured};
 use crate::store::{LedgerEntry, LedgerRow};
@@ -85,25 +86,21 @@ impl Job {
 
     /// A worker has something to tell of a set of pictures: that it cannot be made, or how it came out.
     pub(super) async fn picture_note(&mut self, index: usize, note: v1::PictureNote) -> Result<(), Broken> {
-        let wanted: BTreeSet<String> = BTreeSet::from([note.set.clone()]);
-        if note.failed {
-            let problem = said(Fault::Input, &note.code, &note.message);
-            return self.fail_outputs_with(index, &wanted, &problem).await;
+        let v1::PictureNote { set, failed, code, message } = note;
+        let said = said(Fault::Input, &code, &message);
+        if failed {
+            return self.fail_outputs_with(index, &BTreeSet::from([set]), &said).await;
         }
         let work = self.parts[index].work;
-        let said = said(Fault::Input, &note.code, &note.message);
         let note = Note { code: said.code, message: said.message };
-        let plan = Arc::clone(&self.plan);
-        for (output, planned) in plan.outputs.iter().enumerate() {
-            let known = |warning: &crate::model::job::Warning| warning.note == note;
-            let told = self.keeper.record.warnings.iter().any(known);
-            if !told
-                && planned
-                    .as_ref()
-                    .is_some_and(|planned| planned.has(work, &wanted.iter().next().cloned().unwrap_or_default()))
-            {
-                self.warn(output, note.clone()).await;
-            }
+        let has = |planned: &Option<OutputPlan>| planned.as_ref().is_some_and(|planned| planned.has(work, &set));
+        let Some(output) = self.plan.outputs.iter().position(has) else { return Ok(()) };
+        // A part that is begun again tells it again.
+        let record = &self.keeper.record;
+        let told =
+            |warning: &Warning| warning.note == note && warning.output.as_ref() == Some(&record.outputs[output].id);
+        if !record.warnings.iter().any(told) {
+            self.warn(output, note).await;
         }
         Ok(self.keeper.save().await?)
     }

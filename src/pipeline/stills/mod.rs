@@ -16,7 +16,7 @@ use super::video::finished;
 use crate::av::{Frame, names};
 use crate::model::request::ImageFormat;
 use crate::model::stills::{Pick, PictureSet, Sheet, StillsPlan};
-use crate::model::time::scale_round;
+use crate::model::time::{scale_ceil, scale_round};
 use crate::model::{Plan, Problem};
 use best::Measure;
 use scan::{Open, Scanner, Shown};
@@ -163,7 +163,6 @@ impl<'a> Maker<'a> {
         let mut wanted: Vec<(i64, u32)> = times.iter().copied().zip(1..).collect();
         wanted.sort_unstable();
         let mut scanner = self.scanner()?;
-        // Found before anything is made, where it can be: nobody waits for a list that fails at its end.
         let mut last: Option<(Frame, i64)> = None;
         for (done, (time, number)) in wanted.into_iter().enumerate() {
             self.check_wanted()?;
@@ -261,7 +260,6 @@ impl<'a> Maker<'a> {
         let mut scanner = self.scanner()?;
         for (place, number) in chosen.into_iter().zip(1..) {
             self.check_wanted()?;
-            // Rounded up, so that it is not the picture before.
             let time = candidates[place].0;
             let Some((frame, at)) = scanner.at(time)?.map(|shown| self.keep(shown)).transpose()? else { break };
             if !self.made.contains(&number) {
@@ -277,7 +275,7 @@ impl<'a> Maker<'a> {
     fn keep(&self, shown: &Shown) -> Result<(Frame, i64), Problem> {
         let frame = shown.frame.reference().map_err(super::faults::internal)?;
         let ticks = shown.ticks.max(0);
-        Ok((frame, crate::model::time::scale_ceil(ticks, 1_000_000, i64::from(self.stills.video.timescale))))
+        Ok((frame, scale_ceil(ticks, 1_000_000, i64::from(self.stills.video.timescale))))
     }
 
     fn prepare(&self) -> &str {
