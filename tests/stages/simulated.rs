@@ -274,6 +274,7 @@ fn looking_at_pictures_costs_a_few_downloads_and_changes_nothing() {
 /// ladder of the file on a device whose pictures are looked at, and of one whose are not, in turn (docs/BENCHMARKS.md).
 #[test]
 #[ignore = "measures; needs a file"]
+#[expect(clippy::print_stdout, reason = "figures are what it is for")]
 fn what_looking_costs() {
     let data = Arc::new(fs::read(std::env::var("REELMILL_LOOK_SOURCE").unwrap()).unwrap());
     let spent = |looks: bool| {
