@@ -343,6 +343,7 @@ pub struct VideoRendition {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub encoder_options: Vec<EncoderOption>,
     /// What is drawn over its pictures on their way to the encoder; those that others are made from are without it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<Mark>,
     /// Filter graphs around that, where its frames lie in a device: to the host's memory, and back.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -31,7 +31,8 @@ fn segments_begin_with_key_frames_and_hold_every_picture_once() {
     assert_eq!(pictures(&["-i", out.join("mp4/180p.mp4").to_str().unwrap()]), 75);
     let master = fs::read_to_string(out.join("cmaf/master.m3u8")).unwrap();
     assert!(master.contains("vp09.00.11.08") && master.contains("vp09.00.10.08"), "{master}");
-    assert!(fs::read_to_string(out.join("cmaf/manifest.mpd")).unwrap().contains("codecs=\"vp09.00.11.08\""));
+    let mpd = fs::read_to_string(out.join("cmaf/manifest.mpd")).unwrap();
+    assert!(mpd.contains("codecs=\"vp09.00.11.08\""), "{mpd}");
     assert!(!out.join("ts").exists(), "VP9 has no place in a transport stream");
 }
 

@@ -256,7 +256,7 @@ mod tests {
     fn what_is_not_understood_is_named() {
         for (line, code) in [
             ("--renditions huge", "request.rendition"),
-            ("--codec vp9", "request.codec"),
+            ("--codec theora", "request.codec"),
             ("--audio-codec flac", "request.audio_codec"),
             ("--packaging zip", "request.packaging"),
             ("--channels 7", "request.channels"),
