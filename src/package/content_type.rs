@@ -8,6 +8,7 @@
 /// | `mpd` | `application/dash+xml` | ISO/IEC 23009-1 Annex C |
 /// | `m4s` | `video/iso.segment` | IANA, for ISO base media file format segments (ISO/IEC 23009-1 §6.3.4) |
 /// | `mp4` | `video/mp4`; in the directory of a track of sound `audio/mp4` | RFC 4337 |
+/// | `m4a` | `audio/mp4` | RFC 4337 |
 /// | `ts` | `video/mp2t` | RFC 3555 §4.2.8 |
 /// | `json` | `application/json` | RFC 8259 §11 |
 /// | anything else | `application/octet-stream` | RFC 2046 §4.5.1 |
@@ -20,6 +21,7 @@ pub fn content_type(path: &str) -> &'static str {
         "m4s" => "video/iso.segment",
         // Directories of sound are called so by the planner; rungs are called by their size.
         "mp4" if is_sound(path) => "audio/mp4",
+        "m4a" => "audio/mp4",
         "mp4" => "video/mp4",
         "ts" => "video/mp2t",
         "json" => "application/json",
@@ -27,9 +29,9 @@ pub fn content_type(path: &str) -> &'static str {
     }
 }
 
-/// Whether a path lies in the directory of a track of sound.
+/// Whether a path lies in the directory of a track of sound, or is called after one.
 fn is_sound(path: &str) -> bool {
-    path.rsplit('/').nth(1).is_some_and(|directory| directory.starts_with("audio-"))
+    path.rsplit('/').take(2).any(|part| part.starts_with("audio-"))
 }
 
 #[cfg(test)]

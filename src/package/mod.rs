@@ -14,6 +14,7 @@ pub mod edit_list;
 pub mod fmp4;
 pub mod framing;
 mod hls;
+pub mod language;
 mod presentation;
 pub mod progressive;
 pub mod single;
