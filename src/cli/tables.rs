@@ -33,6 +33,7 @@ fn stream(stream: &StreamFacts) -> Vec<String> {
         (stream.default, "default"),
         (stream.forced, "forced"),
         (stream.descriptive, "descriptive"),
+        (stream.role.is_some(), stream.role.map_or("", |role| role.name())),
         (stream.attached_picture, "cover"),
         (stream.encrypted, "encrypted"),
         (!stream.decodable && (stream.video.is_some() || stream.audio.is_some()), "cannot be decoded"),

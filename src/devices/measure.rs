@@ -156,6 +156,7 @@ fn facts(width: u32, height: u32, depth: u8) -> MediaFacts {
         default: true,
         forced: false,
         descriptive: false,
+        role: None,
         attached_picture: false,
         encrypted: false,
         decodable: true,

@@ -58,6 +58,32 @@ pub enum StreamKind {
     Unknown,
 }
 
+/// What a track of sound is there for, other than the programme as it is or a description of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SoundRole {
+    /// In another language than it was made in.
+    Dub,
+    /// Somebody comments on it.
+    Commentary,
+    /// Speech that is easier to understand, for viewers who are hard of hearing.
+    EnhancedSpeech,
+}
+
+impl SoundRole {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Dub, Self::Commentary, Self::EnhancedSpeech];
+
+    /// Its name in options.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dub => "dub",
+            Self::Commentary => "commentary",
+            Self::EnhancedSpeech => "enhanced_speech",
+        }
+    }
+}
+
 /// Facts about one stream.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct StreamFacts {
@@ -90,6 +116,9 @@ pub struct StreamFacts {
     pub forced: bool,
     /// For viewers who cannot see: described sound.
     pub descriptive: bool,
+    /// What sound is there for beside that, where the container says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<SoundRole>,
     /// A still picture that belongs to the file, not a video.
     pub attached_picture: bool,
     /// Encrypted, so nothing can be decoded.

@@ -1,7 +1,7 @@
 //! The record of finished segments. Manifests are a pure function of it.
 
 use super::codec::{AudioCodec, Packaging, VideoCodec};
-use super::facts::HdrKind;
+use super::facts::{HdrKind, SoundRole};
 use super::loudness::LoudnessFigures;
 use super::text::TextFormat;
 use super::time::Ratio;
@@ -93,6 +93,9 @@ pub enum TrackKind {
         default: bool,
         /// Described sound.
         descriptive: bool,
+        /// What it is there for beside that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<SoundRole>,
     },
     /// Subtitles or captions.
     Text {

@@ -35,7 +35,7 @@ pub mod usage;
 pub use backoff::BackOff;
 pub use choice::DeviceChoice;
 pub use codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
-pub use facts::MediaFacts;
+pub use facts::{MediaFacts, SoundRole};
 pub use fault::{Fault, Problem};
 pub use job::{JobId, JobRecord, Revision};
 pub use ledger::{Ledger, SegmentRecord, TrackRecord};

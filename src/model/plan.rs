@@ -2,7 +2,7 @@
 
 use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 use super::device::{Accelerator, Memory};
-use super::facts::{Chapter, ColorTags, Hdr, VideoFacts};
+use super::facts::{Chapter, ColorTags, Hdr, SoundRole, VideoFacts};
 use super::joined::{AudioPart, VideoPart};
 use super::mark::Mark;
 use super::request::{EncoderOption, Loudness, ManifestOptions, PictureOptions};
@@ -137,6 +137,9 @@ pub struct TrackUse {
     /// For sound: whether it is told to be described sound, instead of what the rendition says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub descriptive: Option<bool>,
+    /// For sound: what it is told to be there for, instead of what the rendition says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<SoundRole>,
 }
 
 /// Everything that will be made from one source. A pure function of request, facts and capabilities.
@@ -423,6 +426,9 @@ pub struct AudioRendition {
     pub default: bool,
     /// Described sound.
     pub descriptive: bool,
+    /// What it is there for beside that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<SoundRole>,
 }
 
 /// A channel that a track is put together of.

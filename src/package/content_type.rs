@@ -8,6 +8,7 @@
 /// | `mpd` | `application/dash+xml` | ISO/IEC 23009-1 Annex C |
 /// | `m4s` | `video/iso.segment` | IANA, for ISO base media file format segments (ISO/IEC 23009-1 §6.3.4) |
 /// | `mp4` | `video/mp4`; in the directory of a track of sound `audio/mp4`, of text `application/mp4` | RFC 4337 |
+/// | `m4a` | `audio/mp4` | RFC 4337 |
 /// | `ts` | `video/mp2t` | RFC 3555 §4.2.8 |
 /// | `vtt` | `text/vtt` | W3C WebVTT §11 |
 /// | `json` | `application/json` | RFC 8259 §11 |
@@ -22,8 +23,9 @@ pub fn content_type(path: &str) -> &'static str {
         "mpd" => "application/dash+xml",
         "m4s" => "video/iso.segment",
         // Directories of sound and text are called so by the planner; rungs are called by their size.
-        "mp4" if is_in(path, "audio-") => "audio/mp4",
-        "mp4" if is_in(path, "text-") => "application/mp4",
+        "mp4" if is_called(path, "audio-") => "audio/mp4",
+        "mp4" if is_called(path, "text-") => "application/mp4",
+        "m4a" => "audio/mp4",
         "mp4" => "video/mp4",
         "ts" => "video/mp2t",
         "vtt" => "text/vtt",
@@ -35,9 +37,9 @@ pub fn content_type(path: &str) -> &'static str {
     }
 }
 
-/// Whether a path lies in the directory of a track that is called so.
-fn is_in(path: &str, name: &str) -> bool {
-    path.rsplit('/').nth(1).is_some_and(|directory| directory.starts_with(name))
+/// Whether a path lies in the directory of a track that is called so, or is called after one.
+fn is_called(path: &str, name: &str) -> bool {
+    path.rsplit('/').take(2).any(|part| part.starts_with(name))
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ fn edts(media_time: u32) -> [u8; 36] {
 }
 
 /// Offset of the first box of a kind between two offsets.
-fn find(bytes: &[u8], from: usize, to: usize, kind: &[u8; 4]) -> Option<usize> {
+pub(super) fn find(bytes: &[u8], from: usize, to: usize, kind: &[u8; 4]) -> Option<usize> {
     let mut at = from;
     while at + 8 <= to.min(bytes.len()) {
         let length = size(bytes, at);
@@ -58,7 +58,8 @@ fn find(bytes: &[u8], from: usize, to: usize, kind: &[u8; 4]) -> Option<usize> {
     None
 }
 
-fn size(bytes: &[u8], at: usize) -> usize {
+/// The size that a box tells.
+pub(super) fn size(bytes: &[u8], at: usize) -> usize {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]) as usize
 }
 

@@ -2,7 +2,7 @@
 
 use super::{LiveClock, Wishes, single};
 use crate::model::codec::{AudioCodec, Packaging, VideoCodec};
-use crate::model::facts::HdrKind;
+use crate::model::facts::{HdrKind, SoundRole};
 use crate::model::ledger::{KeyFrame, Ledger, SegmentRecord, SingleFile, StoredFile, TrackKind, TrackRecord};
 use crate::model::plan::Grid;
 use crate::model::request::ManifestOptions;
@@ -66,6 +66,7 @@ pub(super) fn sound(
         title: title.to_owned(),
         default: false,
         descriptive: false,
+        role: None,
     };
     let codec_string = match codec {
         AudioCodec::Aac => "mp4a.40.2",
@@ -95,6 +96,13 @@ pub(super) fn as_default(mut track: TrackRecord) -> TrackRecord {
 pub(super) fn as_description(mut track: TrackRecord) -> TrackRecord {
     if let TrackKind::Audio { descriptive, .. } = &mut track.kind {
         *descriptive = true;
+    }
+    track
+}
+
+pub(super) fn with_role(mut track: TrackRecord, asked: SoundRole) -> TrackRecord {
+    if let TrackKind::Audio { role, .. } = &mut track.kind {
+        *role = Some(asked);
     }
     track
 }

@@ -3,6 +3,7 @@
 use super::fixtures::*;
 use super::{ManifestFile, Wishes, manifests};
 use crate::model::Ledger;
+use crate::model::SoundRole;
 use crate::model::codec::{AudioCodec, Packaging, VideoCodec};
 use crate::model::facts::{Chapter, HdrKind};
 use crate::model::request::ManifestOptions;
@@ -129,6 +130,24 @@ fn languages_descriptions_layouts_and_a_hostile_title() {
         sound("audio-5", AudioCodec::Aac, None, "", &[64, 32]),
     ];
     check("languages-final.txt", &ledger(true, tracks), &BOTH);
+}
+
+#[test]
+fn roles_of_sound_and_surround_beside_stereo() {
+    let with = |id: &str, language: &str, title: &str, role| {
+        with_role(sound(id, AudioCodec::Aac, Some(language), title, &[64, 32]), role)
+    };
+    let tracks = vec![
+        rung("360p", VideoCodec::H264, (640, 360), &[300, 100]),
+        as_default(sound("audio-1-aac", AudioCodec::Aac, Some("eng"), "English", &[64, 32])),
+        with("audio-2-aac", "deu", "Deutsch", SoundRole::Dub),
+        with("audio-3-aac", "eng", "Director", SoundRole::Commentary),
+        with("audio-4-aac", "eng", "Clear speech", SoundRole::EnhancedSpeech),
+        as_description(sound("audio-5-aac", AudioCodec::Aac, Some("eng"), "Described", &[64, 32])),
+        with_channels(sound("audio-1-ac3", AudioCodec::Ac3, Some("eng"), "English", &[224, 112]), 6),
+        sound("audio-1-mp3", AudioCodec::Mp3, Some("eng"), "English", &[64, 32]),
+    ];
+    check("roles-final.txt", &ledger(true, tracks), &BOTH);
 }
 
 #[test]

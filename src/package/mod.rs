@@ -14,6 +14,7 @@ pub mod edit_list;
 pub mod fmp4;
 pub mod framing;
 mod hls;
+pub mod language;
 pub mod light;
 mod presentation;
 pub mod progressive;

@@ -4,7 +4,7 @@ use super::Wishes;
 use super::text::{language_tag, one_line};
 use crate::model::bitrate::{self, Piece};
 use crate::model::codec::{AudioCodec, Packaging, VideoCodec};
-use crate::model::facts::HdrKind;
+use crate::model::facts::{HdrKind, SoundRole};
 use crate::model::ledger::{KeyFrame, Ledger, SegmentRecord, StoredFile, TrackKind, TrackRecord};
 use crate::model::text::TextFormat;
 use crate::model::time::{Ratio, scale_ceil, scale_round};
@@ -63,6 +63,8 @@ pub(super) struct Sound<'a> {
     /// What players show, in one line; may repeat within a group.
     pub(super) title: String,
     pub(super) descriptive: bool,
+    /// What it is there for beside that.
+    pub(super) role: Option<SoundRole>,
     /// Played unless the viewer chooses otherwise: exactly one in a group.
     pub(super) default: bool,
 }
@@ -198,7 +200,8 @@ impl<'a> Rung<'a> {
 
 impl<'a> Sound<'a> {
     fn new(track: &Track<'a>) -> Option<Self> {
-        let TrackKind::Audio { sample_rate, channels, language, title, default, descriptive, .. } = &track.record.kind
+        let TrackKind::Audio { sample_rate, channels, language, title, default, descriptive, role, .. } =
+            &track.record.kind
         else {
             return None;
         };
@@ -211,6 +214,7 @@ impl<'a> Sound<'a> {
             language,
             title,
             descriptive: *descriptive,
+            role: *role,
             default: *default,
         })
     }
@@ -225,7 +229,8 @@ impl<'a> Sound<'a> {
 
     /// Whether two tracks are the same sound for a listener, so that a player may change between them on its own.
     pub(super) fn same_sound(&self, other: &Self) -> bool {
-        (&self.language, &self.title, self.descriptive) == (&other.language, &other.title, other.descriptive)
+        (&self.language, &self.title, self.descriptive, self.role)
+            == (&other.language, &other.title, other.descriptive, other.role)
     }
 }
 
@@ -294,7 +299,8 @@ fn groups(sounds: Vec<Sound<'_>>) -> Vec<AudioGroup<'_>> {
 fn with_one_default<'a>(mut group: AudioGroup<'a>, same: &[bool]) -> AudioGroup<'a> {
     let marked = group.members.iter().position(|sound| sound.default);
     let alike = || same.iter().position(|same| *same);
-    let plain = || group.members.iter().position(|sound| !sound.descriptive);
+    let plain =
+        || group.members.iter().position(|sound| !sound.descriptive && sound.role != Some(SoundRole::Commentary));
     let chosen = marked.or_else(alike).or_else(plain).unwrap_or(0);
     for (index, sound) in group.members.iter_mut().enumerate() {
         sound.default = index == chosen;

@@ -59,6 +59,17 @@ pub(super) fn language_tag(code: &str) -> Option<String> {
     Some(if rest.is_empty() { primary } else { format!("{primary}-{rest}") })
 }
 
+/// The terminological code of ISO 639-2 for a language; `None` where nothing is known, or it has none of three letters.
+pub(super) fn three_letters(code: &str) -> Option<String> {
+    let tag = language_tag(code)?;
+    let primary = tag.split('-').next().unwrap_or_default();
+    let long = TWO_LETTER_CODES.split_ascii_whitespace().find_map(|row| {
+        let (short, long) = row.split_once('=')?;
+        (short == primary).then(|| long.split('/').next().unwrap_or(long).to_owned())
+    });
+    long.or_else(|| (primary.len() == 3).then(|| primary.to_owned()))
+}
+
 /// ISO 639-1 codes with their ISO 639-2 equivalents, terminological and, where it differs, bibliographic.
 const TWO_LETTER_CODES: &str = "\
     aa=aar ab=abk ae=ave af=afr ak=aka am=amh an=arg ar=ara as=asm av=ava ay=aym az=aze ba=bak be=bel bg=bul bi=bis \

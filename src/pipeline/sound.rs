@@ -177,6 +177,7 @@ mod tests {
             title: String::new(),
             default: true,
             descriptive: false,
+            role: None,
         };
         assert_eq!(graph_text(&rendition, 4096), "aresample=48000:first_pts=4096,aformat=x");
         rendition.in_point = true;

@@ -8,7 +8,7 @@ use crate::model::facts::{AudioFacts, StreamFacts};
 use crate::model::limits::AUDIO_RENDITIONS_MAX;
 use crate::model::plan::ChannelInput;
 use crate::model::request::{Channels, JOINED_LAYOUTS, Loudness, Request, TITLE_CHARS_MAX};
-use crate::model::{AudioCodec, AudioRendition, Problem, Ratio};
+use crate::model::{AudioCodec, AudioRendition, Problem, Ratio, SoundRole};
 
 /// Timestamps against samples: gaps of a tenth of a second and more become silence, overlaps are cut, and anything
 /// less is jitter and passes bit for bit. `async=1` fills and trims; any larger number would also stretch, which
@@ -60,6 +60,8 @@ pub(super) struct Track {
     pub language: Option<String>,
     /// Whether it is asked to be told as described sound.
     pub descriptive: Option<bool>,
+    /// What it is asked to be told to be there for.
+    pub role: Option<SoundRole>,
     /// What is made. Id, title and default are those of the source's own tracks, for the plan of the source to say.
     pub rendition: AudioRendition,
 }
@@ -118,6 +120,7 @@ pub(super) fn tracks(
                 default: i == default && nth == 0,
                 language: told.and_then(|told| told.language.clone()),
                 descriptive: told.and_then(|told| told.descriptive),
+                role: told.and_then(|told| told.role),
                 rendition,
             });
         }
@@ -218,6 +221,7 @@ fn one(
         title: String::new(),
         default: false,
         descriptive: stream.descriptive,
+        role: stream.role,
     }
 }
 

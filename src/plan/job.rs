@@ -95,13 +95,13 @@ fn one(draft: Draft<'_>, uses: Uses, sources: &Sources<'_>) -> OutputPlan {
     let pictures = pictures.collect();
     let track = |place: Option<Use>, id: String, title: String, default: bool| {
         let Use { work, rendition } = place?;
-        Some(TrackUse { work, rendition, id, title, default, language: None, descriptive: None })
+        Some(TrackUse { work, rendition, id, title, default, language: None, descriptive: None, role: None })
     };
     let progressive = draft.request.progressive && !draft.rungs.is_empty();
     let rungs = draft.rungs.into_iter().zip(uses.rungs).map(|(made, at)| track(at, made.id, String::new(), false));
     let sound = draft.tracks.into_iter().zip(uses.tracks).map(|(t, at)| {
         let used = track(at, t.id, t.title, t.default)?;
-        Some(TrackUse { language: t.language, descriptive: t.descriptive, ..used })
+        Some(TrackUse { language: t.language, descriptive: t.descriptive, role: t.role, ..used })
     });
     let text = draft.text.into_iter().zip(uses.text).map(|(text, at)| {
         let made = text.rendition;

@@ -318,9 +318,6 @@ fn tell(ask: &Ask<'_>, from: &From<'_>, sound: &[&Source<'_>], sources: &Sources
     if from.main.is_none() && ask.main_pictures() && asked {
         notes.add("video.absent", "the source has no pictures, so only its sound is made");
     }
-    if from.all().next().is_none() && request.progressive {
-        notes.add("progressive.left_out", "the source has no pictures, so no MP4 file is made");
-    }
     let pictures: BTreeSet<usize> = from.all().collect();
     for source in ask.used().into_iter().filter_map(|index| sources.known[index].as_ref()) {
         let heard = sound.iter().any(|other| other.index == source.index);

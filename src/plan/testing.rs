@@ -45,6 +45,7 @@ fn stream(kind: StreamKind, codec: &str) -> StreamFacts {
         default: false,
         forced: false,
         descriptive: false,
+        role: None,
         attached_picture: false,
         encrypted: false,
         decodable: true,

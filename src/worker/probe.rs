@@ -4,7 +4,7 @@ use super::{asf, shape};
 use crate::av::input::{Interrupt, StreamInfo};
 use crate::av::{ByteSource, Decoder, Frame, Input, Packet, Polled, names};
 use crate::model::Problem;
-use crate::model::facts::{AudioFacts, Hdr, HdrKind, MediaFacts, Scan, StreamFacts, StreamKind, VideoFacts};
+use crate::model::facts::{AudioFacts, Hdr, HdrKind, MediaFacts, Scan, SoundRole, StreamFacts, StreamKind, VideoFacts};
 use crate::model::limits;
 use crate::model::time::{Ratio, rescale};
 use crate::pipeline::{Control, faults};
@@ -236,6 +236,9 @@ impl Stream {
         const DEFAULT: i32 = 0x1;
         const FORCED: i32 = 0x40;
         const VISUAL_IMPAIRED: i32 = 0x100;
+        const DUB: i32 = 0x2;
+        const COMMENT: i32 = 0x8;
+        const HEARING_IMPAIRED: i32 = 0x80;
         let has = |bit: i32| self.info.disposition & bit != 0;
         StreamFacts {
             index: self.index,
@@ -252,6 +255,12 @@ impl Stream {
             default: has(DEFAULT),
             forced: has(FORCED),
             descriptive: has(VISUAL_IMPAIRED),
+            role: match self.kind {
+                StreamKind::Audio if has(COMMENT) => Some(SoundRole::Commentary),
+                StreamKind::Audio if has(HEARING_IMPAIRED) => Some(SoundRole::EnhancedSpeech),
+                StreamKind::Audio if has(DUB) => Some(SoundRole::Dub),
+                _ => None,
+            },
             attached_picture: self.is_cover(),
             encrypted: self.encrypted(),
             decodable: self.first.is_some(),

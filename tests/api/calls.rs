@@ -247,6 +247,7 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         title: String::new(),
         default: true,
         descriptive: false,
+        role: None,
     };
     let grid = Grid { segment_ms: 4000 };
     let made = Plan {
@@ -268,6 +269,7 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         default: true,
         language: None,
         descriptive: None,
+        role: None,
     };
     let output_of = |id: &str, packagings: Vec<Wrapping>| OutputPlan {
         packagings,

@@ -8,8 +8,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::os::{fd::AsFd, unix::net::UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -457,6 +456,7 @@ fn facts() -> MediaFacts {
         default: true,
         forced: false,
         descriptive: false,
+        role: None,
         attached_picture: false,
         encrypted: false,
         decodable: true,

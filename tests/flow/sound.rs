@@ -64,6 +64,57 @@ fn a_track_that_is_not_there_is_refused_with_those_that_are() {
     assert!(!ran.status.success() && said.contains("1 (eng), 2 (deu), 3"), "{said}");
 }
 
+#[test]
+fn roles_come_from_the_source_or_as_told_and_languages_stand_in_the_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, marked) = (tones(dir.path()), dir.path().join("marked.mkv"));
+    let (from, to) = (source.to_str().unwrap(), marked.to_str().unwrap());
+    let said = ["-disposition:a:1", "comment", "-disposition:a:2", "hearing_impaired"];
+    ffmpeg(&[&["-i", from, "-map", "0", "-c", "copy"][..], &said, &[to]].concat());
+    let out = dir.path().join("out");
+    let tracks = ["--audio-track", "eng", "--audio-track", "deu", "--audio-track", "3:lang=de-AT:role=dub"];
+    transcode(&marked, &out, &[&["--renditions", "180p", "--mp4"][..], &tracks].concat());
+    let master = fs::read_to_string(out.join("cmaf/master.m3u8")).unwrap();
+    let sound: Vec<&str> = master.lines().filter(|line| line.starts_with("#EXT-X-MEDIA:TYPE=AUDIO")).collect();
+    assert!(sound[0].contains("DEFAULT=YES") && !sound[0].contains("CHARACTERISTICS"), "{master}");
+    assert!(sound[1].contains("AUTOSELECT=NO,CHARACTERISTICS=\"public.auxiliary-content\""), "{master}");
+    assert!(sound[2].contains("CHARACTERISTICS=\"public.translation.dubbed\""), "{master}");
+    let mpd = fs::read_to_string(out.join("cmaf/manifest.mpd")).unwrap();
+    for role in ["main", "commentary", "dub"] {
+        let role = format!("<Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"{role}\"/>");
+        assert!(mpd.contains(&role), "{role}: {mpd}");
+    }
+    for (track, language) in [(1, "eng"), (2, "deu"), (3, "deu")] {
+        let init = out.join(format!("cmaf/audio-{track}/init.mp4"));
+        assert_eq!(ffprobe(&init, "stream_tags=language"), [language], "audio-{track}");
+    }
+    let file = ffprobe(&out.join("mp4/180p.mp4"), "stream=codec_type:stream_tags=language");
+    assert!(file.contains(&"audio,eng".to_owned()), "{file:?}");
+    let marked = reelmill().arg("probe").arg(&marked).arg("--json").output().unwrap();
+    let told = String::from_utf8_lossy(&marked.stdout).into_owned();
+    assert!(told.contains("\"commentary\"") && told.contains("\"enhanced_speech\""), "{told}");
+}
+
+#[test]
+fn sound_alone_becomes_a_file_that_players_of_music_know() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("song.flac");
+    ffmpeg(&["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=5", source.to_str().unwrap()]);
+    let out = dir.path().join("out");
+    let report = transcode(&source, &out, &["--mp4", "--audio-codec", "aac,mp3", "--segment", "2s"]);
+    let paths: Vec<&str> =
+        report["progressive"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["mp4/audio-1-aac.m4a", "mp4/audio-1-mp3.mp4"]);
+    for (path, codec) in [("mp4/audio-1-aac.m4a", "aac"), ("mp4/audio-1-mp3.mp4", "mp3")] {
+        let file = out.join(path);
+        assert_eq!(ffprobe(&file, "stream=codec_name"), [codec]);
+        let length: f64 = ffprobe(&file, "format=duration")[0].parse().unwrap();
+        assert!((length - 5.0).abs() < 0.03, "{path}: {length}");
+        ffmpeg(&["-xerror", "-i", file.to_str().unwrap(), "-f", "null", "-"]);
+    }
+    assert_eq!(&fs::read(out.join(paths[0])).unwrap()[4..12], b"ftypM4A ");
+}
+
 /// Integrated loudness as FFmpeg measures it, LUFS.
 fn loudness(file: &Path) -> f64 {
     let measure = ["-af", "ebur128", "-f", "null", "-"];

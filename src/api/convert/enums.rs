@@ -6,7 +6,7 @@ use crate::model::job::FileRole;
 use crate::model::request::{Channels, DynamicRange, ImageFormat, Path, Position, SizeOf, Strength, ToneMap};
 use crate::model::spec::{Fallback, IfExists, Priority, WebhookEvent};
 use crate::model::state::{InputState, JobState, OutputState};
-use crate::model::{AudioCodec, Fault, Packaging, Speed, VideoCodec};
+use crate::model::{AudioCodec, Fault, Packaging, SoundRole, Speed, VideoCodec};
 
 /// A type of ours that is an enumeration in the API.
 pub(in crate::api) trait Wire: Copy {
@@ -38,6 +38,9 @@ wire! {
     VideoCodec as v1::VideoCodec, but Unspecified { H264 = H264, Hevc = Hevc, Av1 = Av1, Vp9 = Vp9 }
     AudioCodec as v1::AudioCodec, but Unspecified {
         Aac = Aac, Opus = Opus, Mp3 = Mp3, Ac3 = Ac3, Eac3 = Eac3,
+    }
+    SoundRole as v1::SoundRole, but Unspecified {
+        Dub = Dub, Commentary = Commentary, EnhancedSpeech = EnhancedSpeech,
     }
     Packaging as v1::Packaging, but Unspecified { Cmaf = Cmaf, Ts = Ts }
     Speed as v1::Speed, but Unspecified { Fast = Fast, Balanced = Balanced, Quality = Quality }

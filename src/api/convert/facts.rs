@@ -4,7 +4,7 @@ use super::Wire;
 use super::time::micros;
 use crate::api::v1;
 use crate::model::facts::{AudioFacts, MediaFacts, StreamFacts, StreamKind, VideoFacts};
-use crate::model::{Ratio, time};
+use crate::model::{Ratio, SoundRole, time};
 
 /// Microseconds.
 const MICROS: Ratio = Ratio::new(1, 1_000_000);
@@ -48,6 +48,7 @@ fn stream(stream: &StreamFacts) -> v1::StreamFacts {
         default: stream.default,
         forced: stream.forced,
         descriptive: stream.descriptive,
+        role: stream.role.map_or(v1::SoundRole::Unspecified, SoundRole::proto).into(),
         attached_picture: stream.attached_picture,
         encrypted: stream.encrypted,
         decodable: stream.decodable,

@@ -1,5 +1,6 @@
 //! Which sound an output has, as the API tells it.
 
+use super::Wire;
 use crate::api::v1;
 use crate::model::request::{SoundOptions, TrackChoice};
 use crate::model::{LoudnessFigures, Measured};
@@ -14,6 +15,7 @@ pub(crate) fn sound(asked: &SoundOptions) -> v1::SoundSpec {
         title: track.title.clone().unwrap_or_default(),
         default: track.default.then_some(true),
         descriptive: track.descriptive,
+        role: track.role.map_or(v1::SoundRole::Unspecified, Wire::proto).into(),
         join: track.join.iter().map(|one| v1::SoundChannel { stream: one.stream, channel: one.channel }).collect(),
     };
     let loudness = asked.loudness.map(|loudness| v1::LoudnessSpec {

@@ -2,6 +2,7 @@
 
 use super::found::Found;
 use crate::api::v1;
+use crate::model::SoundRole;
 use crate::model::limits::AUDIO_RENDITIONS_MAX;
 use crate::model::request::{ChannelChoice, Loudness, SoundOptions, TrackChoice};
 
@@ -17,7 +18,12 @@ pub(super) fn sound(field: &str, asked: Option<&v1::SoundSpec>, found: &mut Foun
     }
     let channel = |one: &v1::SoundChannel| ChannelChoice { stream: one.stream, channel: one.channel };
     let given = |text: &String| (!text.is_empty()).then(|| text.clone());
-    let one = |track: &v1::SoundTrack| TrackChoice {
+    let mut roles = Vec::new();
+    for (nth, track) in asked.tracks.iter().enumerate().take(AUDIO_RENDITIONS_MAX) {
+        roles.push(found.value::<SoundRole>(&format!("{field}.tracks[{nth}].role"), track.role));
+    }
+    let one = |(track, role): (&v1::SoundTrack, Option<SoundRole>)| TrackChoice {
+        role,
         source: track.source,
         stream: track.stream,
         in_language: given(&track.in_language),
@@ -36,5 +42,5 @@ pub(super) fn sound(field: &str, asked: Option<&v1::SoundSpec>, found: &mut Foun
             ..usual
         }
     });
-    SoundOptions { loudness, tracks: asked.tracks.iter().take(AUDIO_RENDITIONS_MAX).map(one).collect() }
+    SoundOptions { loudness, tracks: asked.tracks.iter().zip(roles).map(one).collect() }
 }

@@ -1,16 +1,16 @@
 //! Which sound an output has, as it is said on a command line.
 
 use super::{one, refused};
-use crate::model::Problem;
 use crate::model::request::decimal;
 use crate::model::request::{ChannelChoice, Loudness, SoundOptions, TrackChoice};
+use crate::model::{Problem, SoundRole};
 
 /// Options about sound.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Sound")]
 pub(crate) struct SoundFlags {
     /// Make these tracks only, by stream index or language, in this order: 2:lang=deu:title=Deutsch:default, or eng;
-    /// also :descriptive=yes or no; or of channels put together, as in 1+2 or 1+2+3+4+5+6 for 5.1, or 3.0+3.1 for two
+    /// also :descriptive=yes or no, :role=dub, commentary or enhanced-speech; or of channels put together, as in 1+2 or 1+2+3+4+5+6 for 5.1, or 3.0+3.1 for two
     /// channels of track 3; again for each
     #[arg(long = "audio-track", value_name = "TRACK")]
     pub(crate) audio_tracks: Vec<String>,
@@ -74,6 +74,9 @@ fn track(text: &str) -> Option<TrackChoice> {
             Some(("source", place)) => track.source = place.parse().ok()?,
             Some(("descriptive", "yes")) => track.descriptive = Some(true),
             Some(("descriptive", "no")) => track.descriptive = Some(false),
+            Some(("role", name)) => {
+                track.role = Some(SoundRole::ALL.into_iter().find(|role| role.name().replace('_', "-") == name)?);
+            }
             None if word == "default" => track.default = true,
             _ => return None,
         }

@@ -1,7 +1,7 @@
 //! Which sound an output has and how it is told to players, as asked.
 
-use crate::model::Problem;
 use crate::model::limits::AUDIO_RENDITIONS_MAX;
+use crate::model::{Problem, SoundRole};
 use serde::{Deserialize, Serialize};
 
 /// Longest title of a track, characters: more than any player shows.
@@ -89,6 +89,9 @@ pub struct TrackChoice {
     /// Whether it is described sound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub descriptive: Option<bool>,
+    /// What it is told to be there for beside that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<SoundRole>,
 }
 
 /// A channel of a source.

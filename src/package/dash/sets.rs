@@ -1,7 +1,7 @@
 //! AdaptationSets: one for each video codec, one for each sound in each audio codec (ISO/IEC 23009-1 §5.3.3).
 
 use super::xml::Element;
-use crate::model::facts::HdrKind;
+use crate::model::facts::{HdrKind, SoundRole};
 use crate::model::instant::utc;
 use crate::model::text::TextFormat;
 use crate::model::time::scale_round;
@@ -121,11 +121,22 @@ fn audio_set(presentation: &Presentation<'_>, sounds: &[&Sound<'_>], main: bool)
         // For the visually impaired, as players look for it (ETSI TS 103 285 §6.1.2).
         set = set.child(described("Accessibility", "urn:tva:metadata:cs:AudioPurposeCS:2007", "1"));
     }
-    let role = match (first.descriptive, main) {
+    if first.role == Some(SoundRole::EnhancedSpeech) {
+        // For the hard of hearing.
+        set = set.child(described("Accessibility", "urn:tva:metadata:cs:AudioPurposeCS:2007", "2"));
+    }
+    let plain = if main { "main" } else { "alternate" };
+    let role = match (first.descriptive, first.role) {
         (true, _) => "description",
-        (false, true) => "main",
-        (false, false) => "alternate",
+        (false, Some(SoundRole::Dub)) => "dub",
+        (false, Some(SoundRole::Commentary)) => "commentary",
+        (false, Some(SoundRole::EnhancedSpeech)) => "enhanced-audio-intelligibility",
+        (false, None) => plain,
     };
+    // What is played unless the viewer chooses is told beside what it is.
+    if main && role != plain && !first.descriptive {
+        set = set.child(described("Role", "urn:mpeg:dash:role:2011", "main"));
+    }
     set = set.child(described("Role", "urn:mpeg:dash:role:2011", role));
     let (shared, own) = templates(sounds.iter().map(|sound| &sound.track));
     set = set.children(shared);

@@ -1,7 +1,7 @@
 //! The master ("multivariant") playlist (RFC 8216 §4.3.4).
 
 use super::{CHAPTERS, I_FRAMES, MEDIA, version};
-use crate::model::facts::HdrKind;
+use crate::model::facts::{HdrKind, SoundRole};
 use crate::package::presentation::{AudioGroup, Presentation, Rung, Sound, Text};
 use crate::package::text::{one_line, quoted, uri};
 use std::cmp::Reverse;
@@ -149,9 +149,13 @@ fn media_tags(text: &mut String, group: &AudioGroup<'_>, members: &[usize]) {
     let chosen = members.iter().map(|index| &group.members[*index]).find(|sound| sound.default);
     for (place, index) in members.iter().enumerate() {
         let sound = &group.members[*index];
-        let alike = |other: &Sound<'_>| (&other.language, other.descriptive) == (&sound.language, sound.descriptive);
+        let alike = |other: &Sound<'_>| {
+            (&other.language, other.descriptive, other.role) == (&sound.language, sound.descriptive, sound.role)
+        };
         let earlier = members[..place].iter().any(|other| alike(&group.members[*other]));
-        let autoselect = sound.default || !earlier && !chosen.is_some_and(alike);
+        // A commentary is for whoever asks for it.
+        let offered = sound.role != Some(SoundRole::Commentary) && !earlier && !chosen.is_some_and(alike);
+        let autoselect = sound.default || offered;
         let name = distinct(&sound.title, &names);
         let mut attributes = vec![
             "TYPE=AUDIO".to_owned(),
@@ -162,8 +166,9 @@ fn media_tags(text: &mut String, group: &AudioGroup<'_>, members: &[usize]) {
         attributes.extend(sound.language.as_deref().map(|tag| format!("LANGUAGE={}", quoted(tag))));
         attributes.push(format!("DEFAULT={}", yes_no(sound.default)));
         attributes.push(format!("AUTOSELECT={}", yes_no(autoselect)));
-        if sound.descriptive {
-            attributes.push("CHARACTERISTICS=\"public.accessibility.describes-video\"".to_owned());
+        let characteristics = characteristics(sound);
+        if !characteristics.is_empty() {
+            attributes.push(format!("CHARACTERISTICS={}", quoted(&characteristics.join(","))));
         }
         attributes.push(format!("CHANNELS=\"{}\"", sound.channels));
         attributes.push(format!("URI={}", quoted(&format!("{}/{MEDIA}", uri(&sound.track.record.id)))));
@@ -207,6 +212,17 @@ fn text_tags(out: &mut String, presentation: &Presentation<'_>) {
         attributes.push(format!("URI={}", quoted(&format!("{}/{MEDIA}", uri(&text.track.record.id)))));
         writeln!(out, "#EXT-X-MEDIA:{}", attributes.join(",")).expect("writing to a string does not fail");
     }
+}
+
+/// Media characteristics by their uniform type identifiers (§4.3.4.1), as Apple's players know them.
+fn characteristics(sound: &Sound<'_>) -> Vec<&'static str> {
+    let described = sound.descriptive.then_some("public.accessibility.describes-video");
+    let role = sound.role.map(|role| match role {
+        SoundRole::Dub => "public.translation.dubbed",
+        SoundRole::Commentary => "public.auxiliary-content",
+        SoundRole::EnhancedSpeech => "public.accessibility.enhances-speech-intelligibility",
+    });
+    described.into_iter().chain(role).collect()
 }
 
 fn distinct(title: &str, taken: &[String]) -> String {

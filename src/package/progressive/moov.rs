@@ -87,6 +87,11 @@ impl Edit {
 fn ftyp(video: &Head) -> Vec<u8> {
     let mut out = Vec::new();
     put_box(&mut out, b"ftyp", |out| {
+        if !video.is_video {
+            // Sound alone, as players of music look for it; what is in it decides whether they take it.
+            out.extend(if video.entry == *b"mp4a" { b"M4A \0\0\0\0M4A " } else { b"isom\0\0\x02\0isom" });
+            return out.extend(b"iso2iso4mp41mp42");
+        }
         out.extend(b"isom\0\0\x02\0isomiso2iso4mp41");
         if [*b"avc1", *b"av01"].contains(&video.entry) {
             out.extend(video.entry);

@@ -8,9 +8,11 @@ use super::track::{self, Accepted, Lane};
 use super::transfers::{Append, Done, Job, append, compare, finished, put, renumber, store};
 use super::{Assignment, Context, Halt, MakeReport, Order, Summary, Told, finish, ledger};
 use crate::model::hash::sha256;
+use crate::model::ledger::TrackKind;
 use crate::model::plan::Note;
 use crate::model::{Ledger, Packaging, Problem, SegmentRecord, TrackRecord};
 use crate::package::init_name;
+use crate::package::language::with_language;
 use crate::package::ts::Continuity;
 use crate::publish::message::broken;
 use crate::publish::sink::{Body, Kind};
@@ -232,6 +234,7 @@ impl Flow {
     }
 
     fn init(&mut self, position: usize, init: &v1::Init) -> Result<(), Problem> {
+        let told = self.in_its_language(position, &init.init_segment);
         let (id, lane) = (self.ledger.tracks[position].id.clone(), &mut self.lanes[position]);
         let in_cmaf = lane.has_init();
         if in_cmaf && init.init_segment.is_empty() {
@@ -239,7 +242,7 @@ impl Flow {
         }
         let header = TrackHeader {
             codec_string: init.codec_string.clone(),
-            init_sha256: in_cmaf.then(|| sha256(&init.init_segment)),
+            init_sha256: in_cmaf.then(|| sha256(&told)),
             init_bytes: if in_cmaf { init.init_segment.len() as u64 } else { 0 },
             encoder: init.encoder.clone(),
             generation: lane.generation(),
@@ -247,7 +250,7 @@ impl Flow {
         if !lane.identify(&id, header)? {
             return Ok(());
         }
-        let body = in_cmaf.then(|| Body::Bytes(Bytes::from(init.init_segment.to_vec())));
+        let body = in_cmaf.then(|| Body::Bytes(Bytes::from(told)));
         let (context, generation) = (Arc::clone(&self.context), lane.generation());
         // In front: segments of the track can be recorded only after it.
         self.queue.push_front(Box::pin(async move {
@@ -257,6 +260,20 @@ impl Flow {
             Ok(Done::Init { track: id, generation })
         }));
         Ok(())
+    }
+
+    /// An initialisation segment that says in which language the output tells the track to be; as the worker made it where
+    /// an earlier version has stored it so.
+    fn in_its_language(&self, position: usize, init_segment: &[u8]) -> Vec<u8> {
+        let stored = self.lanes[position].init_sha256();
+        match &self.ledger.tracks[position].kind {
+            TrackKind::Audio { language: Some(language), .. }
+                if stored.is_none_or(|stored| *stored != sha256(init_segment)) =>
+            {
+                with_language(init_segment, language)
+            }
+            _ => init_segment.to_vec(),
+        }
     }
 
     fn segment(&mut self, position: usize, part: Part, segment: &Arc<Spooled>) -> Result<(), Problem> {

@@ -66,6 +66,7 @@ fn track(plan: &JobPlan, used: &TrackUse) -> Option<TrackRecord> {
         title: used.title.clone(),
         default: used.default,
         descriptive: used.descriptive.unwrap_or(audio.descriptive),
+        role: used.role.or(audio.role),
     };
     Some(empty(&used.id, kind, audio.sample_rate, audio.bit_rate))
 }

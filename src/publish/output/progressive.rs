@@ -22,14 +22,15 @@ use tokio::io::AsyncWriteExt;
 /// Largest initialisation segment: some kilobytes of boxes, and parameter sets.
 const INIT_BYTES_MAX: u64 = 1 << 20;
 
-/// Makes one file of each rung, with the sound that plays unless the viewer chooses otherwise.
+/// Makes one file of each rung, with the sound that plays unless the viewer chooses otherwise; where there are no pictures,
+/// one of each track of sound.
 ///
 /// # Errors
 /// `output.verify_failed` when a stored segment is not what was recorded, `output.*`.
 pub(super) async fn make(context: &Context, ledger: &Ledger) -> Result<Vec<ProgressiveFile>, Problem> {
     let rungs: Vec<_> = ledger.tracks.iter().filter(|t| t.is_video() && t.in_packaging(Packaging::Cmaf)).collect();
     if rungs.is_empty() {
-        return Ok(Vec::new());
+        return of_sound(context, ledger).await;
     }
     let sound = match default_sound(ledger) {
         Some(record) => Some(Stored::read(context, record).await?),
@@ -43,16 +44,45 @@ pub(super) async fn make(context: &Context, ledger: &Ledger) -> Result<Vec<Progr
         let stored: Vec<&Stored<'_>> = [Some(&rung), sound.as_ref()].into_iter().flatten().collect();
         let tracks: Vec<&Track> = stored.iter().map(|stored| &stored.track).collect();
         let layout = layout(&tracks).map_err(|error| unsound(&record.id, error))?;
-        let name = format!("{}.mp4", record.id);
-        let local = scratch.join(&name);
-        let bytes = write(context, &local, &layout, &stored).await?;
-        let path = format!("{PROGRESSIVE}/{name}");
-        put(context, &path, Body::File { path: local.clone(), bytes, link: true }, Kind::File).await?;
-        tokio::fs::remove_file(&local).await.map_err(|error| refused(&local, &error))?;
+        let (path, bytes) = publish(context, &format!("{}.mp4", record.id), &layout, &stored).await?;
         let audio = sound.as_ref().map(|sound| sound.record.id.clone());
         files.push(ProgressiveFile { track: record.id.clone(), audio, path, bytes });
     }
     Ok(files)
+}
+
+/// Without pictures, one file of each track: M4A of AAC, which is what players of music look for, MP4 of the rest.
+async fn of_sound(context: &Context, ledger: &Ledger) -> Result<Vec<ProgressiveFile>, Problem> {
+    let sounds: Vec<_> = ledger.tracks.iter().filter(|track| track.in_packaging(Packaging::Cmaf)).collect();
+    if !sounds.is_empty() {
+        let scratch = &context.scratch;
+        tokio::fs::create_dir_all(scratch).await.map_err(|error| refused(scratch, &error))?;
+    }
+    let mut files = Vec::with_capacity(sounds.len());
+    for record in sounds {
+        let stored = Stored::read(context, record).await?;
+        let layout = layout(&[&stored.track]).map_err(|error| unsound(&record.id, error))?;
+        let aac = matches!(record.kind, TrackKind::Audio { codec: AudioCodec::Aac, .. });
+        let name = format!("{}.{}", record.id, if aac { "m4a" } else { "mp4" });
+        let (path, bytes) = publish(context, &name, &layout, &[&stored]).await?;
+        files.push(ProgressiveFile { track: record.id.clone(), audio: None, path, bytes });
+    }
+    Ok(files)
+}
+
+/// Writes a file and puts it; gives its path below the output directory, and its size.
+async fn publish(
+    context: &Context,
+    name: &str,
+    layout: &Layout,
+    stored: &[&Stored<'_>],
+) -> Result<(String, u64), Problem> {
+    let local = context.scratch.join(name);
+    let bytes = write(context, &local, layout, stored).await?;
+    let path = format!("{PROGRESSIVE}/{name}");
+    put(context, &path, Body::File { path: local.clone(), bytes, link: true }, Kind::File).await?;
+    tokio::fs::remove_file(&local).await.map_err(|error| refused(&local, &error))?;
+    Ok((path, bytes))
 }
 
 /// The sound of progressive files: the default track, in AAC where it was made in AAC, which everything plays.
@@ -62,9 +92,18 @@ fn default_sound(ledger: &Ledger) -> Option<&TrackRecord> {
     let default = default.or_else(|| sounds().find(|track| !track.is_video() && !track.is_text()))?;
     let same = |track: &&TrackRecord| match (&track.kind, &default.kind) {
         (
-            TrackKind::Audio { codec, language, title, descriptive, .. },
-            TrackKind::Audio { language: its_language, title: its_title, descriptive: its_descriptive, .. },
-        ) => *codec == AudioCodec::Aac && (language, title, descriptive) == (its_language, its_title, its_descriptive),
+            TrackKind::Audio { codec, language, title, descriptive, role, .. },
+            TrackKind::Audio {
+                language: its_language,
+                title: its_title,
+                descriptive: its_descriptive,
+                role: its_role,
+                ..
+            },
+        ) => {
+            *codec == AudioCodec::Aac
+                && (language, title, descriptive, role) == (its_language, its_title, its_descriptive, its_role)
+        }
         _ => false,
     };
     Some(sounds().find(same).unwrap_or(default))

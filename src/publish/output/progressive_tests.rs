@@ -89,6 +89,22 @@ async fn every_rung_gets_a_file_with_the_default_sound_in_aac() {
     assert_eq!(std::fs::read_dir(&context.scratch).unwrap().count(), 0);
 }
 
+#[tokio::test]
+async fn without_pictures_every_track_of_sound_gets_a_file() {
+    let (scratch, objects) = (tempfile::tempdir().unwrap(), MemoryObjects::new());
+    let context = context(&objects, &scratch.path().join("new"));
+    let tracks = vec![
+        store(&objects, "audio-1-aac", audio("aac", "Main", true)),
+        store(&objects, "audio-1-opus", audio("opus", "Main", false)),
+    ];
+    let files = make(&context, &ledger(tracks)).await.unwrap();
+    let named: Vec<_> = files.iter().map(|f| (f.track.as_str(), f.audio.as_deref(), f.path.as_str())).collect();
+    let expected = [("audio-1-aac", None, "mp4/audio-1-aac.m4a"), ("audio-1-opus", None, "mp4/audio-1-opus.mp4")];
+    assert_eq!(named, expected);
+    let body = objects.body("o/mp4/audio-1-aac.m4a").unwrap();
+    assert!(body.ends_with(b"<audio-1-aac 2><audio-1-aac 2>"));
+}
+
 /// Does something to the objects of a track.
 type Spoil = dyn Fn(&MemoryObjects);
 

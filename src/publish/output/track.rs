@@ -123,6 +123,7 @@ impl Lane {
             default: false,
             language: None,
             descriptive: None,
+            role: None,
         };
         let is_plain = self.is_plain;
         Self { is_plain, ..Self::new(&used, self.is_video, self.packagings.clone(), generation) }
@@ -206,6 +207,11 @@ impl Lane {
                 Err(Problem::bug("encoder.identity_changed", message))
             }
         }
+    }
+
+    /// The hash of its initialisation segment, once it is known.
+    pub(super) fn init_sha256(&self) -> Option<&String> {
+        self.header.as_ref()?.init_sha256.as_ref()
     }
 
     /// Its initialisation segment is stored: the header to be recorded.
