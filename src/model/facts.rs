@@ -268,12 +268,15 @@ impl MediaFacts {
         best
     }
 
+    /// Whether a stream belongs to the main video's programme, or to none.
+    pub fn is_of_main_programme(&self, stream: &StreamFacts) -> bool {
+        let program = self.main_video().and_then(|(video, _)| video.program);
+        program.is_none() || stream.program.is_none() || stream.program == program
+    }
+
     /// Every audio stream that can be decoded and belongs to the main video's programme, in container order.
     pub fn audio_streams(&self) -> impl Iterator<Item = (&StreamFacts, &AudioFacts)> {
-        let program = self.main_video().and_then(|(stream, _)| stream.program);
-        let related = move |stream: &&StreamFacts| {
-            stream.decodable && (program.is_none() || stream.program.is_none() || stream.program == program)
-        };
+        let related = |stream: &&StreamFacts| stream.decodable && self.is_of_main_programme(stream);
         self.streams.iter().filter(related).filter_map(|s| s.audio.as_ref().map(|a| (s, a)))
     }
 }

@@ -119,7 +119,9 @@ fn embedded<'a>(
             let message = format!("{pictures} subtitle tracks of the source are pictures, not text, and are left out");
             notes.add("text.pictures_left_out", message);
         }
-        let all = streams.iter().filter(|stream| is_text(stream) && !stream.encrypted);
+        let ours =
+            |stream: &&StreamFacts| is_text(stream) && !stream.encrypted && main.facts.is_of_main_programme(stream);
+        let all = streams.iter().filter(ours);
         return all.map(|stream| chosen(stream, &TextLabels::default())).collect();
     }
     let mut all: Vec<Chosen<'a>> = Vec::new();
@@ -127,7 +129,9 @@ fn embedded<'a>(
         let fits = |stream: &&StreamFacts| match (choice.stream, &choice.in_language) {
             (Some(index), _) => stream.index == index,
             (None, Some(asked)) => {
-                is_text(stream) && stream.language.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(asked))
+                is_text(stream)
+                    && main.facts.is_of_main_programme(stream)
+                    && stream.language.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(asked))
             }
             (None, None) => false,
         };

@@ -28,6 +28,29 @@ pub(crate) struct Track {
     pub(crate) segments: Vec<(PathBuf, i64)>,
 }
 
+/// Text, whose segments are all there and none else: for HLS as the master names it, for DASH as the MPD does.
+fn texts(master: &MasterPlaylist, directory: &Path) -> Check<BTreeSet<String>> {
+    let mut listed = BTreeSet::new();
+    let subtitles = master.alternatives.iter().filter(|m| m.media_type == AlternativeMediaType::Subtitles);
+    for uri in subtitles.filter_map(|media| media.uri.as_deref()) {
+        let (id, _) = uri.split_once('/').ok_or_else(|| format!("{uri} is in no directory"))?;
+        let playlist = media(&directory.join(uri))?;
+        for segment in &playlist.segments {
+            let text = fs::read_to_string(directory.join(id).join(&segment.uri)).map_err(|e| format!("{uri}: {e}"))?;
+            if !text.starts_with("WEBVTT") {
+                return Err(format!("{id}/{} is no WebVTT", segment.uri));
+            }
+        }
+        listed.insert(id.to_owned());
+        let wvtt = format!("{id}-wvtt");
+        let mpd = fs::read_to_string(directory.join("manifest.mpd")).unwrap_or_default();
+        if mpd.contains(&format!("Representation id=\"{wvtt}\"")) {
+            listed.insert(wvtt);
+        }
+    }
+    Ok(listed)
+}
+
 impl Package {
     /// Reads and checks one packaging.
     pub(crate) fn read(root: &Path, name: &'static str) -> Check<Self> {
@@ -42,7 +65,8 @@ impl Package {
                 tracks.push(Track::read(&directory, &uri, name)?);
             }
         }
-        let listed: BTreeSet<String> = tracks.iter().map(|track| track.id.clone()).collect();
+        let mut listed: BTreeSet<String> = tracks.iter().map(|track| track.id.clone()).collect();
+        listed.extend(texts(&master, &directory)?);
         let present: BTreeSet<String> = names(&directory)?.into_iter().filter(|n| directory.join(n).is_dir()).collect();
         if listed != present {
             return Err(format!("{name}: the master names the tracks {listed:?}, there are {present:?}"));

@@ -32,7 +32,8 @@ fn segments_begin_with_key_frames_and_hold_every_picture_once() {
     let master = fs::read_to_string(out.join("cmaf/master.m3u8")).unwrap();
     assert!(master.contains("vp09.00.11.08") && master.contains("vp09.00.10.08"), "{master}");
     let mpd = fs::read_to_string(out.join("cmaf/manifest.mpd")).unwrap();
-    assert!(mpd.contains("codecs=\"vp09.00.11.08\""), "{mpd}");
+    // With the colours behind it, where the source tells them.
+    assert!(mpd.contains("codecs=\"vp09.00.11.08"), "{mpd}");
     assert!(!out.join("ts").exists(), "VP9 has no place in a transport stream");
 }
 

@@ -109,7 +109,10 @@ pub(super) enum Broken {
 impl From<StoreError> for Broken {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Full(_) | StoreError::Broken(_) => Self::Lost,
+            StoreError::Full(_) | StoreError::Broken(_) => {
+                tracing::error!(%error, "a job's state cannot be stored or read; the job is taken up again later");
+                Self::Lost
+            }
             StoreError::Conflict | StoreError::Fenced | StoreError::NotFound | StoreError::KeyReused => Self::Fenced,
         }
     }

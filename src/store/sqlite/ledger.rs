@@ -20,12 +20,26 @@ pub(super) struct EncodedRow {
     body: String,
 }
 
-/// What a numbered row says. Segments are written as they always were.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
+/// What a numbered row says.
 enum Body {
-    Picture { picture: PictureRecord },
+    Picture(PictureRecord),
     Segment(LedgerSegment),
+}
+
+/// How a picture is written. Segments are written as they always were, without a name around them.
+#[derive(Serialize, Deserialize)]
+struct PictureBody {
+    picture: PictureRecord,
+}
+
+impl Body {
+    // Not by an untagged enumeration of serde, which cannot read maps by number, as continuity counters are.
+    fn read(json: &str) -> Result<Self, StoreError> {
+        if json.starts_with("{\"picture\":") {
+            return from_json(json).map(|PictureBody { picture }| Self::Picture(picture));
+        }
+        from_json(json).map(Self::Segment)
+    }
 }
 
 /// Writes rows as JSON.
@@ -38,7 +52,7 @@ pub(super) fn encode(rows: Vec<LedgerRow>) -> Result<Vec<EncodedRow>, StoreError
             LedgerEntry::Track(header) => (None, to_json(header)?),
             LedgerEntry::Segment(segment) => (Some(segment.record.index), to_json(segment)?),
             LedgerEntry::Picture(picture) => {
-                (Some(picture.number), to_json(&Body::Picture { picture: picture.clone() })?)
+                (Some(picture.number), to_json(&PictureBody { picture: picture.clone() })?)
             }
         };
         Ok(EncodedRow { output: number(row.output), track: row.track, index, body })
@@ -99,15 +113,15 @@ pub(super) fn read(db: &Connection, job: JobId) -> Result<Vec<LedgerRow>, StoreE
         let mut found: Vec<Body> = Vec::new();
         let mut bodies = segments.query(params![id, output, track])?;
         while let Some(body) = bodies.next()? {
-            found.push(from_json(&body.get::<_, String>(0)?)?);
+            found.push(Body::read(&body.get::<_, String>(0)?)?);
         }
         found.sort_by_key(|body| match body {
             Body::Segment(segment) => (segment.record.start, segment.record.index),
-            Body::Picture { picture } => (0, picture.number),
+            Body::Picture(picture) => (0, picture.number),
         });
         ledger.extend(found.into_iter().map(|body| match body {
             Body::Segment(segment) => entry(LedgerEntry::Segment(segment)),
-            Body::Picture { picture } => entry(LedgerEntry::Picture(picture)),
+            Body::Picture(picture) => entry(LedgerEntry::Picture(picture)),
         }));
     }
     Ok(ledger)
