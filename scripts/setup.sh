@@ -76,6 +76,4 @@ if [ "${1:-}" != --no-tests ]; then
     # Without it the tests that need a Prometheus say that they are skipped.
     scripts/setup-telemetry.sh "$(realpath -m "${CARGO_TARGET_DIR:-target}")/prometheus" ||
         echo "setup: no Prometheus: the tests that need one are skipped" >&2
-    scripts/setup-players.sh ||
-        echo "setup: NO BROWSER SUITE: Chromium, Node or the players could not be installed (see above)" >&2
 fi

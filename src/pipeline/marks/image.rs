@@ -62,6 +62,7 @@ pub fn probe(source: Box<dyn ByteSource>) -> Result<MediaFacts, Problem> {
         key_frames: Vec::new(),
     };
     let stream = StreamFacts {
+        role: None,
         index: 0,
         kind: StreamKind::Video,
         program: None,
