@@ -53,7 +53,8 @@ mod tests {
         assert_eq!(content_type("cmaf/1080p/360000.m4s"), "video/iso.segment");
         assert_eq!(content_type("cmaf/1080p/init.mp4"), "video/mp4");
         assert_eq!(content_type("cmaf/audio-1/init.mp4"), "audio/mp4");
-        assert_eq!(content_type("audio-1.mp4"), "video/mp4");
+        assert_eq!(content_type("mp4/audio-1-opus.mp4"), "audio/mp4");
+        assert_eq!(content_type("mp4/audio-1.m4a"), "audio/mp4");
         assert_eq!(content_type("cmaf/text-1/00000.vtt"), "text/vtt");
         assert_eq!(content_type("cmaf/text-1-wvtt/init.mp4"), "application/mp4");
         assert_eq!(content_type("ts/1080p/00000.ts"), "video/mp2t");
