@@ -1,5 +1,5 @@
 //! All sound of a job as loud as asked: what is made in two passes is measured in a first one, which decodes and encodes
-//! nothing; the second one makes everything. Who changes samples is a rendition's [`Leveller`], between its resampler and
+//! nothing; the second one makes everything. Who changes samples is a rendition's `Leveller`, between its resampler and
 //! its encoder.
 
 use super::control::Control;

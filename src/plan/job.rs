@@ -97,7 +97,7 @@ fn one(draft: Draft<'_>, uses: Uses, sources: &Sources<'_>) -> OutputPlan {
         let Use { work, rendition } = place?;
         Some(TrackUse { work, rendition, id, title, default, language: None, descriptive: None, role: None })
     };
-    let progressive = draft.request.progressive && !draft.rungs.is_empty();
+    let progressive = draft.request.progressive && !(draft.rungs.is_empty() && draft.tracks.is_empty());
     let rungs = draft.rungs.into_iter().zip(uses.rungs).map(|(made, at)| track(at, made.id, String::new(), false));
     let sound = draft.tracks.into_iter().zip(uses.tracks).map(|(t, at)| {
         let used = track(at, t.id, t.title, t.default)?;

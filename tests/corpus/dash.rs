@@ -21,6 +21,14 @@ pub(crate) fn check(root: &Path, cmaf: &Package) -> Check {
     for set in &period.adaptations {
         for representation in &set.representations {
             let segments = expand(set, representation)?;
+            // HLS has the same text in files of its own.
+            if segments.0.starts_with("text-") {
+                let files = segments.1.iter().map(|(name, _)| name).chain([&segments.0]);
+                match files.into_iter().find(|name| !root.join("cmaf").join(name).is_file()) {
+                    Some(name) => return Err(format!("manifest.mpd: {name} is not there")),
+                    None => continue,
+                }
+            }
             if found.insert(segments.0.clone(), segments).is_some() {
                 return Err("manifest.mpd: two representations have the same initialisation segment".to_owned());
             }

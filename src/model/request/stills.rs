@@ -20,7 +20,7 @@ const INTERVAL_US_MIN: i64 = 100_000;
 /// Farthest time that can be asked for: a day, which is the longest output, and longest distance.
 const TIME_US_MAX: i64 = 24 * 3600 * 1_000_000;
 
-/// An instant, or a distance of instants, µs. Written as FFmpeg does ([`micros`]).
+/// An instant, or a distance of instants, µs. Written as FFmpeg does (`ffmpeg-utils`, "Time duration").
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Moment(pub i64);

@@ -53,7 +53,9 @@ pub(super) async fn make(context: &Context, ledger: &Ledger) -> Result<Vec<Progr
 
 /// Without pictures, one file of each track: M4A of AAC, which is what players of music look for, MP4 of the rest.
 async fn of_sound(context: &Context, ledger: &Ledger) -> Result<Vec<ProgressiveFile>, Problem> {
-    let sounds: Vec<_> = ledger.tracks.iter().filter(|track| track.in_packaging(Packaging::Cmaf)).collect();
+    let is_sound = |track: &&TrackRecord| matches!(track.kind, TrackKind::Audio { .. });
+    let sounds: Vec<_> =
+        ledger.tracks.iter().filter(is_sound).filter(|track| track.in_packaging(Packaging::Cmaf)).collect();
     if !sounds.is_empty() {
         let scratch = &context.scratch;
         tokio::fs::create_dir_all(scratch).await.map_err(|error| refused(scratch, &error))?;
