@@ -79,7 +79,12 @@ fn every_option_that_may_be_set_is_taken_at_the_ends_of_its_range() {
                 }
                 let lines = opened(encoder, option, &value).unwrap_or_else(|error| panic!("{what}: {error}"));
                 let bad = ["error", "unknown", "invalid"];
-                let bad = lines.iter().find(|line| bad.iter().any(|word| line.to_lowercase().contains(word)));
+                // SVT-AV1 says of pictures without noise that there is none to imitate: no fault of the option.
+                let of_options = |line: &&String| !line.contains("noise estimate");
+                let bad = lines
+                    .iter()
+                    .filter(of_options)
+                    .find(|line| bad.iter().any(|word| line.to_lowercase().contains(word)));
                 assert_eq!(bad, None, "{what}");
                 tried += 1;
             }
