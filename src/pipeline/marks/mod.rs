@@ -1,6 +1,6 @@
 //! Watermarks: images, texts and timecodes, drawn over a rung's pictures on their way to its encoder. One drawer for all: the
 //! CPU draws in the host's memory, whichever device scales and encodes, so that they look the same everywhere
-//! (docs/decisions/0014). What is drawn is a function of the output timeline alone.
+//! (docs/decisions/0011). What is drawn is a function of the output timeline alone.
 
 mod draw;
 mod fonts;
