@@ -2,7 +2,9 @@
 
 use crate::accelerators::{Node, cards, check_right, encoded_by};
 use crate::media::check_pictures;
+use reelmill::model::JobSpec;
 use reelmill::model::job::JobRecord;
+use reelmill::model::state::JobState;
 
 /// Runs one job on two cards that both fail so, and gives its record.
 async fn run(head: &str, fault: &str) -> JobRecord {
@@ -51,6 +53,26 @@ async fn full_memory_moves_one_rendition_to_the_cpu_and_leaves_the_other() {
     let faults: u32 = record.placements.iter().map(|one| one.faults).sum();
     assert!(faults > 0, "{:#?}", record.placements);
     assert!(encoded_by(&record, "180p").starts_with("cuda:"), "{:#?}", record.placements);
+}
+
+/// Two parts of one rendition on one card: one is refused for good, and the other has come to no header yet. Whoever makes
+/// the first again must not be joined by what the second brings later.
+#[tokio::test]
+async fn a_part_that_moves_takes_those_along_that_are_at_it() {
+    let card = "[[devices]]\nkind = \"cuda\"\nid = \"a\"\nname = \"Simulated T4\"\nencode_engines = 2\ndecode_engines = 2\n\
+                [[devices.encode]]\ncodec = \"h264\"\nmpix = 400\n[[devices.decode]]\ncodec = \"h264\"\nmpix = 800\n\
+                [[devices.faults]]\nwhat = \"unsupported\"\noperation = \"encode\"\nopen = 1\n\
+                [[devices.faults]]\nwhat = \"slow\"\noperation = \"encode\"\nopen = 2\nfactor = 400\n";
+    let node = Node::new(card).await;
+    let say = |job: &mut JobSpec| {
+        job.devices = vec!["cuda".into()];
+        job.outputs[0].request.renditions.truncate(1);
+    };
+    let (_, record) = node.run_as(1, 2, say).await.remove(0);
+    assert_eq!(record.state(), JobState::Succeeded, "{record:#?}");
+    assert_eq!(encoded_by(&record, "180p"), "cpu", "{:#?}", record.placements);
+    check_pictures(&node.path("out-0"), &node.path("in.mp4"), "180p");
+    node.end().await;
 }
 
 #[tokio::test]

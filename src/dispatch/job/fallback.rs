@@ -162,7 +162,7 @@ impl Job {
     async fn divert(&mut self, part: usize, renditions: BTreeSet<String>, problem: &Problem) -> Result<(), Broken> {
         let group = self.parts[part].group;
         let whole = self.groups[group].renditions == renditions;
-        let kept = self.makers_of_begun(group, &renditions);
+        let kept = self.makers_kept(part, &renditions);
         if whole
             && let Ok(ways) = self.ways_of(group, &renditions)
             && let joining = choices::joining(&ways, &kept)
@@ -195,6 +195,20 @@ impl Job {
         makers.filter(|(id, _)| begun(id)).map(|(id, maker)| (id.clone(), maker.clone())).collect()
     }
 
+    /// Whom a group must keep to while it stays one: also who is at it in another part than the one that failed, since that
+    /// one's header may come at any time, and what does not join it would break the track.
+    fn makers_kept(&self, failed: usize, renditions: &BTreeSet<String>) -> Makers {
+        let group = self.parts[failed].group;
+        let is_other = |span: &SpanId| {
+            let index = span.0 as usize;
+            index != failed && self.parts.get(index).is_some_and(|part| part.group == group)
+        };
+        match &self.groups[group].makers {
+            Some(makers) if self.running.keys().any(is_other) => makers.clone(),
+            _ => self.makers_of_begun(group, renditions),
+        }
+    }
+
     fn change_ways(&mut self, group: usize, ways: Vec<Way>) {
         let choices = choices::group(&ways);
         self.groups[group].later.push_back(ways);
@@ -212,6 +226,7 @@ impl Job {
                 return self.fail_outputs_with(part, &moved, &problem).await;
             }
         };
+        // What others are at now leaves their hands, so that only what came of it counts.
         let kept = self.makers_of_begun(from, &moved);
         let joining = choices::joining(&ways, &kept);
         let restarts = joining.is_empty() && !kept.is_empty();

@@ -53,6 +53,11 @@ impl Job {
                 Ok(())
             }
             Action::Start { span, .. } if self.holds(span) => Ok(()),
+            // Chosen before the scheduler heard of the group's new ways, which need not join the old ones.
+            Action::Start { span, .. } if self.is_outdated(span) => {
+                self.give_back(span);
+                Ok(())
+            }
             Action::Start { span, choice, device, reason, .. } => self.start_part(span, choice, device, reason).await,
             Action::Wait { span, dimension, .. } => {
                 let part = self.part_name(span.0 as usize);
@@ -79,6 +84,12 @@ impl Job {
             }
             Action::JobDone { .. } | Action::JobStopped { .. } | Action::Probe { .. } => Ok(()),
         }
+    }
+
+    /// Whether the ways of a part's group are about to change.
+    fn is_outdated(&self, span: SpanId) -> bool {
+        let group = self.parts.get(span.0 as usize).and_then(|part| self.groups.get(part.group));
+        group.is_some_and(|group| !group.later.is_empty())
     }
 
     /// A part that waits for capacity gets that of the last one behind it: what those make is published only after it, so

@@ -24,6 +24,9 @@ export async function open(video, url, { start, troubles }) {
   for (const name of ["gapCausedInternalSeek", "gapCausedSeekToPeriodEnd"]) {
     player.on(name, ({ seekTime, duration }) => troubles.push(`dash.js: ${name} to ${seekTime} over ${duration} s`));
   }
+  // It pauses at the end by itself, sometimes before the browser has noticed that this is the end.
+  let isOver = false;
+  player.on(events.PLAYBACK_ENDED, () => (isOver = true));
   const ready = new Promise((done) => player.on(events.STREAM_INITIALIZED, done));
   player.initialize(video, undefined, false);
   player.attachSource(url, start);
@@ -53,6 +56,7 @@ export async function open(video, url, { start, troubles }) {
       player.enableText(id !== null);
       if (id !== null) player.setTextTrack(player.getTracksFor("text").findIndex((track) => track.index === id));
     },
+    ended: () => isOver && video.paused && video.currentTime >= video.duration - 0.05,
     growing: () => player.isDynamic(),
     programTime: () => undefined,
     keyFrameLists: () => undefined,

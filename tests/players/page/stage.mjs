@@ -69,7 +69,7 @@ const stage = {
       time: video.currentTime,
       duration: video.duration,
       paused: video.paused,
-      ended: video.ended,
+      ended: video.ended || (engine?.ended?.() ?? false),
       seeking: video.seeking,
       ready: video.readyState,
       width: video.videoWidth,
