@@ -166,7 +166,9 @@ fn library(roots: &Roots) -> Option<PathBuf> {
     dirs.map(|dir| dir.join("libcuda.so.1")).find(|path| path.exists())
 }
 
-/// Where the library of CUDA may lie.
+/// Where the library of CUDA may lie: where the operator says, as the system's loader sees it, and where systems put it.
 pub(super) fn library_dirs() -> Vec<PathBuf> {
-    LIBRARY_DIRS.map(PathBuf::from).into()
+    let named = std::env::var_os("LD_LIBRARY_PATH");
+    let named = named.iter().flat_map(|list| std::env::split_paths(list)).filter(|dir| dir.is_absolute());
+    named.chain(LIBRARY_DIRS.map(PathBuf::from)).collect()
 }

@@ -34,8 +34,11 @@ pub(super) fn of_failure(context: &Context<'_>, trial: &Trial, failure: &TrialFa
     if let Some(verdict) = not_built(trial, failure, &lines) {
         return verdict;
     }
-    if let Some(library) = missing_library(&lines) {
-        return library_missing(context, library);
+    if let Some(name) = not_loaded(&lines) {
+        return match library_of(name) {
+            Some(library) => function_missing(context, library, name),
+            None => library_missing(context, name),
+        };
     }
     if has("required nvenc API version") || has("minimum required Nvidia driver") {
         return too_old(context, &lines);
@@ -93,12 +96,29 @@ fn not_built(trial: &Trial, failure: &TrialFailure, lines: &[&str]) -> Option<Ve
     Some(no(code, format!("FFmpeg here is built without {what}"), "install an FFmpeg that is built with it"))
 }
 
-/// `Cannot load libnvcuvid.so.1`: the library that is named.
-fn missing_library<'a>(lines: &[&'a str]) -> Option<&'a str> {
+/// `Cannot load libnvcuvid.so.1`, `Cannot load cuCtxCreate_v2`: the library, or the function of one, that is named.
+fn not_loaded<'a>(lines: &[&'a str]) -> Option<&'a str> {
     let named = lines.iter().find_map(|line| line.split_once("Cannot load ").map(|(_, rest)| rest));
-    let library = named.map(|rest| rest.split_whitespace().next().unwrap_or("a library"));
+    let name = named.map(|rest| rest.split_whitespace().next().unwrap_or("a library"));
     let unnamed = || lines.iter().find(|line| line.contains("Could not dynamically load CUDA")).map(|_| "libcuda.so.1");
-    library.or_else(unnamed)
+    name.or_else(unnamed)
+}
+
+/// The library that a function should be in; `None` where the name is none of a function.
+fn library_of(name: &str) -> Option<&'static str> {
+    let families = [("cuvid", "libnvcuvid.so.1"), ("NvEncode", "libnvidia-encode.so.1"), ("cu", "libcuda.so.1")];
+    families.iter().find(|(start, _)| name.starts_with(start)).map(|(_, library)| *library)
+}
+
+/// The library is there, and is older (or newer) than what FFmpeg was built for.
+fn function_missing(context: &Context<'_>, library: &str, function: &str) -> Verdict {
+    let reason = format!(
+        "{library} lacks the function {}, which this FFmpeg needs; the driver is {}",
+        super::clean(function, 64),
+        context.device.driver
+    );
+    let remedy = "update the NVIDIA driver; in a container, see that its libraries are those of the host's driver";
+    no("device.function_missing", reason, remedy)
 }
 
 fn library_missing(context: &Context<'_>, library: &str) -> Verdict {

@@ -78,6 +78,21 @@ fn a_container_without_a_library_is_told_which_capability_it_lacks() {
 }
 
 #[test]
+fn a_library_without_a_function_is_told_from_one_that_is_not_there() {
+    for (function, library) in [
+        ("cuCtxCreate_v2", "libcuda.so.1"),
+        ("cuvidCreateDecoder", "libnvcuvid.so.1"),
+        ("NvEncodeAPICreateInstance", "libnvidia-encode.so.1"),
+    ] {
+        let line = format!("Cannot load {function}");
+        let (code, told, remedy) = reason("open the device", -1, &[&line], 1, None);
+        assert_eq!(code, "device.function_missing");
+        assert!(told.starts_with(&format!("{library} lacks the function {function}")), "{told}");
+        assert!(remedy.starts_with("update the NVIDIA driver"), "{remedy}");
+    }
+}
+
+#[test]
 fn codes_that_hide_their_reason_are_told_apart_by_their_lines() {
     let session = "OpenEncodeSessionEx failed: incompatible client key (21): (no details)";
     assert_eq!(code("open the encoder", -libc::EINVAL, &[session]), "device.session_limit");

@@ -4,6 +4,7 @@
 mod commands;
 mod config;
 mod doctor;
+mod drivers;
 mod fake;
 mod follow;
 mod sample;
