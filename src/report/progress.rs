@@ -56,7 +56,7 @@ impl Tracker {
     }
 
     /// Takes what a worker said about a part that begins at `from_us` on the output timeline. What an earlier attempt
-    /// had reached stays until the new one is past it, so that progress never goes back.
+    /// had reached stays until the new one is past it, so that progress does not go back for what is still there.
     pub fn heard(&mut self, part: Part, from_us: i64, message: &v1::Progress) {
         for said in message.tracks.iter().filter(|said| self.tracks.contains(&said.track)) {
             let position = self.positions.entry((said.track.clone(), part)).or_default();
@@ -65,6 +65,11 @@ impl Tracker {
             position.frames = position.frames.max(said.frames);
         }
         self.decode_errors.insert(part, message.decode_errors);
+    }
+
+    /// A rendition starts over: nothing of what was made of it counts any more.
+    pub fn starts_over(&mut self, track: &str) {
+        self.positions.retain(|(name, _), _| name != track);
     }
 
     /// A part has finished and told how many packets it could not decode.
@@ -133,6 +138,20 @@ mod tests {
         let progress = tracker.snapshot(2000);
         assert_eq!((progress.tracks[0].frames, progress.tracks[0].media_us), (200, 8_000_000));
         assert_eq!((progress.speed_percent, progress.eta_ms), (400, Some(3000)));
+    }
+
+    #[test]
+    fn a_rendition_that_starts_over_holds_the_rest_back_until_it_is_there_again() {
+        let mut tracker = Tracker::new(vec!["720p".into(), "360p".into()], Some(10_000_000));
+        let both = |us: i64| [said("720p", 25, us), said("360p", 25, us)];
+        both(5_000_000).iter().for_each(|told| tracker.heard(Part::Video(0), 0, told));
+        assert_eq!(tracker.snapshot(1000).speed_percent, 500);
+        tracker.starts_over("360p");
+        let told = tracker.snapshot(2000);
+        assert_eq!((told.tracks[0].media_us, told.tracks[1].media_us, told.tracks[1].frames), (5_000_000, 0, 0));
+        assert_eq!((told.speed_percent, told.eta_ms), (0, None));
+        tracker.heard(Part::Video(0), 0, &said("360p", 10, 2_000_000));
+        assert_eq!((tracker.media_us("720p"), tracker.media_us("360p")), (5_000_000, 2_000_000));
     }
 
     #[test]

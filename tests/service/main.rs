@@ -19,6 +19,7 @@ mod keys;
 mod kills;
 mod media;
 mod order;
+mod rates;
 mod ready;
 mod retries;
 mod s3;

@@ -264,6 +264,7 @@ impl Job {
         for output in self.outputs_with(work, id).collect::<Vec<_>>() {
             output.restart(work, id.to_owned(), generation);
         }
+        self.figures.starts_over(&self.plan, work, id);
     }
 
     /// Adds a part for each one of a group to another group, that stands where that one stood but for what is restarted.

@@ -78,6 +78,18 @@ impl Figures {
         }
     }
 
+    /// A rendition of a work starts over: what was made and published of it counts no more.
+    pub(super) fn starts_over(&mut self, plan: &JobPlan, work: usize, rendition: &str) {
+        if let Some(tracker) = self.trackers.get_mut(work) {
+            tracker.starts_over(rendition);
+        }
+        let is_it = |output: usize, id: &str| {
+            let mut tracks = plan.outputs.get(output).into_iter().flatten().flat_map(|planned| &planned.tracks);
+            tracks.any(|used| used.id == id && (used.work, used.rendition.as_str()) == (work, rendition))
+        };
+        self.published.retain(|(output, id), _| !is_it(*output, id));
+    }
+
     /// A part is made.
     pub(super) fn finished(&mut self, work: usize, part: Part, decode_errors: u64) {
         if let Some(tracker) = self.trackers.get_mut(work) {
