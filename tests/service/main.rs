@@ -5,6 +5,7 @@
 mod accelerators;
 mod accelerators_faults;
 mod accelerators_killed;
+mod accelerators_told;
 mod accelerators_wishes;
 mod bucket;
 mod daemon;
