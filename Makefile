@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build player demo clean-demo test check tests test-corpus test-telemetry test-accelerators test-gpu test-players check-trixie test-images bench bench-api release-api sim
+.PHONY: help setup build player demo clean-demo test check tests players test-corpus test-telemetry test-accelerators test-gpu test-players check-trixie test-images bench bench-api release-api sim
 
 # rustup's directory may not be in PATH in the shell that has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -40,7 +40,7 @@ demo: build ## transcode INPUT=file, or a clip made here, into demo-out/, and sa
 clean-demo: ## remove what `make demo` made
 	rm -rf demo-out "$(TARGET)/demo"
 
-test: setup check tests ## all that must pass: check, every test, doc tests
+test: setup check tests players ## all that must pass: check, every test, doc tests, what players do where Chromium can be had
 
 tests:
 	cargo nextest run --workspace --locked --profile $(NEXTEST_PROFILE)
@@ -54,10 +54,11 @@ check: ## formatting, lints, documentation, the house rules (tests/tidy.rs), lic
 	cargo deny --offline --log-level error check licenses bans sources
 	@if [ -d player/node_modules ]; then npm --prefix player run --silent check; fi
 
-test-players: setup ## what we make, played by hls.js, dash.js and Shaka Player in Chromium (some minutes; REELMILL_ONLY=REGEX for some of it)
-	@scripts/setup-players.sh || echo "test-players: Chromium, Node or the players could not be installed (see above)" >&2
-	cargo build --locked --bins
-	@scripts/test-players.sh "$(TARGET)/debug/reelmill"
+test-players: setup players ## what we make, played by hls.js, dash.js and Shaka Player in Chromium (some minutes; REELMILL_ONLY=REGEX for some of it)
+
+players:
+	@if scripts/setup-players.sh; then cargo build --locked --bins && scripts/test-players.sh "$(TARGET)/debug/reelmill"; \
+	else echo "test-players: NOT RUN: Chromium, Node or the players could not be installed (see above)" >&2; fi
 
 test-corpus: setup ## the corpus suite, every file whole
 	REELMILL_CORPUS_FULL=1 cargo nextest run --locked --profile ci --test corpus

@@ -107,6 +107,15 @@ pub enum Soundness {
     Untried,
 }
 
+impl Soundness {
+    /// Whether work may be given to it again. Of what is untried the next piece of work is the proof: it was set aside for
+    /// a time, which doubles with each failure.
+    #[must_use]
+    pub const fn lets_go_on(self) -> bool {
+        matches!(self, Self::Sound | Self::Untried)
+    }
+}
+
 /// Whether a device can now do what the scheduler calls an ability (`encode.h264`, `filter`).
 pub async fn is_sound(worker: &Path, device: &DeviceInfo, ability: &str) -> Soundness {
     use crate::model::device::Verdict;

@@ -258,4 +258,5 @@ async fn an_ability_that_no_trial_is_made_of_is_untried_and_one_that_cannot_be_t
     let nowhere = Path::new("/no/such/worker");
     assert_eq!(is_sound(nowhere, &cpu, "encode.prores").await, Soundness::Untried);
     assert_eq!(is_sound(nowhere, &cpu, "encode.h264").await, Soundness::Failing);
+    assert!(Soundness::Untried.lets_go_on() && Soundness::Sound.lets_go_on() && !Soundness::Failing.lets_go_on());
 }

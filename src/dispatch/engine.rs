@@ -293,7 +293,7 @@ impl Engine {
         tokio::spawn(async move {
             let sound = match known {
                 Some(info) if info.simulated => true,
-                Some(info) => devices::is_sound(&worker, &info, &ability.0).await != devices::Soundness::Failing,
+                Some(info) => devices::is_sound(&worker, &info, &ability.0).await.lets_go_on(),
                 None => false,
             };
             // Fails only when the loop has ended.
