@@ -239,6 +239,15 @@ impl Input {
         found
     }
 
+    /// What the container says of itself by this name, or for a stream what is said of that.
+    pub fn tag(&self, stream: Option<u32>, name: &str) -> Option<String> {
+        // SAFETY: the context is open; its dictionary and those of its streams are null or live.
+        match stream {
+            None => unsafe { dict::get(self.raw().metadata, name) },
+            Some(index) => unsafe { dict::get(self.stream(index)?.metadata, name) },
+        }
+    }
+
     /// Its chapters in order of time, at most [`limits::CHAPTERS_MAX`]; those that end before they begin are left out.
     pub fn chapters(&self) -> Vec<Chapter> {
         // SAFETY: the context is open, and holds this many chapters.

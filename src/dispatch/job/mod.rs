@@ -8,6 +8,7 @@
 mod billed;
 mod choices;
 mod counted;
+mod covers;
 mod estimate;
 mod explain;
 mod fallback;
@@ -42,6 +43,7 @@ use super::keeper::Keeper;
 use super::now_unix_ms;
 use super::settings::Settings;
 use crate::input::Source;
+use crate::model::labels::Cover;
 use crate::model::plan::JobPlan;
 use crate::model::spec::Priority;
 use crate::model::state::{InputEvent, InputState, JobEvent as On, JobState, OutputEvent, OutputState};
@@ -100,6 +102,9 @@ pub(super) enum Ended {
     Lost,
 }
 
+/// A cover, or why it cannot be used.
+type CoverFetched = Result<Arc<Cover>, Problem>;
+
 /// Why an attempt cannot go on.
 pub(super) enum Broken {
     Fenced,
@@ -140,6 +145,8 @@ pub(super) struct Job {
     shown: Arc<Shown>,
     /// One for each output, once opened.
     sinks: Vec<Option<Arc<dyn Sink>>>,
+    /// One for each output: the cover of its progressive files.
+    covers: Vec<Option<Arc<Cover>>>,
     /// What the ledger held when the attempt began.
     rows: Vec<LedgerRow>,
     /// One for each output; `None` while nothing of it runs.
@@ -191,6 +198,7 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
         sources: spec.sources.iter().map(|_| None).collect(),
         plan: Arc::new(JobPlan { works: Vec::new(), outputs: Vec::new(), notes: Vec::new() }),
         sinks: spec.outputs.iter().map(|_| None).collect(),
+        covers: spec.outputs.iter().map(|_| None).collect(),
         rows: Vec::new(),
         outputs: spec.outputs.iter().map(|_| None).collect(),
         parts: Vec::new(),
