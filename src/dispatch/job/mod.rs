@@ -17,6 +17,7 @@ mod groups;
 mod hold;
 mod joined;
 mod live;
+mod loudness;
 mod marks;
 mod metering;
 mod needs;
@@ -155,6 +156,8 @@ pub(super) struct Job {
     groups: Vec<GroupState>,
     /// Renditions of which something may be published, by work and id.
     begun: BTreeSet<(usize, String)>,
+    /// How loud sound was found to be.
+    loudness: loudness::Known,
     /// How often renditions were begun, where more than once.
     generations: Generations,
     running: BTreeMap<SpanId, Running>,
@@ -204,6 +207,7 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
         parts: Vec::new(),
         groups: Vec::new(),
         begun: BTreeSet::new(),
+        loudness: loudness::Known::new(),
         generations: Generations::new(),
         running: BTreeMap::new(),
         reports,
@@ -276,6 +280,7 @@ impl Job {
         self.trace_queue(self.queued_unix_ms);
         self.rows = self.settings.store.ledger(self.keeper.record.id).await?;
         self.load_usage().await?;
+        self.load_loudness().await?;
         Ok(true)
     }
 
