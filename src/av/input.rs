@@ -241,11 +241,12 @@ impl Input {
 
     /// What the container says of itself by this name, or for a stream what is said of that.
     pub fn tag(&self, stream: Option<u32>, name: &str) -> Option<String> {
-        // SAFETY: the context is open; its dictionary and those of its streams are null or live.
-        match stream {
-            None => unsafe { dict::get(self.raw().metadata, name) },
-            Some(index) => unsafe { dict::get(self.stream(index)?.metadata, name) },
-        }
+        let tags = match stream {
+            None => self.raw().metadata,
+            Some(index) => self.stream(index)?.metadata,
+        };
+        // SAFETY: the dictionary of an open context, or of one of its streams, is null or live.
+        unsafe { dict::get(tags, name) }
     }
 
     /// Its chapters in order of time, at most [`limits::CHAPTERS_MAX`]; those that end before they begin are left out.

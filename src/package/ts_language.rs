@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_has_no_room_or_is_no_map_stays() {
-        let full = stream(&[&[0x80, 150][..], &[0; 150]].concat());
+        let full = stream(&[&[0x80, 155][..], &[0; 155]].concat());
         let mut cut = stream(b"");
         cut[188 + 7] = 0xff;
         for plain in [full, cut, vec![0x47; 188 * 3], vec![0xff; 188], Vec::new()] {

@@ -25,7 +25,7 @@ pub(super) fn together<'a, 's>(
     for source in sources {
         match of_one(source, asked) {
             Ok(made) => all.extend(made),
-            Err(message) => problems.push(Problem::input("sound.join", message).at("sound.join_mono")),
+            Err(message) => problems.push(Problem::input("sound.join", message).at("join_mono").at("sound")),
         }
     }
     if problems.is_empty() { Ok(all) } else { Err(problems) }

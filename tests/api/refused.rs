@@ -418,7 +418,7 @@ async fn what_files_say_of_themselves() {
             j.outputs[0].file_metadata.as_mut().unwrap().cover_uri = "ftp://host/a".into();
         }),
         Case("job.outputs[0].sound.join_mono", "request.sound", "leave one of them out", |j| {
-            let tracks = vec![SoundTrack { stream: Some(1), ..SoundTrack::default() }];
+            let tracks = vec![SoundTrack { stream: Some(1), ..Default::default() }];
             let join_mono = JoinMono::Auto.into();
             j.outputs[0].sound = Some(SoundSpec { tracks, join_mono, ..SoundSpec::default() });
         }),
