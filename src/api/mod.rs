@@ -20,6 +20,7 @@ pub use crate::dispatch::{Appliance, NodeDevice, NodeStatus, Placement, Planned,
 pub(crate) use convert::encoders::encoder_options;
 pub(crate) use convert::facts;
 pub(crate) use convert::manifests::manifests;
+pub(crate) use convert::metadata::file_metadata;
 pub(crate) use convert::picture::picture;
 pub(crate) use convert::sound::sound;
 pub(crate) use convert::stills::{sprites, stills};

@@ -239,6 +239,16 @@ impl Input {
         found
     }
 
+    /// What the container says of itself by this name, or for a stream what is said of that.
+    pub fn tag(&self, stream: Option<u32>, name: &str) -> Option<String> {
+        let tags = match stream {
+            None => self.raw().metadata,
+            Some(index) => self.stream(index)?.metadata,
+        };
+        // SAFETY: the dictionary of an open context, or of one of its streams, is null or live.
+        unsafe { dict::get(tags, name) }
+    }
+
     /// Its chapters in order of time, at most [`limits::CHAPTERS_MAX`]; those that end before they begin are left out.
     pub fn chapters(&self) -> Vec<Chapter> {
         // SAFETY: the context is open, and holds this many chapters.

@@ -2,7 +2,7 @@
 
 use super::client::{ClientOptions, media};
 use super::{Ended, print, print_json, signals, tables};
-use crate::dispatch::{probe, probe_image};
+use crate::dispatch::{probe, probe_cover, probe_image};
 use crate::input::{Source, Transport};
 use crate::model::{Locator, MediaFacts, Problem};
 use crate::plan::Request;
@@ -63,4 +63,17 @@ pub(super) async fn images_of(
         images.insert(image.clone(), facts.map_err(here)?);
     }
     Ok(images)
+}
+
+/// Checks the cover that a request asks for.
+pub(super) async fn check_cover(request: &Request, transport: Transport) -> Result<(), Problem> {
+    let Some(cover) = &request.file_metadata.cover else { return Ok(()) };
+    let here = |problem: Problem| problem.at("file_metadata.cover_uri");
+    let path = cover.path().ok_or_else(|| {
+        let message = "this program reads local images alone: have a daemon plan it, with --endpoint";
+        here(Problem::input("request.source", message))
+    })?;
+    let source = Source::open_file(path).map_err(here)?;
+    let facts = probe_cover(&find_program()?, &source, transport, signals::cancellation()?).await;
+    facts.map(drop).map_err(here)
 }

@@ -7,7 +7,7 @@ use super::engine::{Engine as Loop, Figures, Shown, ToEngine};
 use super::job::{first_of, foresee};
 use super::keeper::Keeper;
 use super::settings::Settings;
-use super::{now_unix_ms, probe, probe_image};
+use super::{now_unix_ms, probe, probe_cover, probe_image};
 use crate::model::device::{DeviceId, DeviceInfo, DeviceKind};
 use crate::model::state::{InputEvent, JobEvent as On, JobState, OutputEvent, OutputState};
 use crate::model::{Fault, JobId, JobRecord, JobSpec, Locator, MediaFacts, Problem};
@@ -320,9 +320,10 @@ impl Engine {
             let opened = opened.map_err(here)?;
             let (_keep, cancelled) = watch::channel(false);
             let (worker, transport) = (&self.settings.worker, self.settings.transport);
-            let facts = match spec.is_image(index) {
-                true => probe_image(worker, &opened, transport, cancelled).await,
-                false => probe(worker, &opened, transport, cancelled).await,
+            let facts = match (spec.is_cover(index), spec.is_image(index)) {
+                (true, _) => probe_cover(worker, &opened, transport, cancelled).await,
+                (false, true) => probe_image(worker, &opened, transport, cancelled).await,
+                (false, false) => probe(worker, &opened, transport, cancelled).await,
             };
             let facts = facts.map_err(here)?;
             sources.push(Some((facts, opened.size_bytes())));

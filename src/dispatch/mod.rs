@@ -23,7 +23,7 @@ pub use appliance::{Appliance, NodeDevice, NodeStatus, Placement, Planned, Reply
 pub use drain::{DEADLINE_MAX as DRAIN_DEADLINE_MAX, Drain, DrainStatus};
 pub use handle::Engine;
 pub use job::estimate_by_cpu;
-pub use probe::{probe, probe_image};
+pub use probe::{probe, probe_cover, probe_image};
 pub use settings::{Settings, before_trials, cpu_alone};
 pub use sinks::{Buckets, Sinks};
 pub use solo::{TranscodeRequest, transcode};

@@ -2,11 +2,12 @@
 
 use super::{blocking, cancelled};
 use crate::input::{Source, Transport};
+use crate::model::labels::{Cover, CoverFormat};
 use crate::model::limits::{PROBE_SECONDS_MAX, STREAMS_MAX};
 use crate::model::mark::Mark;
 use crate::model::{MediaFacts, Problem};
 use crate::supervise::{self, Exit, Launch, Report, Scratch};
-use crate::wire::v1::{ProbeOrder, TextsOrder, from_worker::Message, order::Work};
+use crate::wire::v1::{self, CoverOrder, ProbeOrder, TextsOrder, from_worker::Message, order::Work};
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -21,9 +22,7 @@ pub async fn probe(
     transport: Transport,
     cancel: watch::Receiver<bool>,
 ) -> Result<MediaFacts, Problem> {
-    let work = Work::Probe(ProbeOrder { image: false });
-    let (exit, facts) = looked(program, source, transport, cancel, work).await?;
-    answer(&exit, facts.as_deref(), source)
+    look(program, source, transport, cancel, ProbeOrder::default()).await
 }
 
 /// Looks at an image of a watermark.
@@ -36,9 +35,59 @@ pub async fn probe_image(
     transport: Transport,
     cancel: watch::Receiver<bool>,
 ) -> Result<MediaFacts, Problem> {
-    let work = Work::Probe(ProbeOrder { image: true });
-    let (exit, facts) = looked(program, source, transport, cancel, work).await?;
+    look(program, source, transport, cancel, ProbeOrder { image: true, cover: false }).await
+}
+
+/// Looks at an image that is to be a cover.
+///
+/// # Errors
+/// As [`probe`]; `cover.*`.
+pub async fn probe_cover(
+    program: &Path,
+    source: &Source,
+    transport: Transport,
+    cancel: watch::Receiver<bool>,
+) -> Result<MediaFacts, Problem> {
+    look(program, source, transport, cancel, ProbeOrder { image: false, cover: true }).await
+}
+
+async fn look(
+    program: &Path,
+    source: &Source,
+    transport: Transport,
+    cancel: watch::Receiver<bool>,
+    order: ProbeOrder,
+) -> Result<MediaFacts, Problem> {
+    let (exit, told) = looked(program, source, transport, cancel, Work::Probe(order)).await?;
+    let facts = match told {
+        Some(Message::FactsJson(json)) => Some(json),
+        _ => None,
+    };
     answer(&exit, facts.as_deref(), source)
+}
+
+/// Fetches the cover that a source is, or that is attached to it as `stream`.
+///
+/// # Errors
+/// As [`probe_cover`].
+pub(super) async fn cover(
+    program: &Path,
+    source: &Source,
+    transport: Transport,
+    cancel: watch::Receiver<bool>,
+    stream: Option<u32>,
+) -> Result<Cover, Problem> {
+    let (exit, told) = looked(program, source, transport, cancel, Work::Cover(CoverOrder { stream })).await?;
+    if let Some(problem) = exit.problem() {
+        return Err(problem);
+    }
+    let cover = match told {
+        Some(Message::Cover(v1::Cover { codec, data })) => {
+            CoverFormat::of_codec(&codec).map(|format| Cover { format, bytes: data })
+        }
+        _ => None,
+    };
+    cover.ok_or_else(|| Problem::bug("worker.protocol", "a worker sent no cover; report this source"))
 }
 
 /// Checks that texts can be written over pictures with the fonts of this machine. The source is not read; a worker has one.
@@ -64,13 +113,13 @@ async fn looked(
     transport: Transport,
     mut cancel: watch::Receiver<bool>,
     work: Work,
-) -> Result<(Exit, Option<Vec<u8>>), Problem> {
+) -> Result<(Exit, Option<Message>), Problem> {
     let scratch = blocking(Scratch::make).await?;
     let mut launch = Launch::new(program, scratch.path(), source, transport, work);
     launch.deadline = Some(Duration::from_secs(PROBE_SECONDS_MAX));
     let (reports, mut told) = mpsc::channel(16);
     let worker = supervise::start(launch, (), reports)?;
-    let mut facts = None;
+    let mut last = None;
     loop {
         let report = tokio::select! {
             report = told.recv() => report,
@@ -80,11 +129,11 @@ async fn looked(
             }
         };
         match report {
-            Some(((), Report::Message(Message::FactsJson(json)))) => facts = Some(json),
+            Some(((), Report::Message(told @ (Message::FactsJson(_) | Message::Cover(_))))) => last = Some(told),
             Some(((), Report::Message(Message::Log(line)))) => tracing::debug!(level = line.level, "{}", line.text),
             Some(((), Report::Message(_) | Report::Kernel(_))) => {}
             Some(((), Report::Stderr(line))) => tracing::warn!("worker: {line}"),
-            Some(((), Report::Exited(exit))) => return Ok((exit, facts)),
+            Some(((), Report::Exited(exit))) => return Ok((exit, last)),
             None => {
                 return Err(Problem::bug("internal.panic", "the probe's task ended early; report this with the log"));
             }

@@ -1,7 +1,9 @@
 //! What is known of a source after probing, before anything is encoded.
 
+use super::labels::Tag;
 use super::time::Ratio;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Facts about one source.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -27,6 +29,9 @@ pub struct MediaFacts {
     /// Its chapters in order of time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chapters: Vec<Chapter>,
+    /// What it says of itself, each cut to the longest that files of ours say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<Tag, String>,
 }
 
 /// A chapter of a source, or of what is made of it.

@@ -16,6 +16,7 @@ pub mod hash;
 pub mod instant;
 pub mod job;
 pub mod joined;
+pub mod labels;
 pub mod ledger;
 pub mod limits;
 pub mod locator;

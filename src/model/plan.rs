@@ -4,6 +4,7 @@ use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 use super::device::{Accelerator, Memory};
 use super::facts::{Chapter, ColorTags, Hdr, SoundRole, VideoFacts};
 use super::joined::{AudioPart, VideoPart};
+use super::labels::FileLabels;
 use super::mark::Mark;
 use super::request::{EncoderOption, Loudness, ManifestOptions, PictureOptions};
 use super::stills::StillsPlan;
@@ -83,6 +84,9 @@ pub struct OutputPlan {
     pub duration_us: Option<i64>,
     /// A progressive MP4 file is made of each rung.
     pub progressive: bool,
+    /// What such files say of themselves.
+    #[serde(default, skip_serializing_if = "FileLabels::is_empty")]
+    pub labels: FileLabels,
     /// How its manifests are written.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub manifests: ManifestOptions,

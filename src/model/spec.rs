@@ -103,6 +103,8 @@ impl Priority {
 
 /// How ids of images of watermarks begin: no client's id has a dot.
 const IMAGE_ID: &str = "image.";
+/// How those of covers begin.
+const COVER_ID: &str = "cover.";
 
 /// One source.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -134,36 +136,55 @@ impl JobSpec {
         }
     }
 
-    /// Adds the images of watermarks as sources of their own, each once. They stand behind all others, with ids that no client
-    /// can give. Once is enough.
+    /// Adds the images of watermarks, and covers, as sources of their own, each once. They stand behind all others, with ids
+    /// that no client can give. Once is enough.
     pub fn add_images(&mut self) {
         let images = self.outputs.iter().flat_map(|output| &output.request.watermarks);
         let images: Vec<Locator> = images.filter_map(|mark| mark.image.clone()).collect();
         for image in images {
             if self.image_source(&image).is_none() {
-                let number = (0..self.sources.len()).filter(|index| self.is_image(*index)).count() + 1;
-                let id = format!("{IMAGE_ID}{number}");
-                let (locator, concat) = (Some(image), Vec::new());
-                self.sources.push(SourceSpec { id, locator, concat, ..SourceSpec::default() });
+                self.add_source(IMAGE_ID, image);
+            }
+        }
+        let covers = self.outputs.iter().filter_map(|output| output.request.file_metadata.cover.clone());
+        for cover in covers.collect::<Vec<Locator>>() {
+            if self.cover_source(&cover).is_none() {
+                self.add_source(COVER_ID, cover);
             }
         }
     }
 
+    fn add_source(&mut self, kind: &str, locator: Locator) {
+        let number = self.sources.iter().filter(|source| source.id.starts_with(kind)).count() + 1;
+        let (id, locator) = (format!("{kind}{number}"), Some(locator));
+        self.sources.push(SourceSpec { id, locator, ..SourceSpec::default() });
+    }
+
     /// The source that is this image of a watermark.
     pub fn image_source(&self, image: &Locator) -> Option<usize> {
-        (0..self.sources.len())
-            .find(|index| self.is_image(*index) && self.sources[*index].locator.as_ref() == Some(image))
+        self.sources.iter().position(|one| one.id.starts_with(IMAGE_ID) && one.locator.as_ref() == Some(image))
     }
 
-    /// Whether source `index` is an image of a watermark.
+    /// The source that is this cover.
+    pub fn cover_source(&self, cover: &Locator) -> Option<usize> {
+        self.sources.iter().position(|one| one.id.starts_with(COVER_ID) && one.locator.as_ref() == Some(cover))
+    }
+
+    /// Whether source `index` is an image of a watermark, or a cover.
     pub fn is_image(&self, index: usize) -> bool {
-        self.sources.get(index).is_some_and(|source| source.id.starts_with(IMAGE_ID))
+        self.sources.get(index).is_some_and(|source| source.id.starts_with(IMAGE_ID)) || self.is_cover(index)
     }
 
-    /// The sources that are images of an output's watermarks.
+    /// Whether source `index` is a cover.
+    pub fn is_cover(&self, index: usize) -> bool {
+        self.sources.get(index).is_some_and(|source| source.id.starts_with(COVER_ID))
+    }
+
+    /// The sources that are images of an output's watermarks, or its cover.
     pub fn images_of(&self, output: &OutputSpec) -> BTreeSet<usize> {
         let images = output.request.watermarks.iter().filter_map(|mark| mark.image.as_ref());
-        images.filter_map(|image| self.image_source(image)).collect()
+        let cover = output.request.file_metadata.cover.iter().filter_map(|cover| self.cover_source(cover));
+        images.filter_map(|image| self.image_source(image)).chain(cover).collect()
     }
 
     /// The field of the request that names this image, of this output, or else the first one.
@@ -171,6 +192,10 @@ impl JobSpec {
         let image = self.sources.get(source).filter(|_| self.is_image(source))?.locator.as_ref();
         let outputs = self.outputs.iter().enumerate().filter(|(index, _)| output.is_none_or(|output| output == *index));
         outputs.into_iter().find_map(|(index, output)| {
+            if self.is_cover(source) {
+                let is_its = output.request.file_metadata.cover.as_ref() == image;
+                return is_its.then(|| format!("outputs[{index}].file_metadata.cover_uri"));
+            }
             let place = output.request.watermarks.iter().position(|mark| mark.image.as_ref() == image)?;
             Some(format!("outputs[{index}].watermarks[{place}].image_uri"))
         })

@@ -22,6 +22,7 @@ pub mod single;
 pub mod sprites;
 mod text;
 pub mod ts;
+pub mod ts_language;
 pub mod verify;
 pub mod vp9_level;
 pub mod webvtt;

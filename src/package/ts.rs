@@ -98,8 +98,13 @@ impl Continuity {
     }
 }
 
-fn pid_of(packet: &[u8]) -> usize {
+pub(super) fn pid_of(packet: &[u8]) -> usize {
     usize::from(packet[1] & 0x1f) << 8 | usize::from(packet[2])
+}
+
+/// Whether a packet begins a section or a packet of a stream (§2.4.3.3).
+pub(super) fn is_start(packet: &[u8]) -> bool {
+    packet[0] == SYNC_BYTE && packet[1] & 0x40 != 0
 }
 
 fn check(segment: &[u8]) -> Result<(), TsError> {

@@ -94,8 +94,9 @@ impl Meter {
                 self.measured.integrated = Some(loudness);
                 self.measured.range = number("LRA").and_then(hundredths);
             }
+            // Of all so far. The last samples, which are less than 100 ms, come without figures.
             let peak = number("true_peak").filter(|peak| *peak > 0.0);
-            self.measured.true_peak = peak.and_then(|peak| hundredths(20.0 * peak.log10()));
+            self.measured.true_peak = peak.and_then(|peak| hundredths(20.0 * peak.log10())).or(self.measured.true_peak);
         }
         Ok(())
     }

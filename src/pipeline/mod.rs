@@ -27,6 +27,7 @@ pub mod clock;
 pub mod coder;
 pub mod control;
 pub mod copy;
+pub mod cover;
 pub mod cut;
 pub mod decode;
 pub mod demux;

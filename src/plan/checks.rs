@@ -64,6 +64,7 @@ pub(super) fn request(request: &Request) -> Vec<Problem> {
     problems.extend(request.stills.iter().flat_map(StillsOptions::check));
     problems.extend(request.sprites.iter().flat_map(SpriteOptions::check));
     problems.extend(request.text.check());
+    problems.extend(request.file_metadata.check(request.progressive));
     problems.extend(alone(request));
     problems
 }
@@ -99,6 +100,7 @@ fn alone(request: &Request) -> Vec<Problem> {
         ("sound", request.sound != SoundOptions::default()),
         ("encoder_options", !request.encoder_options.is_empty()),
         ("watermarks", !request.watermarks.is_empty()),
+        ("file_metadata", !request.file_metadata.is_usual()),
     ];
     let wrong = asked.into_iter().filter(|(_, is_asked)| *is_asked);
     wrong

@@ -1,5 +1,6 @@
 //! Which tracks of its sources of sound an output has, in which order, and what is told of each.
 
+use super::monos;
 use super::source::Source;
 use crate::model::Problem;
 use crate::model::facts::{AudioFacts, StreamFacts, StreamKind};
@@ -33,6 +34,9 @@ pub(super) fn chosen<'a, 's>(
     sources: &[&'s Source<'a>],
     asked: &'s SoundOptions,
 ) -> Result<Vec<Chosen<'a, 's>>, Vec<Problem>> {
+    if let Some(layout) = asked.join_mono {
+        return monos::together(sources, layout);
+    }
     if asked.tracks.is_empty() {
         let of = |source: &&'s Source<'a>| {
             let source = *source;

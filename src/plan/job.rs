@@ -1,11 +1,14 @@
 //! The planner's steps in order: sources, what each output needs of them, what is made once for all, who uses what.
 
 use super::joined::Joined;
+use super::labels;
 use super::marks;
+use super::notes::Notes;
 use super::output::{self, Ask, Draft, Sources};
 use super::source::{self, Source};
 use super::works::{self, Use, Uses};
 use super::{JobPlanning, Node};
+use crate::model::labels::FileLabels;
 use crate::model::plan::{Grid, JobPlan, Note, OutputPlan, PictureUse, TrackUse, Work};
 use crate::model::stills::PictureSet;
 use crate::model::{MediaFacts, Problem};
@@ -98,6 +101,9 @@ fn one(draft: Draft<'_>, uses: Uses, sources: &Sources<'_>) -> OutputPlan {
         Some(TrackUse { work, rendition, id, title, default, language: None, descriptive: None, role: None })
     };
     let progressive = draft.request.progressive && !(draft.rungs.is_empty() && draft.tracks.is_empty());
+    let mut told = Notes::default();
+    let of = sources.known.get(draft.labels_source).and_then(Option::as_ref);
+    let labels = if progressive { labels::labels(&draft, of, &mut told) } else { FileLabels::default() };
     let rungs = draft.rungs.into_iter().zip(uses.rungs).map(|(made, at)| track(at, made.id, String::new(), false));
     let sound = draft.tracks.into_iter().zip(uses.tracks).map(|(t, at)| {
         let used = track(at, t.id, t.title, t.default)?;
@@ -112,6 +118,7 @@ fn one(draft: Draft<'_>, uses: Uses, sources: &Sources<'_>) -> OutputPlan {
     let mut notes = draft.general;
     notes.extend(&draft.pictures);
     notes.extend(&draft.sound);
+    notes.extend(&told);
     let manifests = draft.request.manifests.clone();
     let chapters = source.filter(|_| manifests.chapters).map(source::chapters).unwrap_or_default();
     if manifests.chapters && chapters.is_empty() {
@@ -124,6 +131,7 @@ fn one(draft: Draft<'_>, uses: Uses, sources: &Sources<'_>) -> OutputPlan {
         pictures,
         duration_us: source.and_then(|source| source.range.duration_us),
         progressive,
+        labels,
         manifests,
         chapters,
         notes: notes.into_vec(),

@@ -12,8 +12,10 @@ mod encoder;
 mod graph;
 mod job;
 mod joined;
+mod labels;
 mod ladder;
 mod marks;
+mod monos;
 mod names;
 mod notes;
 mod output;
@@ -123,6 +125,7 @@ pub fn plan_job(facts: &[Option<MediaFacts>], spec: &JobSpec, node: &Node) -> Jo
         request: &output.request,
         images: marks::images(spec, index, facts),
         image_sources: spec.images_of(output),
+        cover: output.request.file_metadata.cover.as_ref().and_then(|cover| spec.cover_source(cover)),
     });
     job::plan(sources, &asks.collect::<Vec<_>>(), *node)
 }
@@ -181,6 +184,8 @@ pub fn plan_with(
         request,
         images: request.watermarks.iter().map(image).collect(),
         image_sources: (1..=images.len()).collect(),
+        // Of one work nothing is told of files.
+        cover: None,
     };
     let all = std::iter::once(facts).chain(images.values()).map(|facts| Given::File(facts, (None, None)));
     let JobPlanning { plan, problems } = job::plan(all.collect(), &[ask], *node);

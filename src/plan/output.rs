@@ -28,8 +28,10 @@ pub(super) struct Ask<'a> {
     pub request: &'a Request,
     /// The images of its watermarks, as far as they are known.
     pub images: Vec<Option<Image>>,
-    /// The sources that they are.
+    /// The sources that they are, and its cover.
     pub image_sources: BTreeSet<usize>,
+    /// The source that is its cover.
+    pub cover: Option<usize>,
 }
 
 /// The sources of a job.
@@ -56,6 +58,10 @@ pub(super) struct Draft<'a> {
     pub sets_source: usize,
     /// Its text, in the order of its manifests.
     pub text: Vec<Text>,
+    /// The source whose tags its files have.
+    pub labels_source: usize,
+    /// The source that is their cover.
+    pub cover: Option<usize>,
     /// What is told of sources and of the request.
     pub general: Notes,
     /// What is told of pictures.
@@ -114,8 +120,25 @@ pub(super) fn draft<'a>(ask: &Ask<'a>, sources: &'a Sources<'_>) -> Result<Optio
     };
     let packagings = outputs.packagings;
     let (pictures, sound) = (of_pictures, of_sound);
-    let (request, sets_source) = (ask.request, ask.source);
-    Ok(Some(Draft { request, packagings, rungs, tracks, text, sets, sets_source, general, pictures, sound }))
+    let labels_source = match ask.audio_sources.first() {
+        Some(first) if rungs.is_empty() => *first,
+        _ => ask.source,
+    };
+    let (request, sets_source, cover) = (ask.request, ask.source, ask.cover);
+    Ok(Some(Draft {
+        request,
+        packagings,
+        rungs,
+        tracks,
+        text,
+        labels_source,
+        cover,
+        sets,
+        sets_source,
+        general,
+        pictures,
+        sound,
+    }))
 }
 
 /// An output of single pictures: nothing is encoded or packaged.
@@ -131,6 +154,8 @@ fn alone<'a>(ask: &Ask<'a>, sets: Vec<(&'static str, PictureSet)>, sources: &Sou
         rungs: Vec::new(),
         tracks: Vec::new(),
         text: Vec::new(),
+        labels_source: ask.source,
+        cover: None,
         sets,
         sets_source: ask.source,
         general,

@@ -9,7 +9,7 @@ use crate::model::{Problem, spec};
 use crate::plan;
 
 const PROFILE: [&str; 4] = ["name", "version", "description", "outputs"];
-const OUTPUT: [&str; 24] = [
+const OUTPUT: [&str; 25] = [
     "id",
     "if_exists",
     "renditions",
@@ -33,6 +33,7 @@ const OUTPUT: [&str; 24] = [
     "stills",
     "sprites",
     "text",
+    "file_metadata",
     "upload",
 ];
 /// Fields of an output that only a job can say.
@@ -110,6 +111,7 @@ fn output(notes: &mut Notes<'_>, node: &Node) -> OutputTemplate {
         stills: notes.typed(&fields, "stills"),
         sprites: notes.typed(&fields, "sprites"),
         text: notes.typed(&fields, "text"),
+        file_metadata: notes.typed(&fields, "file_metadata"),
         upload: fields.get("upload").map(|node| upload(notes, node)).unwrap_or_default(),
     };
     if template.text.as_ref().is_some_and(|text| !text.sidecars.is_empty()) {

@@ -1,8 +1,8 @@
 //! What a profile says of an output: the fields of `reelmill.v1.OutputSpec`, each of which may be left out.
 
 use crate::model::request::{
-    Channels, EncoderOption, ManifestOptions, PictureOptions, RateMode, RenditionSpec, Request, SoundOptions,
-    SpriteOptions, StillsOptions, TextOptions, Watermark,
+    Channels, EncoderOption, FileMetadata, ManifestOptions, PictureOptions, RateMode, RenditionSpec, Request,
+    SoundOptions, SpriteOptions, StillsOptions, TextOptions, Watermark,
 };
 use crate::model::spec::IfExists;
 use crate::model::{AudioCodec, Packaging, Speed, VideoCodec};
@@ -57,6 +57,8 @@ pub struct OutputTemplate {
     pub sprites: Option<SpriteOptions>,
     /// Which text is made.
     pub text: Option<TextOptions>,
+    /// What progressive files say of themselves.
+    pub file_metadata: Option<FileMetadata>,
     /// How objects are stored.
     pub upload: UploadTemplate,
 }
@@ -102,6 +104,7 @@ impl OutputTemplate {
             stills: self.stills.clone(),
             sprites: self.sprites.clone(),
             text: self.text.clone().unwrap_or(usual.text),
+            file_metadata: self.file_metadata.clone().unwrap_or(usual.file_metadata),
         }
     }
 }

@@ -92,6 +92,25 @@ fn watermarks_are_read_and_their_mistakes_are_told() {
 }
 
 #[test]
+fn what_files_say_of_themselves_is_read_and_its_mistakes_are_told() {
+    let of = |metadata: &str, more: &str| {
+        let text = format!(
+            "name = 'x'\nversion = 1\n[[outputs]]\nid = 'a'\nfile_metadata = {metadata}\n{more}sound = {{ join_mono = '5.1' }}\n"
+        );
+        loaded(&[("a.toml", &text)]).map(|profiles| profiles.find("x").unwrap().outputs[0].request())
+    };
+    let files = "progressive_mp4 = true\n";
+    let read = of("{ tags = { album_artist = 'Us', title = '' }, cover = '/c.png' }", files).unwrap();
+    let asked = &read.file_metadata;
+    assert_eq!((asked.tags.len(), asked.cover.as_ref().unwrap().to_string()), (2, "/c.png".to_owned()));
+    assert_eq!(read.sound.join_mono.unwrap().name(), "5.1");
+    let told = |metadata: &str, more: &str| of(metadata, more).unwrap_err().join("\n");
+    assert!(told("{ tags = { encoder = 'x' } }", files).starts_with("[profile.value] a.toml:5: `file_metadata`:"));
+    assert!(told("{ tags = { track = 'x' } }", files).starts_with("[request.file_metadata] a.toml:5: the tag `track`"));
+    assert!(told("{ tags = { title = 'x' } }", "").contains("only progressive files have tags"));
+}
+
+#[test]
 fn every_mistake_of_every_file_is_told_with_its_line() {
     let one = "name = 'One'\ndescripton = ''\n\n[[outputs]]\nvideo_codecs = [\n  'h264',\n  'h265',\n]\n\
                rate_control = { mode = 'cbr' }\ndestination = '/x'\n[[outputs]]\nsegment_duration = '31s'\n\

@@ -11,17 +11,19 @@ pub mod probe;
 mod shape;
 mod source;
 mod spool;
+mod tags;
 mod trace;
 mod usage;
 
 use crate::av;
+use crate::av::input::Interrupt;
 use crate::model::device::DeviceKind;
 use crate::model::mark::Mark;
 use crate::model::plan::SpanRange;
 use crate::model::{Plan, Problem};
 use crate::pipeline::marks::{self, Images};
 use crate::pipeline::watched::{OpenCalls, Watched};
-use crate::pipeline::{self, Control, equipment, simulated};
+use crate::pipeline::{self, Control, cover, equipment, simulated};
 use crate::sys::{clock, lockdown, threads};
 use crate::wire::v1::{self, order::Work};
 use link::Link;
@@ -125,15 +127,28 @@ fn carry_out(
         Work::Doctor(_) | Work::Texts(_) => Ok(()),
         Work::Probe(probe) => {
             let shared = control.accounts.share();
-            let facts = match probe.image {
-                true => marks::probe(open(0)?)?,
-                false => probe::probe(open(0)?, source.size_bytes, control)?,
+            let facts = match (probe.image, probe.cover) {
+                (_, true) => cover::probe(open(0)?)?,
+                (true, false) => marks::probe(open(0)?)?,
+                (false, false) => probe::probe(open(0)?, source.size_bytes, control)?,
             };
             drop(shared);
             let json = serde_json::to_vec(&facts).map_err(|error| bad_order(&error.to_string()))?;
             // The facts are the last message that anybody heeds.
             meter.tell();
             link.send(v1::from_worker::Message::FactsJson(json));
+            Ok(())
+        }
+        Work::Cover(order) => {
+            let shared = control.accounts.share();
+            let interrupt = Interrupt { stop: control.stop_flag(), deadline: None };
+            let found = match order.stream {
+                Some(stream) => cover::attached(open(0)?, stream, interrupt)?,
+                None => cover::of_file(open(0)?)?,
+            };
+            drop(shared);
+            let codec = found.format.codec().to_owned();
+            link.send(v1::from_worker::Message::Cover(v1::Cover { codec, data: found.bytes }));
             Ok(())
         }
         Work::Video(video) => {

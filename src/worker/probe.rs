@@ -1,6 +1,6 @@
 //! Probe mode: what a source is, from its header, its first decoded frames and its last packets, within seconds.
 
-use super::{asf, shape};
+use super::{asf, shape, tags};
 use crate::av::input::{Interrupt, StreamInfo};
 use crate::av::{ByteSource, Decoder, Frame, Input, Packet, Polled, names};
 use crate::model::Problem;
@@ -51,6 +51,7 @@ pub fn probe(mut source: Box<dyn ByteSource>, size: u64, control: &Control) -> R
         seekable: false,
         streams: streams.iter().map(Stream::facts).collect(),
         chapters: input.chapters(),
+        tags: tags::of(&input, &streams),
     };
     facts.seekable = seekable(&input, &facts);
     list_key_frames(&input, &streams, &mut facts);
@@ -70,10 +71,10 @@ fn readable(input: &Input) -> Result<(), Problem> {
 }
 
 /// One stream while it is looked at.
-struct Stream {
-    index: u32,
+pub(super) struct Stream {
+    pub(super) index: u32,
     info: StreamInfo,
-    kind: StreamKind,
+    pub(super) kind: StreamKind,
     program: Option<u32>,
     decoder: Option<Decoder>,
     first: Option<Frame>,

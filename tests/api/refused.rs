@@ -396,3 +396,32 @@ async fn roots_confine_sources_and_outputs() {
     let root = "request.root";
     assert_eq!(fields, [("job.sources[0].uri", root), ("job.outputs[0].destination", root)]);
 }
+
+#[tokio::test]
+async fn what_files_say_of_themselves() {
+    fn asked(job: &mut JobSpec, name: &str, text: &str) {
+        job.outputs[0].progressive_mp4 = Some(true);
+        let tags = std::collections::BTreeMap::from([(name.to_owned(), text.to_owned())]);
+        job.outputs[0].file_metadata = Some(FileMetadata { tags, ..FileMetadata::default() });
+    }
+    let code = "request.file_metadata";
+    check(&[
+        Case("job.outputs[0].file_metadata.tags", code, "there is no tag `encoder`", |j| asked(j, "encoder", "x")),
+        Case("job.outputs[0].file_metadata.tags[disc]", code, "is a number", |j| asked(j, "disc", "one")),
+        Case("job.outputs[0].file_metadata.tags[title]", code, "control characters", |j| asked(j, "title", "a\nb")),
+        Case("job.outputs[0].file_metadata", code, "only progressive files", |j| {
+            asked(j, "title", "x");
+            j.outputs[0].progressive_mp4 = None;
+        }),
+        Case("job.outputs[0].file_metadata.cover_uri", "request.locator", "`ftp://`", |j| {
+            asked(j, "title", "x");
+            j.outputs[0].file_metadata.as_mut().unwrap().cover_uri = "ftp://host/a".into();
+        }),
+        Case("job.outputs[0].sound.join_mono", "request.sound", "leave one of them out", |j| {
+            let tracks = vec![SoundTrack { stream: Some(1), ..Default::default() }];
+            let join_mono = JoinMono::Auto.into();
+            j.outputs[0].sound = Some(SoundSpec { tracks, join_mono, ..SoundSpec::default() });
+        }),
+    ])
+    .await;
+}

@@ -24,7 +24,7 @@ fn files() -> Vec<FileDescriptorProto> {
 #[test]
 fn the_schema_is_clean() {
     let files = files();
-    assert_eq!(files.len(), 17);
+    assert_eq!(files.len(), 18);
     let mut lint = Lint::default();
     for file in &files {
         lint.file(file);

@@ -63,11 +63,17 @@ fn every_trial_is_a_line_for_people() {
         ["cpu", "filter", "scale", "10", "works"],
         ["cpu", "encode", "hevc", "10", "works"],
         ["cpu", "encode", "opus", "-", "works"],
+        ["cpu", "encode", "mp3", "-", "works"],
+        ["cpu", "encode", "webp", "8", "works"],
+        ["cpu", "decode", "png", "8", "works"],
+        ["cpu", "decode", "ac3", "-", "works"],
+        ["cpu", "encode", "eac3", "-", "works"],
     ] {
         assert!(rows.iter().any(|row| *row == expected), "{expected:?} in {}", ran.out);
     }
     let brief = doctor(&["--devices", "cpu", "--brief"]);
-    let start = "cpu works: encode h264 hevc hevc-10 av1 av1-10 vp9 vp9-10 aac opus; decode h264";
+    let start =
+        "cpu works: encode h264 hevc hevc-10 av1 av1-10 vp9 vp9-10 mjpeg png webp aac opus mp3 ac3 eac3; decode h264";
     assert!(brief.status == 0 && brief.out.starts_with(start), "{brief:?}");
     assert_eq!(brief.out.lines().count(), 1);
 }

@@ -208,7 +208,7 @@ impl Fake {
             Some(Work::Video(video)) => self.video(&video),
             Some(Work::Audio(audio)) => self.audio(&audio),
             Some(Work::Doctor(order)) => self.doctor(&order),
-            Some(Work::Texts(_) | Work::Stills(_)) | None => 70,
+            Some(Work::Texts(_) | Work::Stills(_) | Work::Cover(_)) | None => 70,
         }
     }
 

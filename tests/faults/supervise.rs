@@ -19,7 +19,7 @@ fn start(script: &str, change: impl FnOnce(&mut Launch)) -> Watched {
     let spool = fake.home.path().join("spool");
     std::fs::create_dir(&spool).unwrap();
     let source = Source::open_file(&fake.source()).unwrap();
-    let work = Work::Probe(ProbeOrder { image: false });
+    let work = Work::Probe(ProbeOrder::default());
     let mut launch = Launch::new(&fake.program(), &spool, &source, Transport::Descriptor, work);
     change(&mut launch);
     let (reports, told) = mpsc::channel(4);
@@ -210,8 +210,7 @@ async fn a_program_that_is_not_there_is_named() {
     let fake = FakeWorker::new("finish");
     let source = Source::open_file(&fake.source()).unwrap();
     let absent = fake.home.path().join("absent");
-    let launch =
-        Launch::new(&absent, fake.home.path(), &source, Transport::Socket, Work::Probe(ProbeOrder { image: false }));
+    let launch = Launch::new(&absent, fake.home.path(), &source, Transport::Socket, Work::Probe(ProbeOrder::default()));
     let problem = supervise::start(launch, (), mpsc::channel(1).0).unwrap_err();
     assert_eq!((problem.fault, problem.code.as_str()), (Fault::Device, "worker.not_started"));
     assert!(problem.message.contains("absent"));

@@ -122,3 +122,53 @@ fn channels_that_cannot_be_put_together_are_refused_with_the_reason() {
         assert!(ran.status.code() == Some(2) && said.contains(reason), "{track}: {said}");
     }
 }
+
+#[test]
+fn mono_tracks_are_put_together_by_their_order_where_one_flag_asks_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = eight_monos(dir.path());
+    let out = dir.path().join("usual");
+    transcode(&source, &out, &["--join-mono"]);
+    check(&loudest(&out.join("cmaf/audio-1"), dir.path(), 6), &[0, 1, 2, 3, 4, 5]);
+    check(&loudest(&out.join("cmaf/audio-2"), dir.path(), 2), &[6, 7]);
+    assert!(!out.join("cmaf/audio-3").exists());
+    // Side before back in the file, back before side in the layout.
+    let out = dir.path().join("wide");
+    transcode(&source, &out, &["--join-mono=7.1"]);
+    check(&loudest(&out.join("cmaf/audio-1"), dir.path(), 8), &[0, 1, 2, 3, 6, 7, 4, 5]);
+    for (count, layouts) in [(2, vec![vec![0, 1]]), (6, vec![vec![0, 1, 2, 3, 4, 5]])] {
+        let fewer = dir.path().join(format!("{count}.mov"));
+        let maps: Vec<String> = (0..count).flat_map(|nth| ["-map".to_owned(), format!("0:{nth}")]).collect();
+        let maps: Vec<&str> = maps.iter().map(String::as_str).collect();
+        let (from, to) = (source.to_str().unwrap(), fewer.to_str().unwrap());
+        ffmpeg(&[&["-i", from][..], &maps, &["-c", "copy", to]].concat());
+        let out = dir.path().join(format!("out-{count}"));
+        transcode(&fewer, &out, &["--join-mono"]);
+        for (nth, layout) in layouts.iter().enumerate() {
+            check(&loudest(&out.join(format!("cmaf/audio-{}", nth + 1)), dir.path(), layout.len()), layout);
+        }
+    }
+}
+
+#[test]
+fn mono_tracks_that_are_too_few_or_too_many_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = eight_monos(dir.path());
+    let seven = dir.path().join("seven.mov");
+    let (from, to) = (source.to_str().unwrap(), seven.to_str().unwrap());
+    ffmpeg(&["-i", from, "-map", "0", "-map", "-0:7", "-c", "copy", to]);
+    for (file, flag, words) in [
+        (&seven, "--join-mono", "has 7 mono tracks, and auto is put together of 2, 6 or 8"),
+        (&source, "--join-mono=5.1", "has 8 mono tracks, and 5.1 is put together of 6"),
+        (&seven, "--join-mono=5.1+stereo", "has 7 mono tracks, and 5.1+stereo is put together of 8"),
+    ] {
+        let out = dir.path().join("out");
+        let ran = reelmill().arg("transcode").args([file, &out]).arg(flag).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(ran.status.code() == Some(2) && said.contains(words) && said.contains("[sound.join]"), "{said}");
+        assert!(!out.exists());
+    }
+    let both = ["--join-mono", "--audio-track", "0+1"];
+    let ran = reelmill().arg("transcode").args([&source, &dir.path().join("out")]).args(both).output().unwrap();
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("leave one of them out"));
+}

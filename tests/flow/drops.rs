@@ -36,7 +36,7 @@ impl Bench {
     }
 
     async fn plan(&self) -> Plan {
-        let (_worker, mut told) = self.start(Work::Probe(ProbeOrder { image: false }));
+        let (_worker, mut told) = self.start(Work::Probe(ProbeOrder::default()));
         let mut facts = None;
         while let Some(((), report)) = told.recv().await {
             if let Report::Message(Message::FactsJson(json)) = report {

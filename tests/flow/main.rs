@@ -5,6 +5,7 @@
 mod bad;
 mod channels;
 mod codecs_of_sound;
+mod covers;
 mod dies;
 mod drops;
 mod encoders;

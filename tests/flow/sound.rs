@@ -1,6 +1,6 @@
 //! Chosen tracks of sound, and what players are told of them: read back from manifests and heard in the samples.
 
-use crate::tools::{ffmpeg, ffprobe, joined, reelmill, transcode};
+use crate::tools::{ffmpeg, ffprobe, joined, reelmill, segments, transcode};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,6 +64,11 @@ fn a_track_that_is_not_there_is_refused_with_those_that_are() {
     assert!(!ran.status.success() && said.contains("1 (eng), 2 (deu), 3"), "{said}");
 }
 
+/// Whether a file has these bytes in it.
+fn holds(file: &Path, bytes: &[u8]) -> bool {
+    fs::read(file).unwrap().windows(bytes.len()).any(|window| window == bytes)
+}
+
 #[test]
 fn roles_come_from_the_source_or_as_told_and_languages_stand_in_the_files() {
     let dir = tempfile::tempdir().unwrap();
@@ -87,6 +92,19 @@ fn roles_come_from_the_source_or_as_told_and_languages_stand_in_the_files() {
     for (track, language) in [(1, "eng"), (2, "deu"), (3, "deu")] {
         let init = out.join(format!("cmaf/audio-{track}/init.mp4"));
         assert_eq!(ffprobe(&init, "stream_tags=language"), [language], "audio-{track}");
+        let told = holds(&init, b"elng\0\0\0\0de-AT\0");
+        assert_eq!(
+            (told, holds(&init, b"elng")),
+            (track == 3, track == 3),
+            "only where three letters do not say it all"
+        );
+        // An ISO_639_language_descriptor, in the map of each segment.
+        let descriptor = [b"\x0a\x04", language.as_bytes(), b"\0"].concat();
+        for segment in segments(&out.join(format!("ts/audio-{track}/media.m3u8"))) {
+            assert!(holds(&segment, &descriptor), "{}", segment.display());
+            let heard = ffprobe(&segment, "stream=codec_name:stream_tags=language");
+            assert!(heard.contains(&format!("aac,{language}")), "{heard:?}");
+        }
     }
     let file = ffprobe(&out.join("mp4/180p.mp4"), "stream=codec_type:stream_tags=language");
     assert!(file.contains(&"audio,eng".to_owned()), "{file:?}");
@@ -197,8 +215,9 @@ fn two_passes_hit_the_mark_and_keep_the_dynamics() {
 fn peaks_that_the_gain_takes_too_high_are_limited_and_samples_stay_where_they_were() {
     let dir = tempfile::tempdir().unwrap();
     let source = dir.path().join("peaks.wav");
-    // A quiet tone with a click each second, which the gain would take far over full scale.
-    let sound = "aevalsrc=0.02*sin(2*PI*440*t)+0.5*eq(mod(n\\,48000)\\,24000):s=48000:d=10";
+    // A quiet tone with a click each second, which the gain would take far over full scale; not a whole number of the steps of
+    // 100 ms in which loudness is measured.
+    let sound = "aevalsrc=0.02*sin(2*PI*440*t)+0.5*eq(mod(n\\,48000)\\,24000):s=48000:d=10.05";
     ffmpeg(&["-f", "lavfi", "-i", sound, "-c:a", "pcm_s24le", source.to_str().unwrap()]);
     let out = dir.path().join("out");
     let asked = ["--loudness", "-18", "--loudness-passes", "2", "--true-peak", "-3"];
@@ -211,7 +230,7 @@ fn peaks_that_the_gain_takes_too_high_are_limited_and_samples_stay_where_they_we
     ffmpeg(&[&["-copyts", "-i", made.to_str().unwrap()][..], &timed].concat());
     let bytes = fs::read(raw).unwrap();
     let samples: Vec<f32> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-    assert!((480_000..482_048).contains(&samples.len()), "{}", samples.len());
+    assert!((482_400..484_448).contains(&samples.len()), "{}", samples.len());
     for second in 0..10 {
         let all = second * 48_000..(second + 1) * 48_000;
         let loudest = all.max_by(|a, b| samples[*a].abs().total_cmp(&samples[*b].abs())).unwrap();

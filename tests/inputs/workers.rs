@@ -150,7 +150,7 @@ async fn a_probe_that_waits_for_its_source_blames_the_source() {
     let source = Reader::under(&["127.0.0.0/8"], &reelmill::net::Options::default());
     let source = source.open(&server.url("/clip.mp4")).await.unwrap();
     let deadline = Some(Duration::from_secs(1));
-    let (_, exit) = run(&source, Work::Probe(ProbeOrder { image: false }), deadline).await;
+    let (_, exit) = run(&source, Work::Probe(ProbeOrder::default()), deadline).await;
     let problem = exit.problem().unwrap();
     assert_eq!((problem.fault, problem.code.as_str()), (Fault::Sink, "source.unavailable"), "{problem}");
 }

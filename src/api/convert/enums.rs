@@ -3,7 +3,7 @@
 use crate::api::v1;
 use crate::model::facts::{HdrKind, Scan};
 use crate::model::job::FileRole;
-use crate::model::request::{Channels, DynamicRange, ImageFormat, Path, Position, SizeOf, Strength, ToneMap};
+use crate::model::request::{Channels, DynamicRange, ImageFormat, JoinMono, Path, Position, SizeOf, Strength, ToneMap};
 use crate::model::spec::{Fallback, IfExists, Priority, WebhookEvent};
 use crate::model::state::{InputState, JobState, OutputState};
 use crate::model::{AudioCodec, Fault, Packaging, SoundRole, Speed, VideoCodec};
@@ -41,6 +41,9 @@ wire! {
     }
     SoundRole as v1::SoundRole, but Unspecified {
         Dub = Dub, Commentary = Commentary, EnhancedSpeech = EnhancedSpeech,
+    }
+    JoinMono as v1::JoinMono, but Unspecified {
+        Auto = Auto, Stereo = Stereo, Surround51 = Surround51, Surround51Stereo = Surround51Stereo, Surround71 = Surround71,
     }
     Packaging as v1::Packaging, but Unspecified { Cmaf = Cmaf, Ts = Ts }
     Speed as v1::Speed, but Unspecified { Fast = Fast, Balanced = Balanced, Quality = Quality }

@@ -10,6 +10,7 @@ mod facts;
 mod job;
 mod log;
 pub(super) mod manifests;
+pub(super) mod metadata;
 pub(super) mod picture;
 mod plan;
 mod profile;

@@ -3,6 +3,7 @@
 use super::Wire;
 use super::encoders::encoder_options;
 use super::manifests::manifests;
+use super::metadata::{file_metadata, file_metadata_shown};
 use super::picture::picture;
 use super::sound::sound;
 use super::spec::{rate_control, rendition};
@@ -25,7 +26,11 @@ pub(in crate::api) fn profile(profile: &Profile) -> v1::Profile {
 
 /// As [`template`], without what could be a credential.
 fn shown(output: &OutputTemplate) -> v1::OutputSpec {
-    v1::OutputSpec { watermarks: output.watermarks.iter().map(watermark_shown).collect(), ..template(output) }
+    v1::OutputSpec {
+        watermarks: output.watermarks.iter().map(watermark_shown).collect(),
+        file_metadata: output.file_metadata.as_ref().map(file_metadata_shown),
+        ..template(output)
+    }
 }
 
 /// An output of a profile; what it does not say is left out.
@@ -59,6 +64,7 @@ pub(in crate::api) fn template(template: &OutputTemplate) -> v1::OutputSpec {
         sprites: template.sprites.as_ref().map(sprites),
         // Files beside a source are for the job to say.
         text: template.text.as_ref().map(|asked| text(asked, |_| String::new())),
+        file_metadata: template.file_metadata.as_ref().map(file_metadata),
     }
 }
 

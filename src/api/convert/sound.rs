@@ -24,7 +24,8 @@ pub(crate) fn sound(asked: &SoundOptions) -> v1::SoundSpec {
         range: Some(loudness.range),
         passes: loudness.passes,
     });
-    v1::SoundSpec { loudness, tracks: asked.tracks.iter().map(one).collect() }
+    let join_mono = asked.join_mono.map_or(v1::JoinMono::Unspecified, Wire::proto).into();
+    v1::SoundSpec { loudness, join_mono, tracks: asked.tracks.iter().map(one).collect() }
 }
 
 /// What was measured.

@@ -2,6 +2,7 @@
 
 use super::encoders::encoder_options;
 use super::manifests::manifests;
+use super::metadata::file_metadata_shown;
 use super::picture::picture;
 use super::sound::sound;
 use super::stills::{sprites, stills};
@@ -107,6 +108,7 @@ fn output(output: &OutputSpec, sources: &[SourceSpec]) -> v1::OutputSpec {
         stills: request.stills.as_ref().map(stills),
         sprites: request.sprites.as_ref().map(sprites),
         text: Some(text(&request.text, |index| id(index as usize))),
+        file_metadata: (!request.file_metadata.is_usual()).then(|| file_metadata_shown(&request.file_metadata)),
     }
 }
 

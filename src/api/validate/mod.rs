@@ -5,6 +5,7 @@ mod encoders;
 mod found;
 mod key;
 mod manifests;
+mod metadata;
 mod options;
 mod output;
 mod picture;

@@ -3,6 +3,7 @@
 use super::encoders::encoder_options;
 use super::found::{self, Found};
 use super::manifests::manifests;
+use super::metadata::file_metadata;
 use super::picture::picture;
 use super::sound::sound;
 use super::stills::{sprites, stills};
@@ -134,6 +135,7 @@ fn request(
         stills: stills(&at("stills"), output.stills.as_ref(), found),
         sprites: sprites(&at("sprites"), output.sprites.as_ref(), found),
         text: text(&at("text"), output.text.as_ref(), sources, found),
+        file_metadata: file_metadata(&at("file_metadata"), output.file_metadata.as_ref(), rules, found),
     };
     for problem in plan::check(&request) {
         // A list that could not be read whole says nothing about how it fits with others.

@@ -42,5 +42,6 @@ pub(super) fn sound(field: &str, asked: Option<&v1::SoundSpec>, found: &mut Foun
             ..usual
         }
     });
-    SoundOptions { loudness, tracks: asked.tracks.iter().zip(roles).map(one).collect() }
+    let join_mono = found.value(&format!("{field}.join_mono"), asked.join_mono);
+    SoundOptions { loudness, join_mono, tracks: asked.tracks.iter().zip(roles).map(one).collect() }
 }

@@ -85,7 +85,7 @@ fn fill(output: &mut v1::OutputSpec, mut template: v1::OutputSpec) -> BTreeSet<&
     }
     take!(id, if_exists, renditions, video_codecs, audio_codecs, packagings, speed, rate_control, segment_duration);
     take!(spans, allow_upscale, copy, channels, progressive_mp4, upload, omit_video, manifests, picture, sound);
-    take!(encoder_options, watermarks, stills, sprites, text);
+    take!(encoder_options, watermarks, stills, sprites, text, file_metadata);
     taken
 }
 

@@ -1,9 +1,13 @@
 //! From the options of `reelmill submit` and `plan` to the job that they mean. What is not written is left out, so that
 //! a profile or the daemon fills it in.
 
-use crate::api::{encoder_options, manifests, micros, picture, sound, sprites, stills, text, v1, watermark};
+use crate::api::{
+    encoder_options, file_metadata, manifests, micros, picture, sound, sprites, stills, text, v1, watermark,
+};
 use crate::cli::options::{Listed, Listing, PlanOptions};
-use crate::model::request::{Channels, ManifestOptions, RateMode, SizeSpec, SoundOptions, TextOptions, Watermark};
+use crate::model::request::{
+    Channels, FileMetadata, ManifestOptions, RateMode, SizeSpec, SoundOptions, TextOptions, Watermark,
+};
 use crate::model::spec::Fallback;
 use crate::model::{AudioCodec, Locator, Packaging, Problem, Speed, VideoCodec};
 use std::collections::BTreeMap;
@@ -62,6 +66,7 @@ pub(super) fn output(options: &PlanOptions) -> Result<v1::OutputSpec, Problem> {
         stills: request.stills.as_ref().map(stills),
         sprites: request.sprites.as_ref().map(sprites),
         text: (request.text != TextOptions::default()).then(|| text(&request.text, subtitles_id)),
+        file_metadata: (!request.file_metadata.is_usual()).then(|| labelled(&request.file_metadata)).transpose()?,
         ..v1::OutputSpec::default()
     })
 }
@@ -71,6 +76,15 @@ fn drawn(mark: &Watermark) -> Result<v1::WatermarkSpec, Problem> {
     let mut told = watermark(mark);
     if let Some(image) = &mark.image {
         told.image_uri = located(&image.to_string()).map_err(|problem| problem.at("--watermark"))?;
+    }
+    Ok(told)
+}
+
+/// What files say of themselves, their cover as the daemon finds it.
+fn labelled(asked: &FileMetadata) -> Result<v1::FileMetadata, Problem> {
+    let mut told = file_metadata(asked);
+    if let Some(cover) = &asked.cover {
+        told.cover_uri = located(&cover.to_string()).map_err(|problem| problem.at("--cover"))?;
     }
     Ok(told)
 }

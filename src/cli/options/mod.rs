@@ -2,6 +2,7 @@
 
 mod encoders;
 mod manifests;
+mod metadata;
 mod picture;
 mod sound;
 mod sources;
@@ -16,6 +17,7 @@ use crate::model::{AudioCodec, DeviceChoice, Packaging, Problem, Speed, VideoCod
 use crate::plan::{Channels, RateMode, Request, parse_segment};
 use encoders::EncoderFlags;
 use manifests::ManifestFlags;
+use metadata::MetadataFlags;
 use picture::PictureFlags;
 use sound::SoundFlags;
 pub(super) use sources::{Listed, Listing, SourceFlags};
@@ -86,6 +88,8 @@ pub(super) struct PlanOptions {
     pub(super) stills: StillsFlags,
     #[command(flatten)]
     pub(super) text: TextFlags,
+    #[command(flatten)]
+    pub(super) metadata: MetadataFlags,
 }
 
 impl PlanOptions {
@@ -121,6 +125,7 @@ impl PlanOptions {
             stills: self.stills.stills()?,
             sprites: self.stills.sprites()?,
             text: self.text.options()?,
+            file_metadata: self.metadata.options()?,
             ..usual
         })
     }

@@ -2,7 +2,7 @@
 
 use super::{one, refused};
 use crate::model::request::decimal;
-use crate::model::request::{ChannelChoice, Loudness, SoundOptions, TrackChoice};
+use crate::model::request::{ChannelChoice, JoinMono, Loudness, SoundOptions, TrackChoice};
 use crate::model::{Problem, SoundRole};
 
 /// Options about sound.
@@ -14,6 +14,10 @@ pub(crate) struct SoundFlags {
     /// channels of track 3; again for each
     #[arg(long = "audio-track", value_name = "TRACK")]
     pub(crate) audio_tracks: Vec<String>,
+    /// Put mono tracks together by their order in the file: auto (2 to stereo, 6 to 5.1, 8 to 5.1 and stereo), stereo, 5.1,
+    /// 5.1+stereo or 7.1
+    #[arg(long, value_name = "LAYOUT", num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
+    pub(crate) join_mono: Option<String>,
     /// Make all sound this loud, LUFS by EBU R 128, such as -23
     #[arg(long, value_name = "LUFS", allow_hyphen_values = true)]
     pub(crate) loudness: Option<String>,
@@ -29,7 +33,7 @@ impl SoundFlags {
     /// What is meant.
     ///
     /// # Errors
-    /// `request.audio_track`, `request.loudness`, `request.true_peak`.
+    /// `request.audio_track`, `request.join_mono`, `request.loudness`, `request.true_peak`.
     pub(crate) fn options(&self) -> Result<SoundOptions, Problem> {
         let help = "a stream index or a language, then what players are told, as in 2:lang=deu:title=Deutsch:default";
         let chosen = |text: &String| track(text).ok_or_else(|| refused("audio_track", text, help));
@@ -38,7 +42,11 @@ impl SoundFlags {
         let passes = |text: &str| text.parse().ok().filter(|passes| (1..=2).contains(passes));
         let passes = one(self.loudness_passes.as_deref(), "loudness", "1 or 2 passes", passes)?;
         let loudness = target.map(Loudness::to);
+        let layout = |name: &str| JoinMono::ALL.into_iter().find(|layout| layout.name() == name);
+        let help = "auto, stereo, 5.1, 5.1+stereo or 7.1";
+        let join_mono = one(self.join_mono.as_deref(), "join_mono", help, layout)?;
         Ok(SoundOptions {
+            join_mono,
             tracks: self.audio_tracks.iter().map(chosen).collect::<Result<_, _>>()?,
             loudness: loudness.map(|usual| Loudness {
                 true_peak: true_peak.unwrap_or(usual.true_peak),

@@ -8,6 +8,7 @@
 mod billed;
 mod choices;
 mod counted;
+mod covers;
 mod estimate;
 mod explain;
 mod fallback;
@@ -16,6 +17,7 @@ mod groups;
 mod hold;
 mod joined;
 mod live;
+mod loudness;
 mod marks;
 mod metering;
 mod needs;
@@ -42,6 +44,7 @@ use super::keeper::Keeper;
 use super::now_unix_ms;
 use super::settings::Settings;
 use crate::input::Source;
+use crate::model::labels::Cover;
 use crate::model::plan::JobPlan;
 use crate::model::spec::Priority;
 use crate::model::state::{InputEvent, InputState, JobEvent as On, JobState, OutputEvent, OutputState};
@@ -100,6 +103,9 @@ pub(super) enum Ended {
     Lost,
 }
 
+/// A cover, or why it cannot be used.
+type CoverFetched = Result<Arc<Cover>, Problem>;
+
 /// Why an attempt cannot go on.
 pub(super) enum Broken {
     Fenced,
@@ -140,6 +146,8 @@ pub(super) struct Job {
     shown: Arc<Shown>,
     /// One for each output, once opened.
     sinks: Vec<Option<Arc<dyn Sink>>>,
+    /// One for each output: the cover of its progressive files.
+    covers: Vec<Option<Arc<Cover>>>,
     /// What the ledger held when the attempt began.
     rows: Vec<LedgerRow>,
     /// One for each output; `None` while nothing of it runs.
@@ -148,6 +156,8 @@ pub(super) struct Job {
     groups: Vec<GroupState>,
     /// Renditions of which something may be published, by work and id.
     begun: BTreeSet<(usize, String)>,
+    /// How loud sound was found to be.
+    loudness: loudness::Known,
     /// How often renditions were begun, where more than once.
     generations: Generations,
     running: BTreeMap<SpanId, Running>,
@@ -191,11 +201,13 @@ pub(super) async fn run(start: Start, class: impl FnOnce(Priority)) -> Ended {
         sources: spec.sources.iter().map(|_| None).collect(),
         plan: Arc::new(JobPlan { works: Vec::new(), outputs: Vec::new(), notes: Vec::new() }),
         sinks: spec.outputs.iter().map(|_| None).collect(),
+        covers: spec.outputs.iter().map(|_| None).collect(),
         rows: Vec::new(),
         outputs: spec.outputs.iter().map(|_| None).collect(),
         parts: Vec::new(),
         groups: Vec::new(),
         begun: BTreeSet::new(),
+        loudness: loudness::Known::new(),
         generations: Generations::new(),
         running: BTreeMap::new(),
         reports,
@@ -268,6 +280,7 @@ impl Job {
         self.trace_queue(self.queued_unix_ms);
         self.rows = self.settings.store.ledger(self.keeper.record.id).await?;
         self.load_usage().await?;
+        self.load_loudness().await?;
         Ok(true)
     }
 

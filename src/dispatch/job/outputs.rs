@@ -114,6 +114,7 @@ impl Job {
             retry: self.settings.upload_retry,
             started_unix_ms: record.begun_unix_ms.unwrap_or_else(now_unix_ms),
             uploads: self.settings.uploads,
+            cover: self.covers[output].clone(),
         };
         let task = publish::start(assignment, self.tell.clone());
         let (waits_for, made, trace) = (BTreeSet::new(), Made::default(), self.trace_publish(output));

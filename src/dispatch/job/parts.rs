@@ -150,6 +150,9 @@ impl Job {
         for index in 0..self.parts.len() {
             if self.is_complete(index, &ends) {
                 self.parts[index].done = true;
+                if self.parts[index].part == Part::Audio {
+                    self.tell_loudness(self.parts[index].work);
+                }
                 self.part_is_done(index).await?;
             }
         }

@@ -3,7 +3,7 @@
 use super::marks::about_source;
 use super::{Broken, Job};
 use crate::dispatch::now_unix_ms;
-use crate::dispatch::probe::{probe, probe_image};
+use crate::dispatch::probe::{probe, probe_cover, probe_image};
 use crate::input::Source;
 use crate::model::job::Warning;
 use crate::model::plan::{JobPlan, Note};
@@ -64,6 +64,7 @@ impl Job {
             return Ok(None);
         }
         self.make_plan(&facts).await?;
+        self.fetch_covers().await?;
         if self.nothing_left() {
             return Ok(None);
         }
@@ -172,7 +173,8 @@ impl Job {
             input.set("reelmill.source", self.keeper.record.spec.sources[index].id.as_str());
             let Some(locator) = self.keeper.record.spec.sources[index].locator.clone() else { continue };
             let (job, step) = (self.keeper.record.id, input.under());
-            let is_image = self.keeper.record.spec.is_image(index);
+            let spec = &self.keeper.record.spec;
+            let (is_cover, is_image) = (spec.is_cover(index), spec.is_image(index));
             let look = async move {
                 let mut opening = step.open("open");
                 let source = opening.failed_by(settings.opener.open(&locator).await)?;
@@ -183,9 +185,12 @@ impl Job {
                     return if same { Ok((source, None)) } else { Err(changed(&source)) };
                 }
                 let _probing = step.open("probe");
-                let look = async || match is_image {
-                    true => probe_image(&settings.worker, &source, settings.transport, cancelled.clone()).await,
-                    false => probe(&settings.worker, &source, settings.transport, cancelled.clone()).await,
+                let look = async || match (is_cover, is_image) {
+                    (true, _) => probe_cover(&settings.worker, &source, settings.transport, cancelled.clone()).await,
+                    (false, true) => {
+                        probe_image(&settings.worker, &source, settings.transport, cancelled.clone()).await
+                    }
+                    (false, false) => probe(&settings.worker, &source, settings.transport, cancelled.clone()).await,
                 };
                 let looked = look().await;
                 // Once more where its worker died, as with every other part: it may not have been the source's fault.

@@ -6,7 +6,7 @@ use super::{Broken, Job};
 use crate::dispatch::blocking;
 use crate::dispatch::engine::ToEngine;
 use crate::model::device::DeviceFault;
-use crate::model::{Fault, LoudnessFigures, Measured, Problem};
+use crate::model::{Fault, Problem};
 use crate::publish::{Part, Spooled};
 use crate::report::JobEvent;
 use crate::report::metrics::PartEnd;
@@ -146,15 +146,7 @@ impl Job {
             }
             Message::Picture(picture) => self.picture_made(index, picture).await,
             Message::Loudness(told) => {
-                let measured = |one: v1::LoudnessMeasured| Measured {
-                    integrated: one.integrated,
-                    range: one.range,
-                    true_peak: one.true_peak,
-                };
-                let figures = LoudnessFigures { before: told.before.map(measured), after: told.after.map(measured) };
-                for output in self.outputs_with(work, &told.track) {
-                    output.loudness(work, told.track.clone(), figures);
-                }
+                self.heard_loudness(work, told);
                 Ok(())
             }
             Message::Progress(progress) => {
@@ -231,6 +223,9 @@ impl Job {
         let made = self.parts[index].next.iter().filter(|(id, _)| !dropped.contains(*id));
         let made: Vec<_> = made.map(|(id, end)| (id.clone(), *end)).collect();
         ends.entry(self.part_key(index)).or_default().extend(made);
+        if self.parts[index].part == Part::Audio {
+            self.store_loudness().await?;
+        }
         let json = serde_json::to_vec(&ends).unwrap_or_default();
         Ok(self.settings.store.put_document(id, self.keeper.record.attempt, PARTS, json).await?)
     }

@@ -2,6 +2,7 @@
 
 pub mod encoders;
 mod manifests;
+mod metadata;
 mod picture;
 mod sound;
 mod stills;
@@ -10,8 +11,9 @@ mod watermark;
 
 pub use encoders::EncoderOption;
 pub use manifests::ManifestOptions;
+pub use metadata::FileMetadata;
 pub use picture::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strength, ToneMap};
-pub use sound::{ChannelChoice, JOINED_LAYOUTS, Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
+pub use sound::{ChannelChoice, JOINED_LAYOUTS, JoinMono, Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
 pub(crate) use stills::micros;
 pub use stills::{IMAGE_SIDE_MAX, ImageFormat, Moment, STILLS_MAX, SpriteOptions, StillsOptions};
 pub use text::{Sidecar, TextChoice, TextLabels, TextOptions};
@@ -85,6 +87,9 @@ pub struct Request {
     pub sprites: Option<SpriteOptions>,
     /// Which text is made.
     pub text: TextOptions,
+    /// What progressive files say of themselves.
+    #[serde(skip_serializing_if = "FileMetadata::is_usual")]
+    pub file_metadata: FileMetadata,
 }
 
 impl Request {
@@ -119,6 +124,7 @@ impl Default for Request {
             stills: None,
             sprites: None,
             text: TextOptions::default(),
+            file_metadata: FileMetadata::default(),
         }
     }
 }

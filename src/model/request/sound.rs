@@ -16,6 +16,45 @@ pub struct SoundOptions {
     /// How loud every track is made; as it is where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loudness: Option<Loudness>,
+    /// Mono tracks of each source are put together by their order; all tracks of it are made then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub join_mono: Option<JoinMono>,
+}
+
+/// What mono tracks are put together to, by their order in the source.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum JoinMono {
+    /// By their number: two to stereo, six to 5.1, eight to 5.1 and stereo.
+    #[serde(rename = "auto")]
+    Auto,
+    /// Left, right.
+    #[serde(rename = "stereo")]
+    Stereo,
+    /// Left, right, centre, low frequencies, left and right surround.
+    #[serde(rename = "5.1")]
+    Surround51,
+    /// These, then left and right of a stereo mix.
+    #[serde(rename = "5.1+stereo")]
+    Surround51Stereo,
+    /// Left, right, centre, low frequencies, left and right side, left and right back.
+    #[serde(rename = "7.1")]
+    Surround71,
+}
+
+impl JoinMono {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Auto, Self::Stereo, Self::Surround51, Self::Surround51Stereo, Self::Surround71];
+
+    /// Its name in options.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Stereo => "stereo",
+            Self::Surround51 => "5.1",
+            Self::Surround51Stereo => "5.1+stereo",
+            Self::Surround71 => "7.1",
+        }
+    }
 }
 
 /// Loudness by EBU R 128 (measured by ITU-R BS.1770), in hundredths.
@@ -118,6 +157,12 @@ impl SoundOptions {
         if self.tracks.len() > AUDIO_RENDITIONS_MAX {
             refuse("tracks".to_owned(), "more tracks are chosen than an output can have: choose fewer");
         }
+        if self.join_mono.is_some() && !self.tracks.is_empty() {
+            refuse(
+                "join_mono".to_owned(),
+                "mono tracks are put together by their order, or tracks are chosen one by one: leave one of them out",
+            );
+        }
         if let Some(Loudness { target, true_peak, range, passes }) = self.loudness {
             if !(-7000..=-500).contains(&target) {
                 refuse(
@@ -188,7 +233,11 @@ mod tests {
     fn what_chooses_nothing_or_too_much_is_refused() {
         let one = TrackChoice { stream: Some(1), ..TrackChoice::default() };
         let of = |tracks: Vec<TrackChoice>| -> Vec<String> {
-            SoundOptions { tracks, loudness: None }.check().into_iter().map(|problem| problem.field).collect()
+            SoundOptions { tracks, ..SoundOptions::default() }
+                .check()
+                .into_iter()
+                .map(|problem| problem.field)
+                .collect()
         };
         let german = TrackChoice { in_language: Some("deu".to_owned()), ..TrackChoice::default() };
         assert!(of(vec![one.clone(), german.clone()]).is_empty());
@@ -209,7 +258,11 @@ mod tests {
         let of = |count: u32| -> Vec<String> {
             let join = (0..count).map(|stream| ChannelChoice { stream, channel: None }).collect();
             let tracks = vec![TrackChoice { join, ..TrackChoice::default() }];
-            SoundOptions { tracks, loudness: None }.check().into_iter().map(|problem| problem.field).collect()
+            SoundOptions { tracks, ..SoundOptions::default() }
+                .check()
+                .into_iter()
+                .map(|problem| problem.field)
+                .collect()
         };
         for count in [1, 2, 6, 8] {
             assert!(of(count).is_empty(), "{count}");
@@ -220,9 +273,20 @@ mod tests {
     }
 
     #[test]
+    fn tracks_are_chosen_or_put_together_by_their_order() {
+        let tracks = vec![TrackChoice { stream: Some(1), ..TrackChoice::default() }];
+        let both = SoundOptions { tracks, join_mono: Some(JoinMono::Auto), ..SoundOptions::default() };
+        assert_eq!(both.check()[0].field, "sound.join_mono");
+        assert!(SoundOptions { tracks: Vec::new(), ..both }.check().is_empty());
+        for layout in JoinMono::ALL {
+            assert_eq!(serde_json::to_value(layout).unwrap(), layout.name());
+        }
+    }
+
+    #[test]
     fn loudness_that_nobody_can_make_is_refused() {
         let of = |loudness| -> Vec<String> {
-            let asked = SoundOptions { tracks: Vec::new(), loudness: Some(loudness) };
+            let asked = SoundOptions { loudness: Some(loudness), ..SoundOptions::default() };
             asked.check().into_iter().map(|problem| problem.field).collect()
         };
         assert!(of(Loudness::to(-2300)).is_empty());

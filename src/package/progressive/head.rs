@@ -16,6 +16,8 @@ pub(super) struct Head {
     pub(super) timescale: u32,
     /// ISO 639-2/T, packed (§8.4.2).
     pub(super) language: u16,
+    /// `elng`, the whole box; empty where there is none (§8.4.6).
+    pub(super) elng: Vec<u8>,
     /// Where presentation starts in the media, ticks: the first edit that is not empty (§8.6.6).
     pub(super) media_time: u64,
     /// The end of `tkhd`.
@@ -54,6 +56,7 @@ impl Head {
         Ok(Self {
             timescale,
             language,
+            elng: find(mdia, b"elng").map(|body| whole(b"elng", body)).unwrap_or_default(),
             media_time,
             tkhd_tail,
             is_video: hdlr.get(8..12).ok_or_else(malformed("hdlr"))? == b"vide",

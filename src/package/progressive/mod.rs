@@ -7,11 +7,13 @@
 
 mod fragment;
 mod head;
+mod labels;
 mod moov;
 mod tables;
 
 use fragment::each_sample;
 use head::Head;
+pub use labels::Labels;
 use tables::Tables;
 
 /// Why no progressive file can be made.
@@ -98,14 +100,14 @@ pub struct Layout {
     pub runs: Vec<Run>,
 }
 
-/// The layout of a file with these tracks. The first gives the movie its timescale.
+/// The layout of a file with these tracks, which says this of itself. The first track gives the movie its timescale.
 ///
 /// # Errors
 /// `Empty` when there is no track, or one that presents nothing.
-pub fn layout(tracks: &[&Track]) -> Result<Layout, ProgressiveError> {
+pub fn layout(tracks: &[&Track], labels: Labels<'_>) -> Result<Layout, ProgressiveError> {
     let runs = interleave(tracks);
     let bytes: u64 = runs.iter().map(|run| run.bytes).sum();
-    let head = moov::head(tracks, &runs, bytes)?;
+    let head = moov::head(tracks, &runs, bytes, labels)?;
     Ok(Layout { head, runs })
 }
 

@@ -2,14 +2,19 @@
 
 use super::head::Head;
 use super::tables::{Repeated, Tables, repeat};
-use super::{ProgressiveError, Run, Track};
+use super::{Labels, ProgressiveError, Run, Track};
 use crate::package::fmp4::{mdat_header, put_box, put_full_box};
 
 /// Rotation by nothing (ISO/IEC 14496-12 §6.2.2), 16.16 and 2.30 fixed point.
 const UNITY: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 
 /// `ftyp`, `moov` and the header of an `mdat` with `bytes` of content, which `runs` lists in order.
-pub(super) fn head(tracks: &[&Track], runs: &[Run], bytes: u64) -> Result<Vec<u8>, ProgressiveError> {
+pub(super) fn head(
+    tracks: &[&Track],
+    runs: &[Run],
+    bytes: u64,
+    labels: Labels<'_>,
+) -> Result<Vec<u8>, ProgressiveError> {
     let movie_scale = tracks.first().ok_or(ProgressiveError::Empty)?.head.timescale;
     let edits = tracks.iter().map(|track| Edit::of(track, movie_scale)).collect::<Result<Vec<_>, _>>()?;
     // Where each chunk starts in `mdat`, by track.
@@ -21,7 +26,7 @@ pub(super) fn head(tracks: &[&Track], runs: &[Run], bytes: u64) -> Result<Vec<u8
     }
     let make = |base: u64, wide: bool| {
         let mut out = ftyp(&tracks[0].head);
-        let movie = Movie { scale: movie_scale, base, wide };
+        let movie = Movie { scale: movie_scale, base, wide, labels };
         put_moov(&mut out, tracks, &edits, &chunks, &movie);
         out.extend(mdat_header(bytes));
         out
@@ -38,13 +43,15 @@ pub(super) fn head(tracks: &[&Track], runs: &[Run], bytes: u64) -> Result<Vec<u8
 /// 80 ms at the 48 kHz that Opus tracks always have.
 const OPUS_ROLL_TICKS: u32 = 3840;
 
-struct Movie {
+struct Movie<'a> {
     /// Ticks a second of `mvhd`, `tkhd` and `elst`.
     scale: u32,
     /// Where the content of `mdat` starts in the file.
     base: u64,
     /// Whether chunk offsets take 64 bits (§8.7.5).
     wide: bool,
+    /// What the file says of itself.
+    labels: Labels<'a>,
 }
 
 /// When what of a track is shown (§8.6.6).
@@ -100,7 +107,7 @@ fn ftyp(video: &Head) -> Vec<u8> {
     out
 }
 
-fn put_moov(out: &mut Vec<u8>, tracks: &[&Track], edits: &[Edit], chunks: &[Vec<u64>], movie: &Movie) {
+fn put_moov(out: &mut Vec<u8>, tracks: &[&Track], edits: &[Edit], chunks: &[Vec<u64>], movie: &Movie<'_>) {
     let duration = edits.iter().map(Edit::total).max().unwrap_or(0);
     put_box(out, b"moov", |moov| {
         put_timed(
@@ -120,6 +127,7 @@ fn put_moov(out: &mut Vec<u8>, tracks: &[&Track], edits: &[Edit], chunks: &[Vec<
         for (index, ((track, edit), chunks)) in tracks.iter().zip(edits).zip(chunks).enumerate() {
             put_box(moov, b"trak", |out| put_trak(out, index as u32 + 1, track, edit, chunks, movie));
         }
+        movie.labels.put(moov);
     });
 }
 
@@ -145,7 +153,7 @@ fn put_timed(
     });
 }
 
-fn put_trak(out: &mut Vec<u8>, id: u32, track: &Track, edit: &Edit, chunks: &[u64], movie: &Movie) {
+fn put_trak(out: &mut Vec<u8>, id: u32, track: &Track, edit: &Edit, chunks: &[u64], movie: &Movie<'_>) {
     let Track { head, tables, .. } = track;
     // Enabled, and in the movie (§8.3.2).
     let number = |out: &mut Vec<u8>| out.extend([id.to_be_bytes(), [0; 4]].concat());
@@ -157,6 +165,7 @@ fn put_trak(out: &mut Vec<u8>, id: u32, track: &Track, edit: &Edit, chunks: &[u6
             out.extend(head.language.to_be_bytes());
             out.extend([0; 2]);
         });
+        mdia.extend_from_slice(&head.elng);
         mdia.extend_from_slice(&head.hdlr);
         put_box(mdia, b"minf", |minf| {
             minf.extend_from_slice(&head.minf);
@@ -222,7 +231,7 @@ fn put_repeated<T: Copy>(
 }
 
 /// `stsc` (§8.7.4), `stsz` (§8.7.3.2), and `stco` or `co64` (§8.7.5).
-fn put_places(out: &mut Vec<u8>, tables: &Tables, chunks: &[u64], movie: &Movie) {
+fn put_places(out: &mut Vec<u8>, tables: &Tables, chunks: &[u64], movie: &Movie<'_>) {
     let mut counts = Repeated::new();
     tables.runs.iter().for_each(|run| repeat(&mut counts, run.samples));
     put_full_box(out, b"stsc", 0, 0, |out| {

@@ -100,7 +100,7 @@ fn both() -> (Track, Track, [Vec<u8>; 2]) {
 #[test]
 fn tables_say_what_fragments_said() {
     let (video, audio, _) = both();
-    let Layout { head, runs } = layout(&[&video, &audio]).unwrap();
+    let Layout { head, runs } = layout(&[&video, &audio], Labels::default()).unwrap();
     let kinds: Vec<_> = boxes(&head[..head.len() - 8]).map(|found| found.kind).collect();
     assert_eq!(kinds, [*b"ftyp", *b"moov"]);
     let bytes: u64 = runs.iter().map(|run| run.bytes).sum();
@@ -121,7 +121,7 @@ fn tables_say_what_fragments_said() {
 #[test]
 fn the_description_is_taken_over_and_times_are_real() {
     let (video, audio, _) = both();
-    let head = layout(&[&video, &audio]).unwrap().head;
+    let head = layout(&[&video, &audio], Labels::default()).unwrap().head;
     // Durations: movie and tracks in ticks of the first track, media in its own.
     assert_eq!(words(find(find(&head, b"moov").unwrap(), b"mvhd").unwrap())[3..5], [1000, 1200]);
     for (nth, shown, media_time, length) in [(0, 1200, 40, 1200), (1, 1180, 960, 57_600)] {
@@ -141,7 +141,7 @@ fn the_description_is_taken_over_and_times_are_real() {
 #[test]
 fn chunks_lie_where_the_tables_say_and_tracks_take_turns() {
     let (video, audio, files) = both();
-    let Layout { head, runs } = layout(&[&video, &audio]).unwrap();
+    let Layout { head, runs } = layout(&[&video, &audio], Labels::default()).unwrap();
     let turns: Vec<_> = runs.iter().map(|run| (run.track, run.file)).collect();
     assert_eq!(turns, [(0, 0), (1, 0), (1, 0), (0, 1), (1, 0)]);
     let mut file = head.clone();
@@ -160,7 +160,7 @@ fn a_track_that_starts_late_gets_an_empty_edit() {
     let (video, ..) = both();
     let mut late = Track::new(&init(b"soun", 48_000, 0), 96_000).unwrap();
     add(&mut late, 0, &fmp4::chunk(1, 1, 72_000, &[sample(b"x", 24_000, 0, true)]).bytes).unwrap();
-    let head = layout(&[&video, &late]).unwrap().head;
+    let head = layout(&[&video, &late], Labels::default()).unwrap().head;
     let edits = words(in_track(&head, 1, &[b"edts", b"elst"]).unwrap());
     assert_eq!(edits, [0, 2, 1500, u32::MAX, 0x1_0000, 500, 0, 0x1_0000]);
     assert_eq!(words(find(find(&head, b"moov").unwrap(), b"mvhd").unwrap())[4], 2000);
@@ -177,13 +177,13 @@ fn decoders_of_sound_are_told_how_much_earlier_to_begin() {
         let mut track = Track::new(&header, 5000).unwrap();
         add(&mut track, 0, &fmp4::chunk(1, 1, 0, &[sample(b"x", duration, 0, true), sample(b"y", 7, 0, true)]).bytes)
             .unwrap();
-        let head = layout(&[&track]).unwrap().head;
+        let head = layout(&[&track], Labels::default()).unwrap().head;
         let group = in_track(&head, 0, &[b"mdia", b"minf", b"stbl", b"sgpd"]).unwrap();
         assert_eq!(group.last_chunk().map(|bytes| i16::from_be_bytes(*bytes)), distance);
         assert_eq!(table(&head, 0, b"sbgp").unwrap()[2..], [1, 2, 1]);
     }
     let (video, ..) = both();
-    assert!(table(&layout(&[&video]).unwrap().head, 0, b"sgpd").is_none());
+    assert!(table(&layout(&[&video], Labels::default()).unwrap().head, 0, b"sgpd").is_none());
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn the_last_sample_of_a_fragment_lasts_until_the_next_one() {
     for (number, start) in [(0, 0), (1, 100), (2, 130)] {
         add(&mut track, number, &fmp4::chunk(1, 1, start, &one).bytes).unwrap();
     }
-    let head = layout(&[&track]).unwrap().head;
+    let head = layout(&[&track], Labels::default()).unwrap().head;
     assert_eq!(table(&head, 0, b"stts"), Some(vec![0, 3, 1, 100, 1, 30, 1, 40]));
     let back = add(&mut track, 3, &fmp4::chunk(1, 1, 130, &one).bytes);
     assert_eq!(back, Err(ProgressiveError::Discontinuous));
@@ -212,7 +212,7 @@ fn offsets_beyond_four_gigabytes_take_64_bits() {
         moof[time..time + 8].copy_from_slice(&(u64::from(file) * 1000).to_be_bytes());
         track.add(file, &Fragment { moof: &moof[8..], moof_offset: 0, data: 0..u64::MAX }).unwrap();
     }
-    let head = layout(&[&track]).unwrap().head;
+    let head = layout(&[&track], Labels::default()).unwrap().head;
     assert!(table(&head, 0, b"stco").is_none());
     let places = table(&head, 0, b"co64").unwrap();
     let (first, step) = (head.len() as u32, 0x7fff_ffff_u32);
@@ -245,7 +245,7 @@ fn hostile_fragments_and_headers_give_errors() {
         bent[bit / 8] ^= 1 << (bit % 8);
         let mut track = Track::new(&header, 9).unwrap();
         if track.add(0, &Fragment { moof: &bent, moof_offset: 0, data: data.clone() }).is_ok()
-            && let Ok(layout) = layout(&[&track])
+            && let Ok(layout) = layout(&[&track], Labels::default())
         {
             assert!(layout.runs.iter().all(|r| r.offset >= data.start && r.offset + r.bytes <= data.end), "bit {bit}");
         }
@@ -255,9 +255,9 @@ fn hostile_fragments_and_headers_give_errors() {
         bent[bit / 8] ^= 1 << (bit % 8);
         if let Ok(mut track) = Track::new(&bent, 9) {
             add(&mut track, 0, &usual).unwrap();
-            let _ = layout(&[&track]);
+            let _ = layout(&[&track], Labels::default());
         }
     }
-    assert_eq!(layout(&[]), Err(ProgressiveError::Empty));
-    assert_eq!(layout(&[&Track::new(&header, 9).unwrap()]), Err(ProgressiveError::Empty));
+    assert_eq!(layout(&[], Labels::default()), Err(ProgressiveError::Empty));
+    assert_eq!(layout(&[&Track::new(&header, 9).unwrap()], Labels::default()), Err(ProgressiveError::Empty));
 }

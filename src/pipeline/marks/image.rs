@@ -8,6 +8,7 @@ use crate::model::facts::{ColorTags, MediaFacts, Scan, StreamFacts, StreamKind, 
 use crate::model::{Problem, Ratio};
 use crate::pipeline::faults;
 use resvg::{tiny_skia, usvg};
+use std::collections::BTreeMap;
 use std::io;
 
 /// Largest file, bytes: a logo of 8192 pixels a side compresses to less.
@@ -25,11 +26,11 @@ pub(super) enum Artwork {
 
 /// What an image is, by its first bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Head {
-    codec: &'static str,
-    width: u32,
-    height: u32,
-    animated: bool,
+pub(in crate::pipeline) struct Head {
+    pub(in crate::pipeline) codec: &'static str,
+    pub(in crate::pipeline) width: u32,
+    pub(in crate::pipeline) height: u32,
+    pub(in crate::pipeline) animated: bool,
 }
 
 /// What an image of a watermark is: one picture, without duration.
@@ -42,6 +43,11 @@ pub fn probe(source: Box<dyn ByteSource>) -> Result<MediaFacts, Problem> {
     let (head, artwork) = read(source)?;
     // Drawn once, small: what cannot be drawn is told now.
     artwork.at_size(16, 16, &Images::default())?;
+    Ok(facts(&head, size_bytes))
+}
+
+/// What an image is, as a source: one picture, without duration.
+pub(in crate::pipeline) fn facts(head: &Head, size_bytes: u64) -> MediaFacts {
     let video = VideoFacts {
         width: head.width,
         height: head.height,
@@ -83,7 +89,7 @@ pub fn probe(source: Box<dyn ByteSource>) -> Result<MediaFacts, Problem> {
         video: Some(video),
         audio: None,
     };
-    Ok(MediaFacts {
+    MediaFacts {
         container: "image".to_owned(),
         size_bytes,
         duration_us: None,
@@ -94,7 +100,8 @@ pub fn probe(source: Box<dyn ByteSource>) -> Result<MediaFacts, Problem> {
         seekable: false,
         streams: vec![stream],
         chapters: Vec::new(),
-    })
+        tags: BTreeMap::new(),
+    }
 }
 
 impl Artwork {
@@ -124,7 +131,7 @@ impl Artwork {
     }
 }
 
-fn read(mut source: Box<dyn ByteSource>) -> Result<(Head, Artwork), Problem> {
+fn read(source: Box<dyn ByteSource>) -> Result<(Head, Artwork), Problem> {
     let size = source.size();
     if size == 0 {
         return Err(Problem::input("source.empty", "the image is empty (0 bytes); check the upload"));
@@ -133,16 +140,7 @@ fn read(mut source: Box<dyn ByteSource>) -> Result<(Head, Artwork), Problem> {
         let message = format!("the image has {size} bytes: give one of at most {} MiB", BYTES_MAX >> 20);
         return Err(Problem::input("watermark.too_large", message));
     }
-    let mut bytes = vec![0; size as usize];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match source.read_at(filled as u64, &mut bytes[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) => return Err(faults::unreadable(&error.to_string())),
-        }
-    }
-    bytes.truncate(filled);
+    let bytes = read_whole(source)?;
     let Some(head) = head(&bytes) else { return drawing(&bytes) };
     if head.animated {
         let message = "the image is animated, and a watermark is one picture: save one of its pictures by itself";
@@ -152,6 +150,21 @@ fn read(mut source: Box<dyn ByteSource>) -> Result<(Head, Artwork), Problem> {
     let raster = decode(bytes).map_err(|_| damaged())?.ok_or_else(damaged)?;
     check_size(raster.width, raster.height)?;
     Ok((Head { width: raster.width, height: raster.height, ..head }, Artwork::Pixels(raster)))
+}
+
+/// All bytes of a source, which are not too many.
+pub(in crate::pipeline) fn read_whole(mut source: Box<dyn ByteSource>) -> Result<Vec<u8>, Problem> {
+    let mut bytes = vec![0; source.size() as usize];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match source.read_at(filled as u64, &mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) => return Err(faults::unreadable(&error.to_string())),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
 }
 
 fn check_size(width: u32, height: u32) -> Result<(), Problem> {
@@ -195,7 +208,7 @@ fn drawing(bytes: &[u8]) -> Result<(Head, Artwork), Problem> {
 }
 
 /// What a file of pixels is; `None` for others.
-fn head(bytes: &[u8]) -> Option<Head> {
+pub(in crate::pipeline) fn head(bytes: &[u8]) -> Option<Head> {
     png(bytes).or_else(|| webp(bytes)).or_else(|| jpeg(bytes))
 }
 
@@ -278,6 +291,11 @@ impl ByteSource for Memory {
         buffer[..count].copy_from_slice(&rest[..count]);
         Ok(count)
     }
+}
+
+/// Width and height of an image as it is decoded; `None` where it cannot be.
+pub(in crate::pipeline) fn decoded_size(bytes: Vec<u8>) -> Option<(u32, u32)> {
+    decode(bytes).ok().flatten().map(|raster| (raster.width, raster.height))
 }
 
 /// The first picture, as red, green, blue and alpha; `None` where there is none.

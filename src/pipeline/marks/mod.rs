@@ -4,7 +4,7 @@
 
 mod draw;
 mod fonts;
-mod image;
+pub(super) mod image;
 mod letters;
 mod paint;
 mod raster;

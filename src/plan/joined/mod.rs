@@ -290,6 +290,7 @@ fn facts(
         seekable: parts.iter().all(|part| part.facts.seekable),
         streams,
         chapters: chapters(parts),
+        tags: parts[like].facts.tags.clone(),
     }
 }
 

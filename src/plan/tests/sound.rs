@@ -28,7 +28,7 @@ fn spoken(code: &str) -> TrackChoice {
 }
 
 fn choosing(tracks: Vec<TrackChoice>) -> Request {
-    Request { sound: SoundOptions { tracks, loudness: None }, ..asking("360p") }
+    Request { sound: SoundOptions { tracks, ..SoundOptions::default() }, ..asking("360p") }
 }
 
 /// For each track of sound of an output: stream, id, title, language that is told instead, default.
@@ -93,7 +93,7 @@ fn a_choice_that_finds_nothing_fails_its_output_alone() {
 fn loudness_is_a_graph_behind_the_others_and_another_encode() {
     let loud = |target| Request {
         copy: true,
-        sound: SoundOptions { tracks: vec![stream(1)], loudness: Some(Loudness::to(target)) },
+        sound: SoundOptions { tracks: vec![stream(1)], loudness: Some(Loudness::to(target)), join_mono: None },
         ..asking("360p")
     };
     let plain = Request { copy: true, ..choosing(vec![stream(1)]) };

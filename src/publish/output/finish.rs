@@ -51,8 +51,11 @@ pub(super) async fn finish(
     }
     steps.push(Step::since("verify", began));
     let began = std::time::Instant::now();
-    let progressive =
-        if output.progressive { packaging(progressive::make(context, &ledger)).await? } else { Vec::new() };
+    let progressive = if output.progressive {
+        packaging(progressive::make(context, &ledger, &output.labels)).await?
+    } else {
+        Vec::new()
+    };
     if output.manifests.single_file {
         let replaced = packaging(single::make(context, &mut ledger, lanes)).await?;
         context.replaced.lock().unwrap_or_else(PoisonError::into_inner).extend(replaced);

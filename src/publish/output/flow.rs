@@ -12,8 +12,9 @@ use crate::model::ledger::TrackKind;
 use crate::model::plan::Note;
 use crate::model::{Ledger, Packaging, Problem, SegmentRecord, TrackRecord};
 use crate::package::init_name;
-use crate::package::language::with_language;
+use crate::package::language::{with_language, with_packed_language};
 use crate::package::ts::Continuity;
+use crate::package::ts_language::Spoken;
 use crate::publish::message::broken;
 use crate::publish::sink::{Body, Kind};
 use crate::publish::{Part, Recorded, Spooled};
@@ -174,7 +175,8 @@ impl Flow {
         for position in 0..self.lanes.len() {
             let (track, lane) = (&self.ledger.tracks[position].id, &mut self.lanes[position]);
             if let Some((segment, counters)) = lane.next_to_renumber() {
-                self.queue.push_front(renumber(track.clone(), lane.generation(), segment, counters));
+                let spoken = Spoken::of(&self.ledger.tracks[position].kind);
+                self.queue.push_front(renumber(track.clone(), lane.generation(), segment, counters, spoken));
             }
             let row = |segment| (track.clone(), LedgerEntry::Segment(segment));
             let ready = lane.take_ready().into_iter().map(row);
@@ -243,7 +245,7 @@ impl Flow {
         let header = TrackHeader {
             codec_string: init.codec_string.clone(),
             init_sha256: in_cmaf.then(|| sha256(&told)),
-            init_bytes: if in_cmaf { init.init_segment.len() as u64 } else { 0 },
+            init_bytes: if in_cmaf { told.len() as u64 } else { 0 },
             encoder: init.encoder.clone(),
             generation: lane.generation(),
         };
@@ -262,26 +264,25 @@ impl Flow {
         Ok(())
     }
 
-    /// An initialisation segment that says in which language the output tells the track to be; as the worker made it where
-    /// an earlier version has stored it so.
+    /// An initialisation segment that says in which language the output tells the track to be; with less, or as the worker made
+    /// it, where an earlier version has stored it so.
     fn in_its_language(&self, position: usize, init_segment: &[u8]) -> Vec<u8> {
         let stored = self.lanes[position].init_sha256();
-        match &self.ledger.tracks[position].kind {
-            TrackKind::Audio { language: Some(language), .. }
-                if stored.is_none_or(|stored| *stored != sha256(init_segment)) =>
-            {
-                with_language(init_segment, language)
-            }
-            _ => init_segment.to_vec(),
-        }
+        let TrackKind::Audio { language: Some(language), .. } = &self.ledger.tracks[position].kind else {
+            return init_segment.to_vec();
+        };
+        let stored_so = |made: &Vec<u8>| stored.is_some_and(|stored| *stored == sha256(made));
+        let earlier = [with_packed_language(init_segment, language), init_segment.to_vec()];
+        earlier.into_iter().find(stored_so).unwrap_or_else(|| with_language(init_segment, language))
     }
 
     fn segment(&mut self, position: usize, part: Part, segment: &Arc<Spooled>) -> Result<(), Problem> {
+        let spoken = Spoken::of(&self.ledger.tracks[position].kind);
         let (id, lane) = (&self.ledger.tracks[position].id, &mut self.lanes[position]);
         match lane.accept(part, segment)? {
             Accepted::Known => {}
             Accepted::Compare(before, stored) => {
-                self.queue.push_back(compare(Arc::clone(segment), Continuity::at(&before), stored));
+                self.queue.push_back(compare(Arc::clone(segment), Continuity::at(&before), spoken, stored));
             }
             Accepted::New => {
                 // Transport streams wait until it is known what they go on from.

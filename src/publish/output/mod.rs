@@ -30,6 +30,7 @@ use super::sink::{Leave, Sink};
 use super::{Part, Pictured, Recorded, Spooled};
 use crate::model::backoff::BackOff;
 use crate::model::job::{FileSummary, TrackSummary};
+use crate::model::labels::Cover;
 use crate::model::ledger::ProgressiveFile;
 use crate::model::plan::{JobPlan, Note};
 use crate::model::stills::PictureSummary;
@@ -78,6 +79,8 @@ pub struct Assignment {
     pub started_unix_ms: i64,
     /// Transfers at a time, at least 1.
     pub uploads: usize,
+    /// The cover of its progressive files.
+    pub cover: Option<Arc<Cover>>,
 }
 
 /// What an output has become.
@@ -184,6 +187,7 @@ pub(super) struct Context {
     retry: BackOff,
     uploaded: Arc<AtomicU64>,
     told: mpsc::Sender<(usize, Told)>,
+    cover: Option<Arc<Cover>>,
     /// Paths of what nothing names any more, to be removed once it is saved that the output is ready.
     replaced: Mutex<Vec<String>>,
 }
@@ -224,6 +228,7 @@ pub fn start(assignment: Assignment, told: mpsc::Sender<(usize, Told)>) -> Outpu
         retry: assignment.retry,
         uploaded: Arc::clone(&uploaded),
         told,
+        cover: assignment.cover.clone(),
         replaced: Mutex::default(),
     });
     let meter = Arc::new(Meter::default());

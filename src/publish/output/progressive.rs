@@ -5,9 +5,10 @@
 use super::Context;
 use super::track::path;
 use super::transfers::put;
+use crate::model::labels::FileLabels;
 use crate::model::ledger::{Ledger, ProgressiveFile, TrackKind, TrackRecord};
 use crate::model::{AudioCodec, Packaging, Problem};
-use crate::package::progressive::{Layout, ProgressiveError, Track, layout};
+use crate::package::progressive::{Labels, Layout, ProgressiveError, Track, layout};
 use crate::package::{PROGRESSIVE, init_name};
 use crate::publish::disk::refused;
 use crate::publish::fragments::{WalkError, each_fragment};
@@ -27,10 +28,15 @@ const INIT_BYTES_MAX: u64 = 1 << 20;
 ///
 /// # Errors
 /// `output.verify_failed` when a stored segment is not what was recorded, `output.*`.
-pub(super) async fn make(context: &Context, ledger: &Ledger) -> Result<Vec<ProgressiveFile>, Problem> {
+pub(super) async fn make(
+    context: &Context,
+    ledger: &Ledger,
+    labels: &FileLabels,
+) -> Result<Vec<ProgressiveFile>, Problem> {
+    let labels = Labels { tags: Some(&labels.tags), cover: context.cover.as_deref() };
     let rungs: Vec<_> = ledger.tracks.iter().filter(|t| t.is_video() && t.in_packaging(Packaging::Cmaf)).collect();
     if rungs.is_empty() {
-        return of_sound(context, ledger).await;
+        return of_sound(context, ledger, labels).await;
     }
     let sound = match default_sound(ledger) {
         Some(record) => Some(Stored::read(context, record).await?),
@@ -43,7 +49,7 @@ pub(super) async fn make(context: &Context, ledger: &Ledger) -> Result<Vec<Progr
         let rung = Stored::read(context, record).await?;
         let stored: Vec<&Stored<'_>> = [Some(&rung), sound.as_ref()].into_iter().flatten().collect();
         let tracks: Vec<&Track> = stored.iter().map(|stored| &stored.track).collect();
-        let layout = layout(&tracks).map_err(|error| unsound(&record.id, error))?;
+        let layout = layout(&tracks, labels).map_err(|error| unsound(&record.id, error))?;
         let (path, bytes) = publish(context, &format!("{}.mp4", record.id), &layout, &stored).await?;
         let audio = sound.as_ref().map(|sound| sound.record.id.clone());
         files.push(ProgressiveFile { track: record.id.clone(), audio, path, bytes });
@@ -52,7 +58,7 @@ pub(super) async fn make(context: &Context, ledger: &Ledger) -> Result<Vec<Progr
 }
 
 /// Without pictures, one file of each track: M4A of AAC, which is what players of music look for, MP4 of the rest.
-async fn of_sound(context: &Context, ledger: &Ledger) -> Result<Vec<ProgressiveFile>, Problem> {
+async fn of_sound(context: &Context, ledger: &Ledger, labels: Labels<'_>) -> Result<Vec<ProgressiveFile>, Problem> {
     let is_sound = |track: &&TrackRecord| matches!(track.kind, TrackKind::Audio { .. });
     let sounds: Vec<_> =
         ledger.tracks.iter().filter(is_sound).filter(|track| track.in_packaging(Packaging::Cmaf)).collect();
@@ -63,7 +69,7 @@ async fn of_sound(context: &Context, ledger: &Ledger) -> Result<Vec<ProgressiveF
     let mut files = Vec::with_capacity(sounds.len());
     for record in sounds {
         let stored = Stored::read(context, record).await?;
-        let layout = layout(&[&stored.track]).map_err(|error| unsound(&record.id, error))?;
+        let layout = layout(&[&stored.track], labels).map_err(|error| unsound(&record.id, error))?;
         let aac = matches!(record.kind, TrackKind::Audio { codec: AudioCodec::Aac, .. });
         let name = format!("{}.{}", record.id, if aac { "m4a" } else { "mp4" });
         let (path, bytes) = publish(context, &name, &layout, &[&stored]).await?;

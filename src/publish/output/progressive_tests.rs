@@ -58,6 +58,7 @@ fn context(objects: &Arc<MemoryObjects>, scratch: &Path) -> Context {
         retry,
         uploaded: Arc::default(),
         told: mpsc::channel(1).0,
+        cover: None,
         replaced: std::sync::Mutex::default(),
     }
 }
@@ -70,7 +71,7 @@ async fn every_rung_gets_a_file_with_the_default_sound_in_aac() {
     tracks.push(store(&objects, "other-aac", audio("aac", "Commentary", false)));
     tracks.push(store(&objects, "main-opus", audio("opus", "Main", true)));
     tracks.push(store(&objects, "main-aac", audio("aac", "Main", false)));
-    let files = make(&context, &ledger(tracks.clone())).await.unwrap();
+    let files = make(&context, &ledger(tracks.clone()), &FileLabels::default()).await.unwrap();
     let named: Vec<_> = files.iter().map(|f| (f.track.as_str(), f.audio.as_deref(), f.path.as_str())).collect();
     let sound = Some("main-aac");
     assert_eq!(named, [("big", sound, "mp4/big.mp4"), ("small", sound, "mp4/small.mp4")]);
@@ -84,8 +85,8 @@ async fn every_rung_gets_a_file_with_the_default_sound_in_aac() {
     assert_eq!(reads, 2, "a segment is read once for its index and once for its samples");
 
     tracks.truncate(1);
-    assert_eq!(make(&context, &ledger(tracks)).await.unwrap()[0].audio, None);
-    assert_eq!(make(&context, &ledger(Vec::new())).await, Ok(Vec::new()), "no rung, no file");
+    assert_eq!(make(&context, &ledger(tracks), &FileLabels::default()).await.unwrap()[0].audio, None);
+    assert_eq!(make(&context, &ledger(Vec::new()), &FileLabels::default()).await, Ok(Vec::new()), "no rung, no file");
     assert_eq!(std::fs::read_dir(&context.scratch).unwrap().count(), 0);
 }
 
@@ -97,7 +98,7 @@ async fn without_pictures_every_track_of_sound_gets_a_file() {
         store(&objects, "audio-1-aac", audio("aac", "Main", true)),
         store(&objects, "audio-1-opus", audio("opus", "Main", false)),
     ];
-    let files = make(&context, &ledger(tracks)).await.unwrap();
+    let files = make(&context, &ledger(tracks), &FileLabels::default()).await.unwrap();
     let named: Vec<_> = files.iter().map(|f| (f.track.as_str(), f.audio.as_deref(), f.path.as_str())).collect();
     let expected = [("audio-1-aac", None, "mp4/audio-1-aac.m4a"), ("audio-1-opus", None, "mp4/audio-1-opus.mp4")];
     assert_eq!(named, expected);
@@ -123,7 +124,7 @@ async fn what_cannot_be_made_leaves_nothing() {
         let context = context(&objects, scratch.path());
         let tracks = vec![store(&objects, "rung", video())];
         spoil(&objects);
-        assert_eq!(make(&context, &ledger(tracks)).await.unwrap_err().code, code);
+        assert_eq!(make(&context, &ledger(tracks), &FileLabels::default()).await.unwrap_err().code, code);
         assert!(!objects.keys().iter().any(|key| key.starts_with("o/mp4")), "{code}");
     }
 }

@@ -251,6 +251,7 @@ impl Bench {
     pub(super) fn start(&self, output: usize, sink: Arc<dyn Sink>) -> Running {
         let (told, events) = mpsc::channel(4);
         let assignment = Assignment {
+            cover: None,
             job: JOB,
             attempt: 1,
             output,

@@ -7,6 +7,7 @@ use crate::model::ledger::StoredFile;
 use crate::model::stills::PictureRecord;
 use crate::model::{Packaging, Problem};
 use crate::package::ts::Continuity;
+use crate::package::ts_language::Spoken;
 use crate::publish::Spooled;
 use crate::publish::disk::refused;
 use crate::publish::message::broken;
@@ -90,24 +91,39 @@ pub(super) fn store(
     })
 }
 
-/// Continues the counters of the segment before in a transport stream.
-pub(super) fn renumber(track: String, generation: u32, segment: Arc<Spooled>, counters: Continuity) -> Job {
+/// Continues the counters of the segment before in a transport stream, which says its language.
+pub(super) fn renumber(
+    track: String,
+    generation: u32,
+    segment: Arc<Spooled>,
+    counters: Continuity,
+    spoken: Option<Spoken>,
+) -> Job {
     Box::pin(async move {
-        let (body, sha256, counters) = continued(&segment, counters).await?;
+        let (body, sha256, counters) = continued(&segment, counters, spoken).await?;
         Ok(Done::Renumbered { track, generation, segment, body, sha256, counters: Box::new(counters) })
     })
 }
 
-/// Compares a transport stream that was made again with the stored one.
-pub(super) fn compare(segment: Arc<Spooled>, before: Continuity, stored: String) -> Job {
+/// Compares a transport stream that was made again with the stored one, which an earlier version has stored without its language.
+pub(super) fn compare(segment: Arc<Spooled>, before: Continuity, spoken: Option<Spoken>, stored: String) -> Job {
     Box::pin(async move {
-        let (_, sha256, _) = continued(&segment, before).await?;
-        if sha256 == stored { Ok(Done::Compared) } else { Err(track::not_reproducible(&segment)) }
+        for said in [spoken, None] {
+            let (_, sha256, _) = continued(&segment, before.clone(), said).await?;
+            if sha256 == stored {
+                return Ok(Done::Compared);
+            }
+        }
+        Err(track::not_reproducible(&segment))
     })
 }
 
 /// The transport stream of a segment as it goes on after `counters`, its hash, and the counters after it.
-async fn continued(segment: &Spooled, mut counters: Continuity) -> Result<(Bytes, String, Continuity), Problem> {
+async fn continued(
+    segment: &Spooled,
+    mut counters: Continuity,
+    spoken: Option<Spoken>,
+) -> Result<(Bytes, String, Continuity), Problem> {
     let file = segment.file(Packaging::Ts).ok_or_else(|| broken("a segment has no transport stream"))?;
     // The thread has no share in the segment: when this future is dropped, the files go at once.
     let path = segment.path(file);
@@ -115,6 +131,9 @@ async fn continued(segment: &Spooled, mut counters: Continuity) -> Result<(Bytes
         let mut body = std::fs::read(&path).map_err(|error| refused(&path, &error))?;
         let renumbered = counters.renumber(&mut body);
         renumbered.map_err(|error| broken(&format!("a segment is no transport stream ({error})")))?;
+        if let Some(spoken) = spoken {
+            spoken.tell(&mut body);
+        }
         let hash = sha256(&body);
         Ok((body.into(), hash, counters))
     };

@@ -79,6 +79,16 @@ const fn format(kind: DeviceKind, depth: u32) -> &'static str {
     }
 }
 
+/// What the encoder of an image format takes, as stills give it; `None` for other codecs.
+fn image_format(codec: &str) -> Option<&'static str> {
+    match codec {
+        "mjpeg" => Some("yuvj420p"),
+        "png" => Some("rgb24"),
+        "webp" => Some("yuv420p"),
+        _ => None,
+    }
+}
+
 /// From pictures in the host's memory to where the device wants them.
 pub(super) fn upload(kind: DeviceKind, depth: u32) -> String {
     let format = format(kind, depth);
@@ -86,7 +96,11 @@ pub(super) fn upload(kind: DeviceKind, depth: u32) -> String {
 }
 
 fn encode(device: &dyn Accelerator, kind: DeviceKind, codec: &str, depth: u32) -> Result<Clip, Failure> {
-    let text = upload(kind, depth);
+    let image = image_format(codec);
+    let text = match image {
+        Some(format) => format!("format={format}"),
+        None => upload(kind, depth),
+    };
     let mut through = Through::new(device, &text);
     let (name, options) = encoder(kind, codec);
     let color = ColorTags::default();
@@ -94,7 +108,7 @@ fn encode(device: &dyn Accelerator, kind: DeviceKind, codec: &str, depth: u32) -
         encoder: &name,
         width: WIDTH as u32,
         height: HEIGHT as u32,
-        pixel_format: format(kind, depth),
+        pixel_format: image.unwrap_or_else(|| format(kind, depth)),
         timescale: RATE,
         frame_rate: Ratio::new(i64::from(RATE), 1),
         color: &color,
@@ -150,6 +164,10 @@ fn encoder(kind: DeviceKind, codec: &str) -> (String, Vec<(String, String)>) {
             "libvpx-vp9".to_owned(),
             &[("deadline", "realtime"), ("cpu-used", "8"), ("b", "4000000"), ("threads", "1")],
         ),
+        // Closed groups, which a picture by itself has no use for, are refused by this encoder.
+        (_, "mjpeg") => ("mjpeg".to_owned(), &[("flags", "-cgop"), ("qmin", "1"), ("qmax", "3")]),
+        (_, "png") => ("png".to_owned(), &[]),
+        (_, "webp") => ("libwebp".to_owned(), &[("quality", "95")]),
         // Its closed groups, which every encoder here makes, go with no search for scene changes.
         (_, "mpeg2video") => ("mpeg2video".to_owned(), &[("b", "6000000"), ("sc_threshold", "1000000000")]),
         (_, codec) => (codec.to_owned(), &[("b", "6000000")]),
