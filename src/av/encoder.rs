@@ -12,6 +12,7 @@ use super::to_rational;
 use crate::model::Ratio;
 use crate::model::facts::ColorTags;
 use ffmpeg_sys_next as ff;
+use std::ffi::{CStr, CString};
 use std::ptr;
 
 /// What a video encoder is asked for.
@@ -53,9 +54,32 @@ pub struct Encoder {
 impl Encoder {
     /// Opens a video encoder; parameter sets go to [`Encoder::params`], not into the packets.
     pub fn video(spec: &VideoEncoderSpec<'_>) -> Result<Self, AvError> {
+        Self::video_with(spec, None)
+    }
+
+    /// As [`Encoder::video`], for a second pass, with what [`Encoder::statistics`] told after the first; encoders that keep
+    /// that in files of their own get nothing here.
+    pub fn video_with(spec: &VideoEncoderSpec<'_>, statistics: Option<&CStr>) -> Result<Self, AvError> {
         let (encoder, codec) = Self::allocate(spec.encoder)?;
         encoder.describe(spec, names::pixel_format(spec.pixel_format).unwrap_or(-1))?;
-        encoder.open(codec, spec.options)
+        let raw = encoder.context;
+        // SAFETY: the context is ours and not yet open; the text outlives opening, and encoders read it only then.
+        unsafe { (*raw).stats_in = statistics.map_or(ptr::null_mut(), |text| text.as_ptr().cast_mut()) };
+        let opened = encoder.open(codec, spec.options);
+        if let Ok(encoder) = &opened {
+            // SAFETY: the context is still ours; nothing of it may point to the text any more.
+            unsafe { (*encoder.context).stats_in = ptr::null_mut() };
+        }
+        opened
+    }
+
+    /// What a first pass has found out, once no more packets come, of an encoder that tells it.
+    pub fn statistics(&self) -> Option<CString> {
+        // SAFETY: the context is open; the text is null or ends with a zero, and is the encoder's until it is closed.
+        unsafe {
+            let text = (*self.context).stats_out;
+            (!text.is_null()).then(|| CStr::from_ptr(text).to_owned())
+        }
     }
 
     /// Opens a video encoder that works on `device`, for frames like `first`: in the device's memory, or in the host's
