@@ -11,6 +11,7 @@ use super::params::Params;
 use super::to_rational;
 use crate::model::Ratio;
 use crate::model::facts::ColorTags;
+use crate::model::time::scale_round;
 use ffmpeg_sys_next as ff;
 use std::ffi::{CStr, CString};
 use std::ptr;
@@ -35,6 +36,16 @@ pub struct VideoEncoderSpec<'a> {
     pub options: &'a [(String, String)],
 }
 
+/// Which of two passes over the same pictures an encoder is opened for.
+#[derive(Clone, Copy)]
+pub enum EncoderPass<'a> {
+    /// The first.
+    First,
+    /// The second, with what [`Encoder::statistics`] told after the first; `None` where it told nothing, of encoders that
+    /// keep that in files of their own.
+    Second(Option<&'a CStr>),
+}
+
 /// What an audio encoder is asked for.
 pub struct AudioEncoderSpec<'a> {
     /// FFmpeg's encoder name.
@@ -54,17 +65,31 @@ pub struct Encoder {
 impl Encoder {
     /// Opens a video encoder; parameter sets go to [`Encoder::params`], not into the packets.
     pub fn video(spec: &VideoEncoderSpec<'_>) -> Result<Self, AvError> {
-        Self::video_with(spec, None)
+        let (encoder, codec) = Self::allocate(spec.encoder)?;
+        encoder.describe(spec, names::pixel_format(spec.pixel_format).unwrap_or(-1))?;
+        encoder.open(codec, spec.options)
     }
 
-    /// As [`Encoder::video`], for a second pass, with what [`Encoder::statistics`] told after the first; encoders that keep
-    /// that in files of their own get nothing here.
-    pub fn video_with(spec: &VideoEncoderSpec<'_>, statistics: Option<&CStr>) -> Result<Self, AvError> {
+    /// As [`Encoder::video`], for one of two passes.
+    pub fn video_in_pass(spec: &VideoEncoderSpec<'_>, pass: EncoderPass<'_>) -> Result<Self, AvError> {
         let (encoder, codec) = Self::allocate(spec.encoder)?;
         encoder.describe(spec, names::pixel_format(spec.pixel_format).unwrap_or(-1))?;
         let raw = encoder.context;
         // SAFETY: the context is ours and not yet open; the text outlives opening, and encoders read it only then.
-        unsafe { (*raw).stats_in = statistics.map_or(ptr::null_mut(), |text| text.as_ptr().cast_mut()) };
+        unsafe {
+            match pass {
+                EncoderPass::First => (*raw).flags |= ff::AV_CODEC_FLAG_PASS1 as i32,
+                EncoderPass::Second(found) => {
+                    (*raw).flags |= ff::AV_CODEC_FLAG_PASS2 as i32;
+                    (*raw).stats_in = found.map_or(ptr::null_mut(), |text| text.as_ptr().cast_mut());
+                }
+            }
+            if spec.encoder.starts_with("libvpx") {
+                // It takes a picture to last for so long, and reckons the bits of a second pass by that.
+                let ticks = scale_round(i64::from(spec.timescale), spec.frame_rate.den, spec.frame_rate.num.max(1));
+                (*raw).ticks_per_frame = i32::try_from(ticks).unwrap_or(1).max(1);
+            }
+        }
         let opened = encoder.open(codec, spec.options);
         if let Ok(encoder) = &opened {
             // SAFETY: the context is still ours; nothing of it may point to the text any more.

@@ -13,7 +13,7 @@ use super::outlet::{Outlet, TrackOutlet};
 use super::rung::RungSpec;
 use super::steps::Lap;
 use super::video;
-use crate::av::{AvError, Encoder, Frame, VideoEncoderSpec};
+use crate::av::{AvError, Encoder, EncoderPass, Frame, VideoEncoderSpec};
 use crate::model::plan::{SpanRange, VideoPlan, VideoRendition};
 use crate::model::time::{Ratio, rescale};
 use crate::model::{Plan, Problem, two_pass};
@@ -124,7 +124,6 @@ impl Statistics {
             options.iter_mut().filter(|(name, _)| name == "x265-params").for_each(|(_, value)| value.push_str(&own));
             return options;
         }
-        options.push(("flags".to_owned(), format!("+pass{pass}")));
         if rendition.encoder == "libx264" {
             options.push(("stats".to_owned(), path));
         }
@@ -139,7 +138,7 @@ impl Statistics {
         let options = self.options(rendition, 2);
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let found = kept.get(&rendition.id).map(CString::as_c_str);
-        Encoder::video_with(&VideoEncoderSpec { options: &options, ..*spec }, found)
+        Encoder::video_in_pass(&VideoEncoderSpec { options: &options, ..*spec }, EncoderPass::Second(found))
     }
 }
 
@@ -195,7 +194,7 @@ impl<'a> Measurer<'a> {
         let rendition = spec.rendition;
         let options = statistics.options(rendition, 1);
         let wanted = VideoEncoderSpec { options: &options, ..encoder_spec(spec) };
-        Encoder::video(&wanted).map_err(|error| faults::encoder(&rendition.id, error))
+        Encoder::video_in_pass(&wanted, EncoderPass::First).map_err(|error| faults::encoder(&rendition.id, error))
     }
 
     /// Keeps what was found. Files are whole once the encoder is closed.

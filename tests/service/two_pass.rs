@@ -4,7 +4,7 @@ use crate::daemon::{Setup, end_of, job_of, job_that, submit, until};
 use crate::kills::{check_kept, recorded};
 use crate::media::{HALF, HEAVY_SECONDS, check_whole, heavy_clip, identities};
 use crate::slow::SlowFile;
-use reelmill::api::v1::{JobState, RateControl, rate_control::Mode};
+use reelmill::api::v1::{Job, JobState, RateControl, rate_control::Mode};
 
 #[tokio::test]
 async fn killed_in_either_pass_it_goes_on_from_what_is_stored() {
@@ -20,12 +20,9 @@ async fn killed_in_either_pass_it_goes_on_from_what_is_stored() {
 
     // In the first: the source gives half, so that nothing can be made yet, and progress tells of it all the same.
     slow.allow(HALF);
-    let told = job_that(&mut client, &id, |job| {
-        let progress = job.outputs[0].progress.as_ref();
-        progress.and_then(|progress| progress.media_done.as_ref()).is_some_and(|done| done.seconds > 0)
-    });
-    let done = told.await.outputs[0].progress.as_ref().and_then(|progress| progress.media_done).unwrap();
-    assert!(done.seconds < HEAVY_SECONDS as i64 / 2, "{done:?}");
+    let done = |job: &Job| Some(job.progress.as_ref()?.outputs.first()?.media_done.as_ref()?.seconds);
+    let told = job_that(&mut client, &id, |job| done(job).is_some_and(|seconds| seconds > 0)).await;
+    assert!(done(&told).is_some_and(|seconds| seconds < HEAVY_SECONDS as i64 / 2), "{told:?}");
     daemon.kill();
     until("the workers to die with the daemon", || daemon.workers().is_empty().then_some(())).await;
     assert!(recorded(&daemon).await.keys().all(|path| path.to_string_lossy().contains("audio")));
