@@ -11,7 +11,9 @@ use super::params::Params;
 use super::to_rational;
 use crate::model::Ratio;
 use crate::model::facts::ColorTags;
+use crate::model::time::scale_round;
 use ffmpeg_sys_next as ff;
+use std::ffi::{CStr, CString};
 use std::ptr;
 
 /// What a video encoder is asked for.
@@ -32,6 +34,16 @@ pub struct VideoEncoderSpec<'a> {
     pub color: &'a ColorTags,
     /// Everything else, by name.
     pub options: &'a [(String, String)],
+}
+
+/// Which of two passes over the same pictures an encoder is opened for.
+#[derive(Clone, Copy)]
+pub enum EncoderPass<'a> {
+    /// The first.
+    First,
+    /// The second, with what [`Encoder::statistics`] told after the first; `None` where it told nothing, of encoders that
+    /// keep that in files of their own.
+    Second(Option<&'a CStr>),
 }
 
 /// What an audio encoder is asked for.
@@ -56,6 +68,43 @@ impl Encoder {
         let (encoder, codec) = Self::allocate(spec.encoder)?;
         encoder.describe(spec, names::pixel_format(spec.pixel_format).unwrap_or(-1))?;
         encoder.open(codec, spec.options)
+    }
+
+    /// As [`Encoder::video`], for one of two passes.
+    pub fn video_in_pass(spec: &VideoEncoderSpec<'_>, pass: EncoderPass<'_>) -> Result<Self, AvError> {
+        let (encoder, codec) = Self::allocate(spec.encoder)?;
+        encoder.describe(spec, names::pixel_format(spec.pixel_format).unwrap_or(-1))?;
+        let raw = encoder.context;
+        // SAFETY: the context is ours and not yet open; the text outlives opening, and encoders read it only then.
+        unsafe {
+            match pass {
+                EncoderPass::First => (*raw).flags |= ff::AV_CODEC_FLAG_PASS1 as i32,
+                EncoderPass::Second(found) => {
+                    (*raw).flags |= ff::AV_CODEC_FLAG_PASS2 as i32;
+                    (*raw).stats_in = found.map_or(ptr::null_mut(), |text| text.as_ptr().cast_mut());
+                }
+            }
+            if spec.encoder.starts_with("libvpx") {
+                // It takes a picture to last for so long, and reckons the bits of a second pass by that.
+                let ticks = scale_round(i64::from(spec.timescale), spec.frame_rate.den, spec.frame_rate.num.max(1));
+                (*raw).ticks_per_frame = i32::try_from(ticks).unwrap_or(1).max(1);
+            }
+        }
+        let opened = encoder.open(codec, spec.options);
+        if let Ok(encoder) = &opened {
+            // SAFETY: the context is still ours; nothing of it may point to the text any more.
+            unsafe { (*encoder.context).stats_in = ptr::null_mut() };
+        }
+        opened
+    }
+
+    /// What a first pass has found out, once no more packets come, of an encoder that tells it.
+    pub fn statistics(&self) -> Option<CString> {
+        // SAFETY: the context is open; the text is null or ends with a zero, and is the encoder's until it is closed.
+        unsafe {
+            let text = (*self.context).stats_out;
+            (!text.is_null()).then(|| CStr::from_ptr(text).to_owned())
+        }
     }
 
     /// Opens a video encoder that works on `device`, for frames like `first`: in the device's memory, or in the host's

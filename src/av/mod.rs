@@ -28,7 +28,7 @@ pub mod subtitle;
 pub mod surface;
 
 pub use decoder::Decoder;
-pub use encoder::{AudioEncoderSpec, Encoder, VideoEncoderSpec};
+pub use encoder::{AudioEncoderSpec, Encoder, EncoderPass, VideoEncoderSpec};
 pub use error::{AvError, Polled};
 pub use frame::Frame;
 pub use graph::Graph;

@@ -95,6 +95,9 @@ pub(super) fn plan(plan: &Plan) -> String {
 fn rung(rung: &VideoRendition) -> Vec<String> {
     let rate = match rung.rate {
         RateControl::Vbv { bitrate, max_rate, .. } => format!("{}, at most {}", bit_rate(bitrate), bit_rate(max_rate)),
+        RateControl::TwoPass { bitrate, max_rate, .. } => {
+            format!("{} in two passes, at most {}", bit_rate(bitrate), bit_rate(max_rate))
+        }
         RateControl::CappedCrf { crf, max_rate, .. } => format!("CRF {crf}, at most {}", bit_rate(max_rate)),
         RateControl::Crf { crf } => format!("CRF {crf}"),
     };

@@ -10,7 +10,7 @@ use crate::model::backoff::BackOff;
 use crate::model::device::DeviceInfo;
 use crate::model::limits::WORKER_SILENCE_SECONDS_MAX;
 use crate::model::request::Request;
-use crate::model::spec::{Fallback, IfExists, OutputSpec, Priority, SourceSpec, UploadOptions};
+use crate::model::spec::{Fallback, IfExists, OutputSpec, SourceSpec, UploadOptions};
 use crate::model::state::JobState;
 use crate::model::{JobId, JobRecord, JobSpec, Locator, Problem};
 use crate::net;
@@ -189,33 +189,18 @@ fn problem_of(record: &JobRecord) -> Problem {
 }
 
 fn spec_of(request: &TranscodeRequest) -> JobSpec {
-    let mut spec = JobSpec {
-        reference_id: String::new(),
-        owner: String::new(),
-        profile: String::new(),
-        priority: Priority::Normal,
-        start_unix_ms: 0,
-        sources: request.sources.clone(),
-        outputs: vec![OutputSpec {
-            id: "output-1".to_owned(),
-            destination: Locator::File(request.output.clone()),
-            if_exists: if request.overwrite { IfExists::Replace } else { IfExists::Fail },
-            source: request.source,
-            audio_sources: request.audio_sources.clone(),
-            rendition_sources: request.rendition_sources.clone(),
-            request: request.options.clone(),
-            upload: UploadOptions::default(),
-        }],
-        webhooks: Vec::new(),
-        stop_on_failure: false,
-        retry: RETRY,
-        expire_after_s: 0,
-        labels: BTreeMap::new(),
-        deadline_unix_ms: None,
-        fallback: request.fallback,
-        devices: request.wish.clone(),
-        trace_parent: String::new(),
+    let output = OutputSpec {
+        id: "output-1".to_owned(),
+        destination: Locator::File(request.output.clone()),
+        if_exists: if request.overwrite { IfExists::Replace } else { IfExists::Fail },
+        source: request.source,
+        audio_sources: request.audio_sources.clone(),
+        rendition_sources: request.rendition_sources.clone(),
+        request: request.options.clone(),
+        upload: UploadOptions::default(),
     };
+    let mut spec = JobSpec::new(request.sources.clone(), vec![output]);
+    (spec.retry, spec.fallback, spec.devices) = (RETRY, request.fallback, request.wish.clone());
     spec.add_images();
     spec
 }

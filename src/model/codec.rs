@@ -68,6 +68,15 @@ pub enum RateControl {
         /// Size of the bucket.
         buffer: u64,
     },
+    /// An average under a leaky bucket, spent by what a first pass over the same pictures found out.
+    TwoPass {
+        /// Average rate aimed at.
+        bitrate: u64,
+        /// Rate at which the bucket fills.
+        max_rate: u64,
+        /// Size of the bucket.
+        buffer: u64,
+    },
     /// Constant quality under a leaky bucket.
     CappedCrf {
         /// The encoder's own constant rate factor.
@@ -88,9 +97,14 @@ impl RateControl {
     /// The rate that a manifest declares while nothing has been measured yet, in bits a second.
     pub const fn declared_peak(self, fallback: u64) -> u64 {
         match self {
-            Self::Vbv { max_rate, .. } | Self::CappedCrf { max_rate, .. } => max_rate,
+            Self::Vbv { max_rate, .. } | Self::TwoPass { max_rate, .. } | Self::CappedCrf { max_rate, .. } => max_rate,
             Self::Crf { .. } => fallback,
         }
+    }
+
+    /// Whether a first pass is made.
+    pub const fn is_two_pass(self) -> bool {
+        matches!(self, Self::TwoPass { .. })
     }
 }
 

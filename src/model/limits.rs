@@ -19,12 +19,17 @@ pub const SIDECAR_BYTES_MAX: u64 = 16 << 20;
 pub const CUES_MAX: u32 = 100_000;
 /// Most streams that a source may have: DVB multiplexes have some tens, hostile files have millions.
 pub const STREAMS_MAX: usize = 1024;
+/// Most sources of a job: a main file, its languages and its sidecars.
+pub const SOURCES_MAX: usize = 16;
 /// Shortest target segment, ms: below it the overhead of containers exceeds the media.
 pub const SEGMENT_MS_MIN: u32 = 500;
 /// Longest target segment, ms: a segment is what a crash costs, and what a player must load to start.
 pub const SEGMENT_MS_MAX: u32 = 30_000;
 /// Most spans side by side: more than the cores of any one box.
 pub const SPANS_MAX: u32 = 256;
+/// Bytes that first passes may keep of a span for the second: on disk beside its segments, a quarter of what those may
+/// be. About five minutes of a ladder from 1080p at 30 frames a second; a longer source is made in several spans.
+pub const TWO_PASS_BYTES_MAX: u64 = SPOOL_BYTES_MAX / 4;
 /// Decoded frames that may wait between two stages. Shallow: throttling happens at the source, memory stays flat.
 pub const FRAMES_IN_FLIGHT: usize = 2;
 /// Packets that may wait between demuxer and decoder.

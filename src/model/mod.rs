@@ -31,6 +31,7 @@ pub mod state;
 pub mod stills;
 pub mod text;
 pub mod time;
+pub mod two_pass;
 pub mod usage;
 
 pub use backoff::BackOff;

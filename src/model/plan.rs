@@ -167,11 +167,20 @@ pub struct Plan {
     pub duration_us: Option<i64>,
     /// Runs of segments that are made independently of one another, in order.
     pub spans: Vec<SpanRange>,
+    /// How many of them are to run side by side, where there are more for another reason; `None`: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side_by_side: Option<u32>,
     /// What the planner decided that the client may not expect, one sentence each.
     pub notes: Vec<Note>,
 }
 
 impl Plan {
+    /// How many spans share the node's threads; at least one.
+    pub fn spans_side_by_side(&self) -> usize {
+        let all = self.spans.len();
+        self.side_by_side.map_or(all, |wanted| (wanted as usize).min(all)).max(1)
+    }
+
     /// The ids of everything that is made: video first, single pictures last.
     pub fn rendition_ids(&self) -> impl Iterator<Item = &str> {
         let video = self.video.iter().flat_map(|video| &video.renditions).map(|rung| rung.id.as_str());

@@ -127,6 +127,28 @@ pub struct SourceSpec {
 }
 
 impl JobSpec {
+    /// A job of nobody in particular that is started at once, with everything else as it is unless asked for.
+    pub fn new(sources: Vec<SourceSpec>, outputs: Vec<OutputSpec>) -> Self {
+        Self {
+            reference_id: String::new(),
+            owner: String::new(),
+            profile: String::new(),
+            priority: Priority::Normal,
+            start_unix_ms: 0,
+            sources,
+            outputs,
+            webhooks: Vec::new(),
+            stop_on_failure: false,
+            retry: BackOff::default(),
+            expire_after_s: 0,
+            labels: BTreeMap::new(),
+            deadline_unix_ms: None,
+            fallback: Fallback::default(),
+            devices: Vec::new(),
+            trace_parent: String::new(),
+        }
+    }
+
     /// The sources that must be opened for source `index`: itself, or the parts of a joined one, each once.
     pub fn opened_for(&self, index: usize) -> BTreeSet<usize> {
         match self.sources.get(index) {

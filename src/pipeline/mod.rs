@@ -16,6 +16,7 @@
 //! What is done on a device goes through [`accel`]; `equipment` says what is. A device that fails at decoding or preparing
 //! ends the span; one that fails at a rung ends that rung and those made from its pictures, and the others go on.
 //! What a device decodes, scales and encodes is looked at now and then by `check`, since not every fault is told.
+//! Renditions in two passes have their span run through twice (`two_pass`).
 //! `video` and `audio` wire the stages, `joined` those of several sources; no stage names its neighbours.
 
 pub mod accel;
@@ -50,6 +51,7 @@ pub mod steps;
 pub mod stills;
 pub mod text;
 pub mod trouble;
+pub mod two_pass;
 pub mod video;
 pub mod watched;
 pub mod wrap;

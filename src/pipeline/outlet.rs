@@ -57,6 +57,8 @@ pub trait Outlet: Send + Sync {
     fn segment(&self, segment: FinishedSegment) -> Result<(), Problem>;
     /// How far a track is: frames encoded, and the end of its media in microseconds.
     fn progress(&self, track: &str, frames: u64, media_us: i64);
+    /// How far the first of two passes over a track is: the end of its media in microseconds.
+    fn looked_ahead(&self, _track: &str, _media_us: i64) {}
     /// How loud a track was and is, once all of it is made.
     fn loudness(&self, track: &str, figures: LoudnessFigures);
     /// A track could not be made on its device: nothing further comes of it.
@@ -118,6 +120,11 @@ impl<'a> TrackOutlet<'a> {
     /// As [`Outlet::loudness`].
     pub fn loudness(&self, figures: LoudnessFigures) {
         self.outlet.loudness(self.track, figures);
+    }
+
+    /// As [`Outlet::looked_ahead`].
+    pub fn looked_ahead(&self, media_us: i64) {
+        self.outlet.looked_ahead(self.track, media_us);
     }
 
     /// As [`Outlet::progress`].

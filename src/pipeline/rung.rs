@@ -19,8 +19,9 @@ use super::outlet::{Outlet, TrackOutlet};
 use super::prepare::{Filter, Picture, SpanEnd};
 use super::steps::Lap;
 use super::trouble::DeviceTrouble;
+use super::two_pass::{self, Measurer, Pass};
 use super::wrap::VideoWrapper;
-use crate::av::{self, Frame, Packet, Params, VideoEncoderSpec};
+use crate::av::{self, Frame, Packet, Params};
 use crate::model::codec::Framing;
 use crate::model::device::{DeviceFault, Memory, Operation};
 use crate::model::plan::VideoRendition;
@@ -35,6 +36,8 @@ pub struct RungSpec<'a> {
     pub rendition: &'a VideoRendition,
     /// Ticks a second.
     pub timescale: u32,
+    /// Which pass it is.
+    pub pass: Pass<'a>,
 }
 
 /// Runs the stage.
@@ -49,10 +52,12 @@ pub fn run(
     let outlet = TrackOutlet::new(&spec.rendition.id, outlet, control);
     let _filtering = outlet.accounts.filtering();
     let VideoRendition { id, graph, width, height, .. } = spec.rendition;
-    let coder = Coder::new(*spec, outlet, control);
+    // In a first pass some rungs are there for the pictures of others alone.
+    let is_encoded = !matches!(spec.pass, Pass::First(_)) || spec.rendition.rate.is_two_pass();
+    let coder = is_encoded.then(|| Coder::new(*spec, outlet, control));
     let scaled = control.is_checked().then(|| ScaleCheck::new(control.equipment(), graph, (*width, *height))).flatten();
     let filter = outlet.lap("filter");
-    let mut fork = Fork { id, waiting: VecDeque::new(), passed: 0, children, coder: Some(coder), filter, scaled };
+    let mut fork = Fork { id, waiting: VecDeque::new(), passed: 0, children, coder, filter, scaled };
     let result = fork.receive_all(spec, &inflow, control).or_else(|stopped| fork.cut_off(stopped));
     let end = inflow.settle(result)?;
     fork.children.end(&end)?;
@@ -202,6 +207,8 @@ struct Coder<'a> {
     spec: RungSpec<'a>,
     outlet: TrackOutlet<'a>,
     chosen: Chosen<'a>,
+    /// Takes the place of all that follows, in a first pass.
+    measurer: Option<Measurer<'a>>,
     // Made on the first frame, as the encoder; the outer one is `None` until then.
     marker: Option<Option<Marker<'a>>>,
     // Opened on the first frame: an encoder that never gets one may hang on close (SVT-AV1 1.4).
@@ -220,13 +227,27 @@ impl<'a> Coder<'a> {
     fn new(spec: RungSpec<'a>, outlet: TrackOutlet<'a>, control: &'a Control) -> Self {
         let (encode, package) = (outlet.lap("encode"), outlet.lap("package"));
         let (chosen, cutter) = (control.equipment().encoder(spec.rendition), Cutter::default());
-        let (marker, open, check) = (None, None, None);
-        Self { spec, outlet, chosen, marker, open, check, control, cutter, frames: 0, packets: 0, encode, package }
+        let (marker, open, check, measurer) = (None, None, None, Measurer::of(spec, outlet));
+        Self {
+            spec,
+            outlet,
+            chosen,
+            measurer,
+            marker,
+            open,
+            check,
+            control,
+            cutter,
+            frames: 0,
+            packets: 0,
+            encode,
+            package,
+        }
     }
 
     /// The picture with its watermarks.
     fn marked(&mut self, picture: Picture) -> Result<Picture, Stopped> {
-        let RungSpec { rendition, timescale } = self.spec;
+        let RungSpec { rendition, timescale, .. } = self.spec;
         let marker = match &mut self.marker {
             Some(marker) => marker,
             empty => {
@@ -242,11 +263,14 @@ impl<'a> Coder<'a> {
     fn encode(&mut self, picture: Picture) -> Result<(), Stopped> {
         let mut picture = self.marked(picture)?;
         let _encoding = self.outlet.accounts.encoding();
+        picture.frame.set_pts(Some(picture.pts));
+        picture.frame.set_forced_key(picture.starts.is_some());
+        if let Some(measurer) = &mut self.measurer {
+            return measurer.take(&picture.frame, picture.pts);
+        }
         if let Some(index) = picture.starts {
             self.cutter.mark(index, picture.pts);
         }
-        picture.frame.set_pts(Some(picture.pts));
-        picture.frame.set_forced_key(picture.starts.is_some());
         self.encode.touch();
         if self.open.is_none() {
             let (encoder, wrapper) = self.open_encoder(&picture.frame)?;
@@ -265,18 +289,14 @@ impl<'a> Coder<'a> {
 
     fn open_encoder(&mut self, first: &Frame) -> Result<(Box<dyn PictureEncoder>, VideoWrapper), Stopped> {
         let rendition = self.spec.rendition;
-        let wanted = VideoEncoderSpec {
-            encoder: &rendition.encoder,
-            width: rendition.width,
-            height: rendition.height,
-            pixel_format: &rendition.pixel_format,
-            timescale: self.spec.timescale,
-            frame_rate: rendition.frame_rate,
-            color: &rendition.color,
-            options: &rendition.options,
-        };
+        let wanted = two_pass::encoder_spec(&self.spec);
         let failed = |error| failed(rendition, self.chosen.on_device, &error);
-        let encoder = self.chosen.by.encoder(&wanted, &rendition.id, first).map_err(failed)?;
+        let encoder: Box<dyn PictureEncoder> = match self.spec.pass {
+            Pass::Second(found) if rendition.rate.is_two_pass() => {
+                Box::new(found.second(&wanted, rendition).map_err(|error| failed(error.into()))?)
+            }
+            _ => self.chosen.by.encoder(&wanted, &rendition.id, first).map_err(failed)?,
+        };
         let params = encoder.params().map_err(failed)?;
         let reorder = reorder_frames(encoder.as_ref(), &params, rendition.codec.traits().framing)?;
         if self.chosen.on_device && self.control.is_checked() {
@@ -331,6 +351,9 @@ impl<'a> Coder<'a> {
     }
 
     fn drain(&mut self, end: i64) -> Result<(), Stopped> {
+        if let Some(measurer) = self.measurer.take() {
+            return measurer.finish();
+        }
         self.outlet.wanted()?;
         self.pass(None)?;
         if self.chosen.on_device && self.packets != self.frames {

@@ -9,6 +9,7 @@ use super::flow::{self, Fan, Stopped};
 use super::outlet::Outlet;
 use super::prepare::{self, Picture, PrepareSpec, SpanEnd};
 use super::rung::{self, RungSpec};
+use super::two_pass::Pass;
 use crate::av::{AvError, ByteSource};
 use crate::model::plan::{SpanRange, VideoPlan};
 use crate::model::time::{Ratio, rescale};
@@ -29,6 +30,18 @@ pub fn run(
     source: Box<dyn ByteSource>,
     plan: &Plan,
     span: SpanRange,
+    outlet: &dyn Outlet,
+    control: &Control,
+) -> Result<(), Problem> {
+    run_pass(source, plan, span, Pass::Only, outlet, control)
+}
+
+/// As [`run`], one pass of it.
+pub(super) fn run_pass(
+    source: Box<dyn ByteSource>,
+    plan: &Plan,
+    span: SpanRange,
+    pass: Pass<'_>,
     outlet: &dyn Outlet,
     control: &Control,
 ) -> Result<(), Problem> {
@@ -54,8 +67,8 @@ pub fn run(
         for (rendition, params) in copied {
             let (packets_out, packets_in) = flow::channel(limits::PACKETS_IN_FLIGHT);
             consumers.add(packets_out);
-            let spec =
-                CopySpec { rung: RungSpec { rendition, timescale: video.timescale }, video, grid: plan.grid, span };
+            let rung = RungSpec { rendition, timescale: video.timescale, pass };
+            let spec = CopySpec { rung, video, grid: plan.grid, span };
             stage(scope, control, &rendition.id, move || {
                 let work = || copy::run(&spec, &params, packets_in, outlet, control);
                 control.steps().timed("copy", &rendition.id, work)
@@ -65,7 +78,7 @@ pub fn run(
             let (packets_out, packets_in) = flow::channel(limits::PACKETS_IN_FLIGHT);
             let (frames_out, frames_in) = flow::channel(limits::FRAMES_IN_FLIGHT);
             consumers.add(packets_out);
-            let roots = spawn_rungs(scope, video, outlet, control);
+            let roots = spawn_rungs(scope, video, pass, outlet, control);
             let spec = PrepareSpec { video, grid: plan.grid, span };
             stage(scope, control, "prepare", move || prepare::run(&spec, frames_in, roots, control));
             stage(scope, control, "decode", move || {
@@ -111,6 +124,7 @@ pub(super) fn finished<'a>(control: &Control, tracks: impl Iterator<Item = &'a s
 pub(super) fn spawn_rungs<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     video: &'env VideoPlan,
+    pass: Pass<'env>,
     outlet: &'env dyn Outlet,
     control: &'env Control,
 ) -> Fan<Picture, SpanEnd> {
@@ -125,7 +139,7 @@ pub(super) fn spawn_rungs<'scope, 'env>(
             Some(parent) if parent < index && is_encoded(parent) => feeds[parent].add(out),
             _ => roots.add(out),
         }
-        let spec = RungSpec { rendition, timescale: video.timescale };
+        let spec = RungSpec { rendition, timescale: video.timescale, pass };
         stage(scope, control, &rendition.id, move || rung::run(&spec, inflow, children, outlet, control));
     }
     roots

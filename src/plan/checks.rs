@@ -6,8 +6,8 @@ use super::timeline::spans_problem;
 use crate::model::facts::{MediaFacts, StreamFacts, StreamKind};
 use crate::model::limits::{RENDITIONS_MAX, SEGMENT_MS_MAX, SEGMENT_MS_MIN};
 use crate::model::request::{
-    ManifestOptions, Request, SoundOptions, SpriteOptions, StillsOptions, TextOptions, WATERMARKS_MAX, Watermark,
-    encoders, segment_problem,
+    ManifestOptions, RateMode, Request, SoundOptions, SpriteOptions, StillsOptions, TextOptions, WATERMARKS_MAX,
+    Watermark, encoders, segment_problem,
 };
 use crate::model::{AudioCodec, Packaging, Problem, VideoCodec};
 
@@ -56,6 +56,7 @@ pub(super) fn request(request: &Request) -> Vec<Problem> {
             problems.push(Problem::input("request.crf", message).at("rate_control.crf"));
         }
     }
+    problems.extend(two_passes(request));
     problems.extend(request.manifests.check());
     problems.extend(request.picture.check());
     problems.extend(request.sound.check());
@@ -67,6 +68,14 @@ pub(super) fn request(request: &Request) -> Vec<Problem> {
     problems.extend(request.file_metadata.check(request.progressive));
     problems.extend(alone(request));
     problems
+}
+
+/// SVT-AV1 takes forced key frames in constant quality alone, where a second pass has nothing to spend, and FFmpeg (5.1 to
+/// 7.1) has no way to give it what a first one found.
+fn two_passes(request: &Request) -> Option<Problem> {
+    let refused = request.rate_mode == RateMode::TwoPass && request.codecs.contains(&VideoCodec::Av1);
+    let message = "av1 is not made in two passes here: leave it out of this output, or ask for vbv or capped_crf";
+    refused.then(|| Problem::input("request.rate_control", message).at("rate_control.mode"))
 }
 
 /// What is wrong with watermarks.

@@ -68,7 +68,7 @@ impl Options {
     /// Rate control and GOP, which have the same names everywhere.
     fn common(&mut self, settings: &Settings<'_>) {
         match settings.rate {
-            RateControl::Vbv { bitrate, max_rate, buffer } => {
+            RateControl::Vbv { bitrate, max_rate, buffer } | RateControl::TwoPass { bitrate, max_rate, buffer } => {
                 self.add("b", bitrate);
                 self.bucket(max_rate, buffer);
             }
@@ -189,7 +189,7 @@ fn vpx(settings: &Settings<'_>, options: &mut Options) {
     options.add("deadline", "good");
     options.add("cpu-used", cpu_used);
     let (rate, buffer) = match settings.rate {
-        RateControl::Vbv { bitrate, buffer, .. } => (bitrate, buffer),
+        RateControl::Vbv { bitrate, buffer, .. } | RateControl::TwoPass { bitrate, buffer, .. } => (bitrate, buffer),
         RateControl::CappedCrf { crf, max_rate, buffer } => {
             options.add("qmin", crf);
             (max_rate, buffer)
@@ -200,7 +200,9 @@ fn vpx(settings: &Settings<'_>, options: &mut Options) {
         }
     };
     options.add("b", rate);
-    if rate > 0 {
+    if let RateControl::TwoPass { max_rate, .. } = settings.rate {
+        options.bucket(max_rate, buffer);
+    } else if rate > 0 {
         options.add("minrate", rate);
         options.bucket(rate, buffer);
     }

@@ -34,6 +34,7 @@ mod threads;
 mod timeline;
 mod tree;
 mod trim;
+mod two_pass;
 mod video;
 mod works;
 

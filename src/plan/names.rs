@@ -14,6 +14,7 @@ pub(super) fn rungs(made: &mut [Made]) {
         let plain = format!("{}{codec}", m.rung.name);
         let rate = match m.rate {
             RateControl::Vbv { bitrate, .. } => format!("{}-{}k{codec}", m.rung.name, bitrate / 1000),
+            RateControl::TwoPass { bitrate, .. } => format!("{}-{}k-2pass{codec}", m.rung.name, bitrate / 1000),
             RateControl::CappedCrf { crf, max_rate, .. } => {
                 format!("{}-{}k-crf{crf}{codec}", m.rung.name, max_rate / 1000)
             }

@@ -25,6 +25,9 @@ const SOURCE_MARGIN_PERCENT: u64 = 130;
 const SOURCE_CAP_FLOOR: u64 = 2;
 /// The bucket fills at this many percent of the average rate.
 const MAX_RATE_PERCENT: u64 = 107;
+/// In two passes it fills at this many percent: bits can be moved to where they are needed only as far as the bucket lets
+/// them, and a bucket at the average leaves nothing to move.
+const TWO_PASS_MAX_RATE_PERCENT: u64 = 150;
 /// The bucket holds this many percent of one second at the average rate.
 const BUFFER_PERCENT: u64 = 150;
 
@@ -82,6 +85,10 @@ pub(super) fn control(mode: RateMode, codec: VideoCodec, bitrate: u64) -> RateCo
         // libvpx in one pass keeps to a bucket that is filled at the average rate, and to no other.
         RateMode::Vbv if codec == VideoCodec::Vp9 => RateControl::Vbv { bitrate, max_rate: bitrate, buffer },
         RateMode::Vbv => RateControl::Vbv { bitrate, max_rate, buffer },
+        RateMode::TwoPass => {
+            let max_rate = bitrate * TWO_PASS_MAX_RATE_PERCENT / 100;
+            RateControl::TwoPass { bitrate, max_rate, buffer }
+        }
         RateMode::CappedCrf { .. } => RateControl::CappedCrf { crf, max_rate, buffer },
         RateMode::Crf { .. } => RateControl::Crf { crf },
     }

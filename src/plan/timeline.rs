@@ -127,16 +127,21 @@ pub(super) fn longest_us(facts: &MediaFacts) -> i64 {
 }
 
 /// Cuts the grid into `wanted` runs of equal numbers of segments, the first ones longer by one where they do not
-/// divide; the last one is open, because durations are estimates. One run where the source cannot be entered midway.
+/// divide; the last one is open, because durations are estimates. More runs where one may have at most `longest` segments,
+/// and one alone where the source cannot be entered midway.
 pub(super) fn spans(
     wanted: u32,
+    longest: Option<u32>,
     seekable: bool,
     duration_us: Option<i64>,
     grid: Grid,
     notes: &mut Notes,
 ) -> Vec<SpanRange> {
     let whole = vec![SpanRange { first: 0, end: None }];
-    if wanted <= 1 {
+    let segments_in =
+        |us: i64| scale_ceil(us, 1, i64::from(grid.segment_ms) * 1000).clamp(1, i64::from(u32::MAX)) as u32;
+    let needed = longest.zip(duration_us).map_or(1, |(most, us)| segments_in(us).div_ceil(most.max(1)));
+    if wanted.max(needed) <= 1 {
         return whole;
     }
     let Some(duration_us) = duration_us.filter(|_| seekable) else {
@@ -144,8 +149,12 @@ pub(super) fn spans(
         notes.add("spans.one", format!("the source is made in one span: {why}"));
         return whole;
     };
-    let segments = scale_ceil(duration_us, 1, i64::from(grid.segment_ms) * 1000).clamp(1, i64::from(u32::MAX)) as u32;
-    let count = wanted.min(segments).min(SPANS_MAX);
+    let segments = segments_in(duration_us);
+    let count = wanted.max(needed).min(segments).min(SPANS_MAX);
+    if count > wanted {
+        let message = format!("the source is made in {count} spans, of each of which two passes keep what they may");
+        notes.add("spans.two_pass", message);
+    }
     if count < wanted {
         notes.add("spans.fewer", format!("the source has {segments} segments, so it is made in {count} spans"));
     }

@@ -5,14 +5,14 @@ use super::notes::Notes;
 use super::output::Draft;
 use super::rungs::Made;
 use super::source::Source;
-use super::{Node, copy, names, timeline, video};
+use super::{Node, copy, names, timeline, two_pass, video};
 use crate::model::limits::{AUDIO_RENDITIONS_MAX, RENDITIONS_MAX};
 use crate::model::mark::Mark;
 use crate::model::plan::{Grid, SpanRange};
 use crate::model::request::{EncoderOption, Loudness, PictureOptions};
 use crate::model::stills::StillsPlan;
 use crate::model::text::TextRendition;
-use crate::model::{AudioCodec, AudioRendition, Packaging, Plan, RateControl, VideoCodec};
+use crate::model::{AudioCodec, AudioRendition, Packaging, Plan, RateControl, Ratio, VideoCodec};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -99,7 +99,7 @@ pub(super) fn plan(
     uses: &mut [Uses],
     node: Node,
 ) -> Plan {
-    let spans = spans(group, source, drafts);
+    let Spans { spans, side_by_side, is_over } = spans(group, source, drafts);
     mark_copies(group, source, spans.len(), drafts);
     let mut packagings: Vec<Packaging> = Vec::new();
     for draft in group.outputs.iter().filter_map(|output| drafts[*output].as_ref()) {
@@ -110,7 +110,8 @@ pub(super) fn plan(
     }
     let rungs = rungs(index, group, drafts, uses);
     let pictures = source.pictures.as_ref().filter(|_| !rungs.is_empty());
-    let video = pictures.map(|pictures| video::plan(source, pictures, &rungs, group.grid, spans.len() as u32, node));
+    let mut video = pictures.map(|pictures| video::plan(source, pictures, &rungs, group.grid, side_by_side, node));
+    video.iter_mut().filter(|_| is_over).for_each(two_pass::without_tree);
     Plan {
         grid: group.grid,
         packagings,
@@ -119,6 +120,7 @@ pub(super) fn plan(
         text: texts(index, group, drafts, uses),
         stills: stills(index, group, source, drafts, uses, node),
         duration_us: source.range.duration_us,
+        side_by_side: (side_by_side < spans.len() as u32).then_some(side_by_side),
         spans,
         notes: Vec::new(),
     }
@@ -194,9 +196,18 @@ impl Needs {
     }
 }
 
-/// The runs of segments that a group is made in: as many as the output asks for that wants most. Outputs that get
-/// another number than they asked for are told.
-fn spans(group: &Group, source: &Source<'_>, drafts: &mut Drafts<'_>) -> Vec<SpanRange> {
+/// How the grid is cut.
+struct Spans {
+    spans: Vec<SpanRange>,
+    side_by_side: u32,
+    /// They are longer than first passes would have them.
+    is_over: bool,
+}
+
+/// The runs of segments that a group is made in: as many as the output asks for that wants most, or as many as keep what
+/// first passes find out within its limit; and how many are to run side by side. Outputs that get another number than they
+/// asked for are told.
+fn spans(group: &Group, source: &Source<'_>, drafts: &mut Drafts<'_>) -> Spans {
     let pictured: Vec<usize> = group
         .outputs
         .iter()
@@ -206,17 +217,29 @@ fn spans(group: &Group, source: &Source<'_>, drafts: &mut Drafts<'_>) -> Vec<Spa
     let asked = |output: &usize| drafts[*output].as_ref().map_or(1, |draft| draft.request.spans);
     let wanted = pictured.iter().map(asked).max().unwrap_or(1);
     let mut notes = Notes::default();
-    let spans = timeline::spans(wanted, source.facts.seekable, source.range.duration_us, group.grid, &mut notes);
+    let (seekable, duration_us) = (source.facts.seekable, source.range.duration_us);
+    let rungs = pictured.iter().filter_map(|output| drafts[*output].as_ref());
+    let rungs = rungs.flat_map(|draft| draft.rungs_of(group.source));
+    let rate = source.pictures.as_ref().map_or(Ratio::new(25, 1), |pictures| pictures.clock.frame_rate);
+    let longest = two_pass::segments_max(rungs, rate, group.grid);
+    let spans = timeline::spans(wanted, longest, seekable, duration_us, group.grid, &mut notes);
+    let side_by_side = (spans.len() as u32).min(wanted.max(1));
+    let is_over = two_pass::is_over(longest, &spans, duration_us, group.grid);
+    if is_over {
+        let message =
+            "the source is too long for two passes at once and cannot be cut, so they keep less of each picture";
+        notes.add("two_pass.pictures_only", message);
+    }
     for output in pictured {
         let Some(draft) = drafts[output].as_mut() else { continue };
-        if draft.request.spans == wanted {
+        if draft.request.spans == wanted || longest.is_some() {
             draft.general.extend(&notes);
         } else if draft.request.spans as usize != spans.len() {
             let message = format!("the source is made in {} spans, as another output asks", spans.len());
             draft.general.add("spans.shared", message);
         }
     }
-    spans
+    Spans { spans, side_by_side, is_over }
 }
 
 /// Finds for each output the rung that the source already is, or tells it why there is none. At most one rung of an
@@ -277,6 +300,7 @@ impl Encode {
             RateControl::Vbv { bitrate, max_rate, buffer } => (0, [bitrate, max_rate, buffer, 0]),
             RateControl::CappedCrf { crf, max_rate, buffer } => (1, [max_rate, buffer, 0, u64::from(crf)]),
             RateControl::Crf { crf } => (2, [0, 0, 0, u64::from(crf)]),
+            RateControl::TwoPass { bitrate, max_rate, buffer } => (3, [bitrate, max_rate, buffer, 0]),
         };
         let how = (!made.copy).then_some((rate.0, rate.1, made.speed as u8));
         Self {

@@ -160,14 +160,16 @@ fn rate_control(notes: &mut Notes<'_>, node: &Node) -> Option<RateMode> {
     let crf = notes.whole(&fields, "crf", u64::from(u8::MAX)).map(|crf| crf as u8);
     match notes.text(&fields, "mode").map(|(mode, _)| mode) {
         Some("vbv") if crf.is_none() => Some(RateMode::Vbv),
-        Some("vbv") => {
+        Some("two_pass") if crf.is_none() => Some(RateMode::TwoPass),
+        Some("vbv" | "two_pass") => {
             notes.value(fields.line_of("crf"), "`crf` goes with the modes capped_crf and crf only");
             None
         }
         Some("capped_crf") => Some(RateMode::CappedCrf { crf }),
         Some("crf") => Some(RateMode::Crf { crf }),
         _ => {
-            notes.value(fields.line_of("mode"), "`rate_control` needs a `mode`: \"vbv\", \"capped_crf\" or \"crf\"");
+            let modes = "`rate_control` needs a `mode`: \"vbv\", \"two_pass\", \"capped_crf\" or \"crf\"";
+            notes.value(fields.line_of("mode"), modes);
             None
         }
     }

@@ -131,7 +131,7 @@ fn every_mistake_of_every_file_is_told_with_its_line() {
         "[profile.value] 1.toml:1: a profile needs a `version` from 1",
         "[profile.unknown_key] 1.toml:10: `destination` is for the job to say: leave it out here",
         "[profile.value] 1.toml:7: `video_codecs`: unknown variant `h265`, expected one of `h264`, `hevc`, `av1`, `vp9`",
-        "[profile.value] 1.toml:9: `rate_control` needs a `mode`: \"vbv\", \"capped_crf\" or \"crf\"",
+        "[profile.value] 1.toml:9: `rate_control` needs a `mode`: \"vbv\", \"two_pass\", \"capped_crf\" or \"crf\"",
         "[request.segment] 1.toml:12: segment duration `31s` cannot be used: ask for 500ms to 30s, as in 4s or 2500ms",
         "[profile.value] 1.toml:13: `spans` must be a whole number from 0 to 4294967295",
         "[request.rendition] 1.toml:15: `1080i` is not a rendition: write a quality such as 1080p or 4K, or a size \

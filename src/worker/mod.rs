@@ -161,10 +161,7 @@ fn carry_out(
             let shared = control.accounts.share();
             let images = Images::load(&open, &plan).map(|images| control.lend_images(images));
             let ready = images.and_then(|()| equip(&plan, link, control, &calls));
-            let result = ready.and_then(|()| match &plan.video {
-                Some(video) if !video.parts.is_empty() => pipeline::joined::video(&open, &plan, span, &outlet, control),
-                _ => open(0).and_then(|bytes| pipeline::video::run(bytes, &plan, span, &outlet, control)),
-            });
+            let result = ready.and_then(|()| pipeline::two_pass::run(&open, &plan, span, spool, &outlet, control));
             drop(shared);
             outlet.stop();
             result

@@ -31,9 +31,17 @@ pub(super) struct SpoolOutlet {
     ticker: Option<JoinHandle<()>>,
 }
 
+/// How far a track is.
+#[derive(Clone, Copy, Default)]
+struct Reached {
+    frames: u64,
+    media_us: i64,
+    first_pass_us: Option<i64>,
+}
+
 #[derive(Default)]
 struct State {
-    tracks: Mutex<BTreeMap<String, (u64, i64)>>,
+    tracks: Mutex<BTreeMap<String, Reached>>,
     done: AtomicBool,
 }
 
@@ -94,10 +102,11 @@ impl State {
             tracks: tracks
                 .iter()
                 .filter(|(track, _)| !control.is_dropped(track))
-                .map(|(track, (frames, media_us))| v1::TrackProgress {
+                .map(|(track, reached)| v1::TrackProgress {
                     track: track.clone(),
-                    frames: *frames,
-                    media_us: *media_us,
+                    frames: reached.frames,
+                    media_us: reached.media_us,
+                    first_pass_us: reached.first_pass_us,
                 })
                 .collect(),
             decode_errors: control.decode_errors.load(Ordering::Relaxed),
@@ -141,10 +150,13 @@ impl Outlet for SpoolOutlet {
     fn progress(&self, track: &str, frames: u64, media_us: i64) {
         self.meter.progressed(track, frames);
         let mut tracks = self.state.tracks.lock().unwrap_or_else(PoisonError::into_inner);
-        match tracks.get_mut(track) {
-            Some(known) => *known = (frames, media_us),
-            None => drop(tracks.insert(track.to_owned(), (frames, media_us))),
-        }
+        let reached = tracks.entry(track.to_owned()).or_default();
+        (reached.frames, reached.media_us) = (frames, media_us);
+    }
+
+    fn looked_ahead(&self, track: &str, media_us: i64) {
+        let mut tracks = self.state.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        tracks.entry(track.to_owned()).or_default().first_pass_us = Some(media_us);
     }
 
     fn loudness(&self, track: &str, figures: LoudnessFigures) {

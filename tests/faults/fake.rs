@@ -404,7 +404,7 @@ impl Fake {
             files.push(file);
         }
         let start = i64::from(index) * ticks;
-        let tracks = vec![v1::TrackProgress { track: track.into(), frames: 1, media_us: 1 }];
+        let tracks = vec![v1::TrackProgress { track: track.into(), frames: 1, media_us: 1, first_pass_us: None }];
         self.say(Message::Progress(v1::Progress { tracks, decode_errors: 0, frames_decoded: 0 }));
         self.say(Message::Segment(v1::Segment {
             track: track.into(),

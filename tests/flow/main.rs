@@ -19,5 +19,6 @@ mod spans;
 mod stills;
 mod text;
 mod tools;
+mod two_pass;
 mod vp9;
 mod watermarks;

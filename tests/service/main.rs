@@ -34,6 +34,7 @@ mod stills;
 mod stops;
 mod stores;
 mod traces;
+mod two_pass;
 mod upgrades;
 mod usage;
 mod watches;

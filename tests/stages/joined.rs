@@ -4,7 +4,7 @@ use crate::made::{Bytes, Recorder, facts, groups, silence, timed};
 use crate::trim::assert_shows;
 use reelmill::av::ByteSource;
 use reelmill::model::plan::{SpanRange, Work};
-use reelmill::model::spec::{IfExists, JobSpec, OutputSpec, Priority, SourceSpec, UploadOptions};
+use reelmill::model::spec::{IfExists, JobSpec, OutputSpec, SourceSpec, UploadOptions};
 use reelmill::model::{Problem, Speed};
 use reelmill::pipeline::{Control, Outlet, joined};
 use reelmill::plan::{Node, Request, plan_job};
@@ -42,24 +42,7 @@ fn planned(parts: &[Part<'_>], renditions: &str) -> (Work, Vec<Media>) {
         request,
         upload: UploadOptions::default(),
     };
-    let spec = JobSpec {
-        reference_id: String::new(),
-        owner: String::new(),
-        profile: String::new(),
-        priority: Priority::Normal,
-        start_unix_ms: 0,
-        sources,
-        outputs: vec![output],
-        webhooks: Vec::new(),
-        stop_on_failure: false,
-        retry: Default::default(),
-        expire_after_s: 0,
-        labels: Default::default(),
-        deadline_unix_ms: None,
-        fallback: Default::default(),
-        devices: Vec::new(),
-        trace_parent: String::new(),
-    };
+    let spec = JobSpec::new(sources, vec![output]);
     let known: Vec<_> = parts.iter().map(|(media, ..)| Some(facts(media))).collect();
     let planning = plan_job(&known, &spec, &Node { threads: 2 });
     assert!(planning.problems.is_empty(), "{:?}", planning.problems);

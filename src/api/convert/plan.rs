@@ -101,7 +101,7 @@ fn rendition(plan: &Plan, id: &str) -> Option<v1::PlannedTrack> {
 
 fn video(rung: &VideoRendition) -> v1::PlannedTrack {
     let bit_rate = match rung.rate {
-        RateControl::Vbv { bitrate, .. } => bitrate,
+        RateControl::Vbv { bitrate, .. } | RateControl::TwoPass { bitrate, .. } => bitrate,
         RateControl::CappedCrf { max_rate, .. } => max_rate,
         RateControl::Crf { .. } => rung.declared_peak,
     };

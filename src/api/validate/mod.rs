@@ -25,10 +25,9 @@ pub(super) use source::locator as source_locator;
 
 use super::settings::ApiSettings;
 use super::v1;
+use crate::model::limits::SOURCES_MAX;
 use crate::model::{JobSpec, Problem};
 
-/// Most sources of a job: a main file, its languages and its sidecars.
-const SOURCES_MAX: usize = 16;
 /// Most outputs of a job: every packaging and codec of several ladders.
 const OUTPUTS_MAX: usize = 64;
 /// Most webhooks of a job.

@@ -185,15 +185,16 @@ fn rate_mode(field: &str, asked: Option<&v1::RateControl>, found: &mut Found) ->
     match Mode::try_from(asked.mode) {
         Ok(Mode::CappedCrf) => RateMode::CappedCrf { crf },
         Ok(Mode::Crf) => RateMode::Crf { crf },
-        Ok(Mode::Vbv | Mode::Unspecified) => {
+        Ok(mode @ (Mode::Vbv | Mode::TwoPass | Mode::Unspecified)) => {
             if crf.is_some() {
                 let message = "a rate factor goes with the modes CAPPED_CRF and CRF only: choose one, or leave crf out";
                 found.add(format!("{field}.crf"), "request.crf", message);
             }
-            RateMode::Vbv
+            if mode == Mode::TwoPass { RateMode::TwoPass } else { RateMode::Vbv }
         }
         Err(_) => {
-            let message = format!("{} names no mode that this version knows: use VBV, CAPPED_CRF or CRF", asked.mode);
+            let message =
+                format!("{} names no mode that this version knows: use VBV, TWO_PASS, CAPPED_CRF or CRF", asked.mode);
             found.add(format!("{field}.mode"), "request.value", message);
             RateMode::Vbv
         }

@@ -106,6 +106,7 @@ fn rate_control(mode: RateMode) -> v1::RateControl {
     use v1::rate_control::Mode;
     let name = match mode {
         RateMode::Vbv => Mode::Vbv,
+        RateMode::TwoPass => Mode::TwoPass,
         RateMode::CappedCrf { .. } => Mode::CappedCrf,
         RateMode::Crf { .. } => Mode::Crf,
     };

@@ -47,7 +47,7 @@ pub(super) struct PlanOptions {
     /// How much time the encoders may take: fast, balanced, quality [default: balanced]
     #[arg(long, value_name = "CLASS")]
     pub(super) speed: Option<String>,
-    /// How bits are spent: vbv (an average), capped-crf, crf [default: vbv, or capped-crf with --crf]
+    /// How bits are spent: vbv (an average), two-pass (the same, after a look at all of it), capped-crf, crf [default: vbv, or capped-crf with --crf]
     #[arg(long, value_name = "MODE")]
     pub(super) rate_control: Option<String>,
     /// Constant rate factor on the encoder's own scale; less is better
@@ -171,11 +171,12 @@ impl PlanOptions {
             (None | Some("vbv"), None) => Ok(RateMode::Vbv),
             (None | Some("capped-crf"), crf) => Ok(RateMode::CappedCrf { crf }),
             (Some("crf"), crf) => Ok(RateMode::Crf { crf }),
-            (Some("vbv"), Some(_)) => {
-                let message = "--crf has no meaning with --rate-control vbv; leave one of them out";
+            (Some("two-pass"), None) => Ok(RateMode::TwoPass),
+            (Some(mode @ ("vbv" | "two-pass")), Some(_)) => {
+                let message = format!("--crf has no meaning with --rate-control {mode}; leave one of them out");
                 Err(Problem::input("request.rate_control", message))
             }
-            (Some(other), _) => Err(refused("rate_control", other, "vbv, capped-crf or crf")),
+            (Some(other), _) => Err(refused("rate_control", other, "vbv, two-pass, capped-crf or crf")),
         }
     }
 }
@@ -255,6 +256,8 @@ mod tests {
     fn a_rate_factor_alone_is_capped() {
         assert_eq!(request("--crf 20").unwrap().rate_mode, RateMode::CappedCrf { crf: Some(20) });
         assert_eq!(request("--rate-control vbv --crf 20"), Err("request.rate_control".into()));
+        assert_eq!(request("--rate-control two-pass").unwrap().rate_mode, RateMode::TwoPass);
+        assert_eq!(request("--rate-control two-pass --crf 20"), Err("request.rate_control".into()));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use super::micros;
 use crate::model::Problem;
+use crate::model::joined::CONCAT_MAX;
+use crate::model::limits::SOURCES_MAX;
 use crate::model::request::RenditionSpec;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -76,6 +78,10 @@ impl SourceFlags {
         listing.main = listing.place(Listed::File(input.to_owned(), from, to));
         parts.push(listing.main);
         parts.extend(self.append.iter().map(|path| listing.place(whole(path))));
+        if parts.len() > CONCAT_MAX {
+            let message = format!("{} files in a row are more than {CONCAT_MAX}: join some of them first", parts.len());
+            return Err(Problem::input("request.concat", message));
+        }
         if parts.len() > 1 {
             listing.main = listing.place(Listed::Joined(parts, listing.main));
         }
@@ -87,6 +93,13 @@ impl SourceFlags {
                 let message = format!("--rendition-source {} stands there twice: leave one out", text.display());
                 return Err(Problem::input("request.rendition", message));
             }
+        }
+        if listing.sources.len() > SOURCES_MAX {
+            let message = format!(
+                "{} sources, a row of files among them counted as one more, are more than {SOURCES_MAX}: name fewer files",
+                listing.sources.len()
+            );
+            return Err(Problem::input("request.count", message));
         }
         Ok(listing)
     }
@@ -171,6 +184,16 @@ mod tests {
         let sources = [file("logo.mp4"), part, file("credits.mp4"), joined, file("de.wav"), file("en.wav")];
         assert_eq!(listing.sources, sources);
         assert_eq!((listing.main, listing.audio, listing.renditions), (3, vec![4, 5], BTreeMap::from([(1, 4)])));
+    }
+
+    #[test]
+    fn files_are_counted_as_the_service_counts_them() {
+        let append = |count: usize| (0..count).map(|n| format!("--append {n}.mp4 ")).collect::<String>();
+        let again = |count: usize| "--append in.mp4 ".repeat(count);
+        assert!(listing(&append(SOURCES_MAX - 2)).is_ok());
+        assert_eq!(listing(&append(SOURCES_MAX - 1)), Err("request.count".into()));
+        assert!(listing(&again(CONCAT_MAX - 1)).is_ok());
+        assert_eq!(listing(&again(CONCAT_MAX)), Err("request.concat".into()));
     }
 
     #[test]

@@ -134,7 +134,7 @@ pub(in crate::dispatch) fn foresee(
                 load.pictures(&work.plan, &source, &way.placement, alike, &cpu, rates);
                 all.splice(0..0, stages(plan, index, &renditions, &way.placement, &way.reason));
                 for (dimension, amount) in way.choice.device.iter().chain(way.choice.host.iter()) {
-                    let held = amount * work.plan.spans.len() as u64;
+                    let held = amount * work.plan.spans_side_by_side() as u64;
                     *demand.entry(dimension.to_string()).or_insert(0_u64) += held;
                 }
             }

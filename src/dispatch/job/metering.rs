@@ -16,7 +16,7 @@ pub(super) fn begin(
     span: &str,
 ) -> Lap {
     let steps = needs::steps(video, source, placement);
-    let on_device = steps.into_iter().filter(|step| step.on_device).chain(filters(video, source));
+    let on_device = steps.into_iter().filter(|step| step.on_device && !step.again).chain(filters(video, source));
     let work = |step: Step| Work::on(device, rates, &step.rendition.unwrap_or_default(), step.key, step.pixels);
     meter.begin(device, span, on_device.map(work).collect(), surfaces(video, source, placement))
 }
@@ -27,6 +27,7 @@ fn filters<'a>(video: &'a VideoPlan, source: &Decoded) -> impl Iterator<Item = S
     let filter = |rendition: Option<&str>, pixels, depth| Step {
         on_device: true,
         rendition: rendition.map(str::to_owned),
+        again: false,
         key: RateKey { operation: Operation::Filter, codec: String::new(), depth, speed: None },
         pixels,
     };

@@ -4,7 +4,7 @@ use crate::devices::Rates;
 use crate::dispatch::fleet::{ENGINE, usable};
 use crate::model::device::{DeviceInfo, Operation, Placement, RateKey};
 use crate::model::plan::{Plan, VideoPlan, VideoRendition};
-use crate::model::spec;
+use crate::model::{spec, two_pass};
 use crate::publish::Part;
 use reelmill_scheduler::{
     CPU_THREADS, DECODE_SHARE, DEVICE_MEMORY_MIB, ENCODE_SHARE, HOST_MEMORY_MIB, NVENC_SESSIONS, Priority, Vector,
@@ -82,6 +82,8 @@ pub(super) struct Step {
     pub(super) on_device: bool,
     /// The rendition that it is done for; `None`: for all of them.
     pub(super) rendition: Option<String>,
+    /// It is done once more, for the first of two passes.
+    pub(super) again: bool,
     pub(super) key: RateKey,
     pub(super) pixels: u64,
 }
@@ -112,7 +114,7 @@ pub(super) fn by(
 ) -> Needs {
     let Some(video) = &plan.video else { return Needs::default() };
     let spans = plan.spans.len().max(1);
-    let all = demand(Part::Video(0), threads, spans).get(&CPU_THREADS);
+    let all = demand(Part::Video(0), threads, plan.spans_side_by_side()).get(&CPU_THREADS);
     let frame = per_frame(&steps(video, source, placement), device, cpu, rates);
     let engines = device.map_or(1, |device| u64::from(device.encode_engines.max(1)));
     let by_engine = frame.longest.max(frame.encode / engines).max(frame.decode);
@@ -157,10 +159,12 @@ pub(super) fn steps(video: &VideoPlan, source: &Decoded, placement: &Placement) 
         RateKey { operation: Operation::Decode, codec: source.codec.clone(), depth: source.depth, speed: None };
     let has_device = placement.device.is_some();
     let decodes = has_device && placement.decode;
-    let mut steps = vec![Step { on_device: decodes, rendition: None, key: decode, pixels: source.pixels }];
+    let mut steps =
+        vec![Step { on_device: decodes, rendition: None, again: false, key: decode, pixels: source.pixels }];
     let filter = |rendition: Option<&str>, pixels, depth| Step {
         on_device: false,
         rendition: rendition.map(str::to_owned),
+        again: false,
         key: RateKey { operation: Operation::Filter, codec: String::new(), depth, speed: None },
         pixels,
     };
@@ -174,9 +178,28 @@ pub(super) fn steps(video: &VideoPlan, source: &Decoded, placement: &Placement) 
             let times = if rung.graph.contains("tonemap=") { TONE_MAP_TIMES } else { 1 };
             steps.push(filter(Some(&rung.id), from * times, depth(&rung.pixel_format)));
         }
-        steps.push(Step { on_device, rendition: Some(rung.id.clone()), key: encode_key(rung), pixels: pixels(rung) });
+        let rendition = Some(rung.id.clone());
+        steps.push(Step { on_device, rendition, again: false, key: encode_key(rung), pixels: pixels(rung) });
     }
+    steps.extend(first_pass(video, &steps));
     if video.renditions.iter().all(|rung| rung.copy) { Vec::new() } else { steps }
+}
+
+/// What is done for the first of two passes: all that leads to pictures of such rungs once more, and their encode as far
+/// as it goes.
+fn first_pass(video: &VideoPlan, steps: &[Step]) -> Vec<Step> {
+    let twice = two_pass::needed(video);
+    let is_needed = |step: &&Step| step.rendition.as_ref().is_none_or(|id| twice.contains(id));
+    let again = |step: &Step| {
+        let rung = video.renditions.iter().find(|rung| step.rendition.as_ref() == Some(&rung.id));
+        let pixels = match rung.filter(|_| step.key.operation == Operation::Encode) {
+            Some(rung) if !rung.rate.is_two_pass() => return None,
+            Some(rung) => step.pixels * two_pass::first_percent(rung.codec, rung.speed) / 100,
+            None => step.pixels,
+        };
+        Some(Step { again: true, pixels, ..step.clone() })
+    };
+    if twice.is_empty() { Vec::new() } else { steps.iter().filter(is_needed).filter_map(again).collect() }
 }
 
 /// How long the steps of a frame keep what busy.

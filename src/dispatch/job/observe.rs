@@ -117,7 +117,9 @@ impl Observed {
     /// Pixels of each kind of work.
     fn work(&self, told: &v1::Finished, counts: impl Fn(&Step) -> bool) -> Vec<(RateKey, u64)> {
         let mut work: BTreeMap<&RateKey, u64> = BTreeMap::new();
-        for step in self.steps.iter().filter(|step| counts(step)) {
+        // Frames that are decoded for a first pass are among all that the worker tells of.
+        let is_told = |step: &&Step| step.again && step.rendition.is_none();
+        for step in self.steps.iter().filter(|step| counts(step) && !is_told(step)) {
             let frames = match &step.rendition {
                 Some(rendition) => self.frames.get(rendition).copied().unwrap_or(0),
                 None => told.frames_decoded,

@@ -111,6 +111,7 @@ impl Job {
             rows,
             generations: self.generations.clone(),
             scratch: self.spool.join(format!("output-{output}")),
+            spooled: Arc::clone(&self.spooled),
             retry: self.settings.upload_retry,
             started_unix_ms: record.begun_unix_ms.unwrap_or_else(now_unix_ms),
             uploads: self.settings.uploads,

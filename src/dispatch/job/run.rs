@@ -232,7 +232,7 @@ impl Job {
         launch.traced = traced;
         launch.silence = settings.silence;
         launch.simulated.clone_from(&settings.simulated);
-        let side_by_side = u64::from(settings.threads).min(work.plan.spans.len() as u64) + 1;
+        let side_by_side = u64::from(settings.threads).min(work.plan.spans_side_by_side() as u64) + 1;
         launch.spool_bytes_max = (settings.spool_bytes_max / SPOOL_SHARES.max(side_by_side)).max(1);
         let worker = supervise::start(launch, (SpanId(index as u32), attempt), self.reports.clone())?;
         Ok(Running {

@@ -137,6 +137,8 @@ pub enum RateMode {
     /// An average under a leaky bucket.
     #[default]
     Vbv,
+    /// An average under a leaky bucket, spent by what a first pass over the same pictures found out.
+    TwoPass,
     /// Constant quality under a leaky bucket that the rung's rate fills.
     CappedCrf {
         /// Constant rate factor.
@@ -155,7 +157,7 @@ impl RateMode {
     /// The constant rate factor that was asked for.
     pub const fn crf(self) -> Option<u8> {
         match self {
-            Self::Vbv => None,
+            Self::Vbv | Self::TwoPass => None,
             Self::CappedCrf { crf } | Self::Crf { crf } => crf,
         }
     }

@@ -100,6 +100,13 @@ pub struct Layout {
     pub runs: Vec<Run>,
 }
 
+impl Layout {
+    /// Bytes of the file.
+    pub fn bytes(&self) -> u64 {
+        self.head.len() as u64 + self.runs.iter().map(|run| run.bytes).sum::<u64>()
+    }
+}
+
 /// The layout of a file with these tracks, which says this of itself. The first track gives the movie its timescale.
 ///
 /// # Errors

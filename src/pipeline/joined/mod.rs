@@ -16,6 +16,7 @@ mod video;
 pub use sound::run as audio;
 pub(super) use sound::run_pass as sound_pass;
 pub use video::run as video;
+pub(super) use video::run_pass as video_pass;
 
 use super::flow::Stopped;
 use crate::av::ByteSource;

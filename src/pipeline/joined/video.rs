@@ -16,6 +16,7 @@ use crate::pipeline::faults;
 use crate::pipeline::flow::{self, Fan, Flow, Inflow, Stopped};
 use crate::pipeline::outlet::Outlet;
 use crate::pipeline::prepare::Filter;
+use crate::pipeline::two_pass::Pass;
 use crate::pipeline::video::{PREROLL_US, equip, finished, spawn_rungs, stage};
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -31,6 +32,18 @@ pub fn run(
     outlet: &dyn Outlet,
     control: &Control,
 ) -> Result<(), Problem> {
+    run_pass(open, plan, span, Pass::Only, outlet, control)
+}
+
+/// As [`run`], one pass of it.
+pub(in crate::pipeline) fn run_pass(
+    open: Open<'_>,
+    plan: &Plan,
+    span: SpanRange,
+    pass: Pass<'_>,
+    outlet: &dyn Outlet,
+    control: &Control,
+) -> Result<(), Problem> {
     let Some(video) = &plan.video else {
         return Err(Problem::bug("plan.no_video", "a video span was ordered of a plan without video"));
     };
@@ -38,7 +51,7 @@ pub fn run(
         return Err(problem);
     }
     thread::scope(|scope| {
-        let roots = spawn_rungs(scope, video, outlet, control);
+        let roots = spawn_rungs(scope, video, pass, outlet, control);
         let mut pictures = Pictures::new(video, plan.grid, span, roots);
         stage(scope, control, "parts", move || {
             all_parts(video, &mut pictures, open, control)?;

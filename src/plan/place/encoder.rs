@@ -91,7 +91,8 @@ fn nvenc(options: &mut Options, rung: &VideoRendition, deep: bool, gop: i64, ffm
     options.add("rc", "vbr");
     options.add("multipass", "disabled");
     match rung.rate {
-        RateControl::Vbv { bitrate, max_rate, buffer } => {
+        // What is made in two passes is not placed on a device.
+        RateControl::Vbv { bitrate, max_rate, buffer } | RateControl::TwoPass { bitrate, max_rate, buffer } => {
             options.add("b", bitrate);
             options.bucket(max_rate, buffer);
         }
@@ -148,7 +149,7 @@ fn vaapi(options: &mut Options, rung: &VideoRendition, deep: bool, gop: i64, int
         options.add("compression_level", level);
     }
     match rung.rate {
-        RateControl::Vbv { bitrate, max_rate, buffer } => {
+        RateControl::Vbv { bitrate, max_rate, buffer } | RateControl::TwoPass { bitrate, max_rate, buffer } => {
             options.add("rc_mode", "VBR");
             options.add("b", bitrate);
             options.bucket(max_rate, buffer);

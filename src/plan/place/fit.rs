@@ -91,6 +91,9 @@ pub(super) fn encode_refusal(rung: &VideoRendition, device: &DeviceInfo, ffmpeg:
     if rung.codec == VideoCodec::Vp9 {
         return Some("needs VP9 with key frames where they are asked for; libvpx on the CPU makes it here".to_owned());
     }
+    if rung.rate.is_two_pass() {
+        return Some("needs two passes over the pictures; encoders on the CPU alone make them here".to_owned());
+    }
     let name = encoder::name(rung.codec, device.kind);
     if !ffmpeg.has(name) {
         let (major, minor) = ffmpeg.release();

@@ -138,7 +138,12 @@ fn requests() -> Vec<Case> {
         rate_mode: RateMode::Crf { crf: Some(30) },
         ..asking("720p")
     };
+    let every = vec![VideoCodec::H264, VideoCodec::Hevc, VideoCodec::Vp9];
+    let two_pass = Request { codecs: every, rate_mode: RateMode::TwoPass, ..asking("1080p,480p") };
+    let vp9 = Request { codecs: vec![VideoCodec::Vp9], speed: Speed::Fast, ..asking("1080p,720p,360p@500k") };
     vec![
+        ("two-pass", movie(video(1920, 1080, 25, 1)), two_pass),
+        ("vp9", movie(video(1920, 1080, 25, 1)), vp9),
         ("spans-4", movie(video(1920, 1080, 25, 1)), Request { spans: 4, ..asking("1080p,720p") }),
         ("capped-quality", movie(video(1920, 1080, 30_000, 1001)), quality),
         ("av1-crf", movie(video(1280, 720, 25, 1)), av1),

@@ -4,7 +4,7 @@ use super::cases::{asking, grouped};
 use super::goldens::{check, difference};
 use crate::model::facts::{HdrKind, MediaFacts, StreamFacts};
 use crate::model::plan::{JobPlan, OutputPlan, Plan};
-use crate::model::spec::{IfExists, OutputSpec, Priority, SourceSpec, UploadOptions};
+use crate::model::spec::{IfExists, OutputSpec, SourceSpec, UploadOptions};
 use crate::model::{AudioCodec, JobSpec, Packaging, RateControl, Speed, VideoCodec};
 use crate::plan::testing::{file, hdr_video, movie, picture_stream, sound_stream, video};
 use crate::plan::{Channels, JobPlanning, Node, Request, plan_job};
@@ -40,24 +40,8 @@ pub(super) fn job(facts: Vec<MediaFacts>, requests: Vec<Request>) -> Job {
         request,
         upload: UploadOptions::default(),
     };
-    let spec = JobSpec {
-        reference_id: String::new(),
-        owner: String::new(),
-        profile: String::new(),
-        priority: Priority::Normal,
-        start_unix_ms: 0,
-        sources: (0..facts.len()).map(source).collect(),
-        outputs: requests.into_iter().enumerate().map(output).collect(),
-        webhooks: Vec::new(),
-        stop_on_failure: false,
-        retry: Default::default(),
-        expire_after_s: 0,
-        labels: Default::default(),
-        deadline_unix_ms: None,
-        fallback: Default::default(),
-        devices: Vec::new(),
-        trace_parent: String::new(),
-    };
+    let spec =
+        JobSpec::new((0..facts.len()).map(source).collect(), requests.into_iter().enumerate().map(output).collect());
     Job { facts: facts.into_iter().map(Some).collect(), spec }
 }
 

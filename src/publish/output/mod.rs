@@ -73,6 +73,8 @@ pub struct Assignment {
     pub generations: Generations,
     /// A directory for files that are made here, of this output alone. Made when it is needed; gone at the end.
     pub scratch: PathBuf,
+    /// Bytes that wait on the node's disk, which what lies in that directory counts among.
+    pub spooled: Arc<AtomicU64>,
     /// When what may pass is tried again.
     pub retry: BackOff,
     /// When the job first began to publish, ms since 1970; the same in all attempts.
@@ -184,6 +186,7 @@ pub(super) struct Context {
     sink: Arc<dyn Sink>,
     store: Arc<dyn Store>,
     scratch: PathBuf,
+    spooled: Arc<AtomicU64>,
     retry: BackOff,
     uploaded: Arc<AtomicU64>,
     told: mpsc::Sender<(usize, Told)>,
@@ -225,6 +228,7 @@ pub fn start(assignment: Assignment, told: mpsc::Sender<(usize, Told)>) -> Outpu
         sink: Arc::clone(&assignment.sink),
         store: Arc::clone(&assignment.store),
         scratch: assignment.scratch.clone(),
+        spooled: Arc::clone(&assignment.spooled),
         retry: assignment.retry,
         uploaded: Arc::clone(&uploaded),
         told,

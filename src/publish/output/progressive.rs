@@ -1,6 +1,7 @@
 //! Progressive MP4 files from the segments that are stored: nothing is encoded again. Segments are read back through the
 //! sink, each twice: once for where its samples lie, once for the samples. Memory holds a segment of each of the two
-//! tracks of a file. A file is made in the scratch directory and then put, so it appears whole.
+//! tracks of a file. A file is made in the scratch directory and then put, so it appears whole; as long as it is there, it
+//! counts among what waits on the node's disk.
 
 use super::Context;
 use super::track::path;
@@ -17,6 +18,7 @@ use crate::publish::sink::{Body, Kind};
 use bytes::Bytes;
 use std::io::{self, Cursor};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
@@ -86,11 +88,32 @@ async fn publish(
     stored: &[&Stored<'_>],
 ) -> Result<(String, u64), Problem> {
     let local = context.scratch.join(name);
+    let _counted = Counted::new(&context.spooled, layout.bytes());
     let bytes = write(context, &local, layout, stored).await?;
     let path = format!("{PROGRESSIVE}/{name}");
     put(context, &path, Body::File { path: local.clone(), bytes, link: true }, Kind::File).await?;
     tokio::fs::remove_file(&local).await.map_err(|error| refused(&local, &error))?;
     Ok((path, bytes))
+}
+
+/// Bytes that lie in the scratch directory for a while: other work waits for room while they do.
+struct Counted<'a> {
+    spooled: &'a AtomicU64,
+    bytes: u64,
+}
+
+impl<'a> Counted<'a> {
+    /// Before the first of them is written.
+    fn new(spooled: &'a AtomicU64, bytes: u64) -> Self {
+        spooled.fetch_add(bytes, Ordering::Relaxed);
+        Self { spooled, bytes }
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.spooled.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// The sound of progressive files: the default track, in AAC where it was made in AAC, which everything plays.

@@ -55,6 +55,7 @@ fn context(objects: &Arc<MemoryObjects>, scratch: &Path) -> Context {
         sink: s3(objects),
         store: LedgerStore::new(),
         scratch: scratch.to_owned(),
+        spooled: Arc::default(),
         retry,
         uploaded: Arc::default(),
         told: mpsc::channel(1).0,
@@ -88,6 +89,26 @@ async fn every_rung_gets_a_file_with_the_default_sound_in_aac() {
     assert_eq!(make(&context, &ledger(tracks), &FileLabels::default()).await.unwrap()[0].audio, None);
     assert_eq!(make(&context, &ledger(Vec::new()), &FileLabels::default()).await, Ok(Vec::new()), "no rung, no file");
     assert_eq!(std::fs::read_dir(&context.scratch).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_file_counts_among_what_waits_on_disk_until_it_is_stored() {
+    let (scratch, objects) = (tempfile::tempdir().unwrap(), MemoryObjects::new());
+    let context = context(&objects, scratch.path());
+    let ledger = ledger(vec![store(&objects, "rung", video())]);
+    objects.hold(Some("put o/mp4"));
+    let made = async { make(&context, &ledger).await.unwrap() };
+    let looked = async {
+        objects.waiting(1).await;
+        let waits = std::fs::metadata(scratch.path().join("rung.mp4")).unwrap().len();
+        assert_eq!(context.spooled.load(Ordering::Relaxed), waits);
+        objects.hold(None);
+    };
+    let (files, ()) = tokio::join!(made, looked);
+    assert_eq!((files.len(), context.spooled.load(Ordering::Relaxed)), (1, 0));
+    objects.fail("put o/mp4", ObjectErrorKind::Forbidden, 1);
+    assert!(make(&context, &ledger).await.is_err());
+    assert_eq!(context.spooled.load(Ordering::Relaxed), 0, "a file that could not be stored is gone too");
 }
 
 #[tokio::test]

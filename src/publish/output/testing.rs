@@ -261,6 +261,7 @@ impl Bench {
             rows: self.store.rows.lock().unwrap().clone(),
             generations: self.generations.clone(),
             scratch: self.path().join(format!("scratch-{output}")),
+            spooled: Arc::default(),
             retry: QUICK,
             started_unix_ms: 0,
             uploads: 2,
