@@ -21,6 +21,7 @@
 pub mod accel;
 pub mod account;
 pub mod audio;
+mod cadence;
 mod channels;
 pub mod check;
 pub mod clock;

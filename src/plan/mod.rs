@@ -30,6 +30,7 @@ mod tests;
 mod text;
 mod threads;
 mod timeline;
+mod timing;
 mod tree;
 mod trim;
 mod video;

@@ -2,14 +2,14 @@
 
 use super::audio::{self, Track};
 use super::notes::Notes;
-use super::output::Draft;
+use super::output::{Draft, Sources};
 use super::rungs::Made;
 use super::source::Source;
 use super::{Node, copy, names, timeline, video};
 use crate::model::limits::{AUDIO_RENDITIONS_MAX, RENDITIONS_MAX};
 use crate::model::mark::Mark;
 use crate::model::plan::{Grid, SpanRange};
-use crate::model::request::{EncoderOption, Loudness, PictureOptions};
+use crate::model::request::{EncoderOption, Loudness, PictureOptions, Timing};
 use crate::model::stills::StillsPlan;
 use crate::model::text::TextRendition;
 use crate::model::{AudioCodec, AudioRendition, Packaging, Plan, RateControl, VideoCodec};
@@ -42,6 +42,8 @@ pub(super) struct Uses {
 pub(super) struct Group {
     /// The source.
     pub source: usize,
+    /// How its pictures are taken.
+    pub timing: Timing,
     grid: Grid,
     /// Outputs, in order.
     outputs: Vec<usize>,
@@ -59,9 +61,9 @@ struct Needs {
 /// An output that can be made, if it can, by its place in the job.
 pub(super) type Drafts<'a> = [Option<Draft<'a>>];
 
-/// Who shares what: outputs with the same source and grid are together, as long as there is room for the renditions of
-/// all. Sources in order, then grids.
-pub(super) fn groups(drafts: &mut Drafts<'_>) -> Vec<Group> {
+/// Who shares what: outputs with the same source, grid and way to take pictures are together, as long as there is room for
+/// the renditions of all. Sources in order, then grids.
+pub(super) fn groups(drafts: &mut Drafts<'_>, sources: &Sources<'_>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (output, draft) in drafts.iter_mut().enumerate() {
         let Some(draft) = draft else { continue };
@@ -69,8 +71,16 @@ pub(super) fn groups(drafts: &mut Drafts<'_>) -> Vec<Group> {
         for source in draft.sources() {
             let needs = draft.needs(source);
             let any_grid = draft.rungs.is_empty() && draft.tracks.is_empty();
+            let timing = draft.request.picture.timing();
+            let pictured = draft.rungs_of(source).next().is_some() || !draft.sets.is_empty();
+            let alike = |other: Timing| {
+                let of = |timing| sources.taken(timing)[source].as_ref();
+                of(timing).zip(of(other)).is_some_and(|(a, b)| a.is_timed_like(b))
+            };
+            let timed_alike = |group: &Group| !pictured || alike(group.timing);
             let fits = |group: &&mut Group| {
-                group.source == source && (group.grid == grid || any_grid) && group.needs.has_room(&needs)
+                let grids = group.grid == grid || any_grid;
+                group.source == source && grids && timed_alike(group) && group.needs.has_room(&needs)
             };
             if let Some(group) = groups.iter_mut().find(fits) {
                 group.outputs.push(output);
@@ -78,11 +88,13 @@ pub(super) fn groups(drafts: &mut Drafts<'_>) -> Vec<Group> {
                 group.needs.tracks.extend(needs.tracks);
                 continue;
             }
-            let same_grid = groups.iter().any(|group| group.source == source && group.grid == grid);
-            let other = groups.iter().any(|group| group.source == source);
-            groups.push(Group { source, grid, outputs: vec![output], needs });
+            let of_source = || groups.iter().filter(|group| group.source == source);
+            let same_grid = of_source().any(|group| group.grid == grid);
+            let same_timing = of_source().any(|group| group.grid == grid && timed_alike(group));
+            let other = of_source().next().is_some();
+            groups.push(Group { source, timing, grid, outputs: vec![output], needs });
             if other {
-                draft.tell_of_own_decode(same_grid);
+                draft.tell_of_own_decode(same_grid, same_timing);
             }
         }
     }
@@ -94,7 +106,7 @@ pub(super) fn groups(drafts: &mut Drafts<'_>) -> Vec<Group> {
 /// drafts.
 pub(super) fn plan(
     (index, group): (usize, &Group),
-    source: &Source<'_>,
+    (source, of_stills): (&Source<'_>, &Source<'_>),
     drafts: &mut Drafts<'_>,
     uses: &mut [Uses],
     node: Node,
@@ -117,7 +129,7 @@ pub(super) fn plan(
         video,
         audio: tracks(index, group, source, drafts, uses),
         text: texts(index, group, drafts, uses),
-        stills: stills(index, group, source, drafts, uses, node),
+        stills: stills(index, group, of_stills, drafts, uses, node),
         duration_us: source.range.duration_us,
         spans,
         notes: Vec::new(),
@@ -168,8 +180,12 @@ impl Draft<'_> {
         }
     }
 
-    fn tell_of_own_decode(&mut self, same_grid: bool) {
-        if same_grid {
+    fn tell_of_own_decode(&mut self, same_grid: bool, same_timing: bool) {
+        if same_grid && !same_timing {
+            let message = "an earlier output takes pictures at another rate or by other fields, so nothing is shared with \
+                           it and the source is decoded once more";
+            self.general.add("work.other_rate", message);
+        } else if same_grid {
             let most = format!("{RENDITIONS_MAX} renditions of pictures and {AUDIO_RENDITIONS_MAX} of sound");
             let message =
                 format!("all outputs together make more than {most} of one source, so it is decoded once more");
@@ -228,7 +244,8 @@ fn mark_copies(group: &Group, source: &Source<'_>, spans: usize, drafts: &mut Dr
         if own.is_empty() {
             continue;
         }
-        if own.iter().any(|made| !made.look.picture.is_plain() || !made.marks.is_empty()) {
+        let altered = source.pictures.as_ref().is_some_and(|pictures| pictures.altered);
+        if altered || own.iter().any(|made| !made.look.picture.is_plain() || !made.marks.is_empty()) {
             let message = "the source's pictures are encoded anew, not copied: they are not taken as they are";
             draft.pictures.add("copy.not_possible", message);
             continue;

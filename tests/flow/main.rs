@@ -12,6 +12,7 @@ mod joined;
 mod looks;
 mod manifests;
 mod pictures;
+mod rates;
 mod sound;
 mod sources;
 mod spans;

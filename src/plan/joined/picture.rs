@@ -64,7 +64,7 @@ impl Canvas {
     pub(super) fn graph(&self, video: &VideoFacts) -> String {
         let decoded = color::decoded(video);
         let (width, height) = self.fitted(video);
-        let mut filters = vec![graph::prepare(video)];
+        let mut filters = vec![graph::prepare(video, None)];
         let tone_map = video.hdr.is_some() && self.look.hdr.is_none();
         let from = decoded.matrix.as_deref().filter(|_| !color::is_rgb(video));
         let to = self.look.color.matrix.as_deref();
