@@ -26,6 +26,8 @@ pub(super) struct Cadenced {
     /// The first picture of all stands from zero on.
     from_zero: bool,
     held: Option<(Frame, i64)>,
+    /// Some picture was shown.
+    shown: bool,
 }
 
 /// Takes pictures with their output ticks.
@@ -36,7 +38,7 @@ impl Cadenced {
     pub(super) fn new(video: &VideoPlan, from_zero: bool) -> Option<Self> {
         let cadence = video.cadence.filter(|cadence| cadence.rate.is_known())?;
         let ticks = video.frame_ticks.map(i64::from);
-        Some(Self { cadence, timescale: video.timescale, ticks, from_zero, held: None })
+        Some(Self { cadence, timescale: video.timescale, ticks, from_zero, held: None, shown: false })
     }
 
     /// A picture comes at `at`, ticks of its own clock. Gives the one before it wherever it is due until then.
@@ -54,7 +56,8 @@ impl Cadenced {
     /// output ticks.
     pub(super) fn finish(&mut self, end: i64, each: &mut Each<'_>) -> Result<i64, Stopped> {
         let Some((_, since)) = &self.held else { return Ok(self.own_time(end)) };
-        let last = self.place(end).max(since + 1);
+        // At every second picture the last of an even number is not due any more.
+        let last = if self.shown && self.ticks.is_some() { self.place(end) } else { self.place(end).max(since + 1) };
         let ends = match self.ticks {
             Some(_) => self.time(last),
             None => self.own_time(end).max(self.time(*since) + 1),
@@ -66,6 +69,7 @@ impl Cadenced {
 
     fn show_until(&mut self, end: i64, each: &mut Each<'_>) -> Result<(), Stopped> {
         let Some((frame, since)) = self.held.take().filter(|(_, since)| *since < end) else { return Ok(()) };
+        self.shown = true;
         if self.ticks.is_none() {
             return each(frame, self.time(since));
         }
@@ -120,7 +124,7 @@ mod tests {
     fn shown(times: &[i64], (timescale, rate): (u32, Ratio), output: (u32, Option<i64>), end: i64) -> Vec<(i64, i64)> {
         let cadence = Cadence { timescale, frame_ticks: None, frame_rate: rate, rate };
         let (timescale, ticks) = output;
-        let mut cadenced = Cadenced { cadence, timescale, ticks, from_zero: false, held: None };
+        let mut cadenced = Cadenced { cadence, timescale, ticks, from_zero: false, held: None, shown: false };
         let mut all = Vec::new();
         let mut each = |frame: Frame, at: i64| {
             all.push((frame.pts().unwrap(), at));
@@ -150,6 +154,13 @@ mod tests {
     }
 
     #[test]
+    fn a_last_picture_that_is_not_due_is_left_out_unless_it_is_the_only_one() {
+        let even = shown(&[0, 1, 2, 3], (60, Ratio::new(30, 1)), (30_000, Some(1000)), 4);
+        assert_eq!(even, [(0, 0), (2, 1000), (-1, 2000)]);
+        assert_eq!(shown(&[0], (60, Ratio::new(1, 1)), (1000, Some(1000)), 1), [(0, 0), (-1, 1000)]);
+    }
+
+    #[test]
     fn film_at_thirty_repeats_every_fourth_picture_and_times_that_are_off_move_none() {
         let film: Vec<i64> = (0..8).map(|n| n * 1000).collect();
         let even = shown(&film, (24_000, Ratio::new(30, 1)), (30_000, Some(1000)), 8000);
@@ -169,7 +180,8 @@ mod tests {
     fn a_picture_that_stands_for_years_is_refused() {
         let cadence =
             Cadence { timescale: 1, frame_ticks: None, frame_rate: Ratio::new(1, 1), rate: Ratio::new(30, 1) };
-        let mut cadenced = Cadenced { cadence, timescale: 30, ticks: Some(1), from_zero: false, held: None };
+        let mut cadenced =
+            Cadenced { cadence, timescale: 30, ticks: Some(1), from_zero: false, held: None, shown: false };
         let mut each = |_: Frame, _: i64| Ok(());
         cadenced.take(picture(), 0, &mut each).unwrap();
         assert!(cadenced.take(picture(), i64::MAX, &mut each).is_err());

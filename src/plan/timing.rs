@@ -14,6 +14,7 @@ use std::borrow::Cow;
 /// A limit on the rate is kept by leaving out all but every `n`-th picture as long as that leaves this many hundredths of
 /// what is allowed; below it, motion that is uneven is better than motion that is slow.
 const WHOLE_PERCENT: i64 = 66;
+
 /// The facts of a source whose fields are taken as asked.
 pub(super) fn facts(facts: &MediaFacts, asked: Timing) -> Cow<'_, MediaFacts> {
     let Some(index) = facts.main_video().map(|(stream, _)| stream.index) else { return Cow::Borrowed(facts) };

@@ -47,6 +47,10 @@ pub(super) struct Group {
     grid: Grid,
     /// Outputs, in order.
     outputs: Vec<usize>,
+    /// Those whose sound and text are made here: an output with a rate of its own has them where others have theirs.
+    sounding: Vec<usize>,
+    /// Pictures of some output are made.
+    pictured: bool,
     /// What they need of pictures, with whether it may become a copy, and of sound.
     needs: Needs,
 }
@@ -77,13 +81,17 @@ pub(super) fn groups(drafts: &mut Drafts<'_>, sources: &Sources<'_>) -> Vec<Grou
                 let of = |timing| sources.taken(timing)[source].as_ref();
                 of(timing).zip(of(other)).is_some_and(|(a, b)| a.is_timed_like(b))
             };
-            let timed_alike = |group: &Group| !pictured || alike(group.timing);
+            let timed_alike = |group: &Group| !pictured || !group.pictured || alike(group.timing);
             let fits = |group: &&mut Group| {
                 let grids = group.grid == grid || any_grid;
                 group.source == source && grids && timed_alike(group) && group.needs.has_room(&needs)
             };
             if let Some(group) = groups.iter_mut().find(fits) {
                 group.outputs.push(output);
+                group.sounding.push(output);
+                if pictured && !group.pictured {
+                    (group.timing, group.pictured) = (timing, true);
+                }
                 group.needs.rungs.extend(needs.rungs);
                 group.needs.tracks.extend(needs.tracks);
                 continue;
@@ -92,7 +100,19 @@ pub(super) fn groups(drafts: &mut Drafts<'_>, sources: &Sources<'_>) -> Vec<Grou
             let same_grid = of_source().any(|group| group.grid == grid);
             let same_timing = of_source().any(|group| group.grid == grid && timed_alike(group));
             let other = of_source().next().is_some();
-            groups.push(Group { source, timing, grid, outputs: vec![output], needs });
+            let mut own = Group { source, timing, grid, outputs: vec![output], sounding: Vec::new(), pictured, needs };
+            let sound = Needs { rungs: BTreeSet::new(), tracks: own.needs.tracks.clone() };
+            let host = |group: &&mut Group| {
+                group.source == source && group.grid == grid && !timed_alike(group) && group.needs.has_room(&sound)
+            };
+            match groups.iter_mut().find(host) {
+                Some(host) => {
+                    host.sounding.push(output);
+                    host.needs.tracks.append(&mut own.needs.tracks);
+                }
+                None => own.sounding.push(output),
+            }
+            groups.push(own);
             if other {
                 draft.tell_of_own_decode(same_grid, same_timing);
             }
@@ -114,10 +134,11 @@ pub(super) fn plan(
     let spans = spans(group, source, drafts);
     mark_copies(group, source, spans.len(), drafts);
     let mut packagings: Vec<Packaging> = Vec::new();
-    for draft in group.outputs.iter().filter_map(|output| drafts[*output].as_ref()) {
+    let all: BTreeSet<usize> = group.outputs.iter().chain(&group.sounding).copied().collect();
+    for draft in all.iter().filter_map(|output| drafts[*output].as_ref()) {
         packagings.extend(draft.packagings.iter().filter(|p| !packagings.contains(p)).copied().collect::<Vec<_>>());
     }
-    if group.outputs.len() > 1 {
+    if all.len() > 1 {
         packagings.sort_unstable();
     }
     let rungs = rungs(index, group, drafts, uses);
@@ -413,7 +434,7 @@ fn tracks(
     let mut made: Vec<Track> = Vec::new();
     let of_group =
         |output: &usize| drafts[*output].iter().flat_map(|draft| &draft.tracks).filter(|t| t.source == group.source);
-    for one in group.outputs.iter().flat_map(of_group) {
+    for one in group.sounding.iter().flat_map(of_group) {
         match made.iter_mut().find(|other| Sound::of(other) == Sound::of(one)) {
             Some(other) => {
                 let packagings = &mut other.rendition.packagings;
@@ -425,14 +446,14 @@ fn tracks(
             None => made.push(one.clone()),
         }
     }
-    if group.outputs.iter().filter(|output| of_group(output).next().is_some()).count() > 1 {
+    if group.sounding.iter().filter(|output| of_group(output).next().is_some()).count() > 1 {
         made.sort_by_key(|t| {
             let AudioRendition { codec, channels, copy, whole, loudness, .. } = &t.rendition;
             (t.place, *codec, *channels, *copy, whole.clone(), *loudness, Sound::of(t).channel_inputs)
         });
     }
     names::tracks(&mut made);
-    for output in &group.outputs {
+    for output in &group.sounding {
         let Some(draft) = &drafts[*output] else { continue };
         for (slot, one) in uses[*output].tracks.iter_mut().zip(&draft.tracks) {
             if let Some(found) = made.iter().find(|t| one.source == group.source && Sound::of(t) == Sound::of(one)) {
@@ -455,7 +476,7 @@ fn tracks(
 /// Every distinct text rendition of a group once, with an id of its own.
 fn texts(work: usize, group: &Group, drafts: &Drafts<'_>, uses: &mut [Uses]) -> Vec<TextRendition> {
     let mut made: Vec<TextRendition> = Vec::new();
-    for output in &group.outputs {
+    for output in &group.sounding {
         let Some(draft) = &drafts[*output] else { continue };
         for (slot, one) in uses[*output].text.iter_mut().zip(&draft.text).filter(|(_, t)| t.source == group.source) {
             // Two packagings of one output never differ; those of two outputs are both made.

@@ -5,6 +5,7 @@
 mod bad;
 mod channels;
 mod codecs_of_sound;
+mod colours;
 mod dies;
 mod drops;
 mod encoders;
