@@ -164,7 +164,7 @@ mod tests {
     fn film_at_thirty_repeats_every_fourth_picture_and_times_that_are_off_move_none() {
         let film: Vec<i64> = (0..8).map(|n| n * 1000).collect();
         let even = shown(&film, (24_000, Ratio::new(30, 1)), (30_000, Some(1000)), 8000);
-        assert_eq!(numbers(&even), [0, 0, 1, 2, 3, 4, 4, 5, 6, 7, -1]);
+        assert_eq!(numbers(&even), [0, 1, 1, 2, 3, 4, 5, 5, 6, 7, -1]);
         let off: Vec<i64> = [0, 17, 34, 50, 66, 83, 101, 117].into();
         let half = shown(&off, (1000, Ratio::new(30, 1)), (30_000, Some(1000)), 133);
         assert_eq!(numbers(&half), [0, 2, 4, 6, -1]);
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn under_a_limit_none_is_repeated_and_the_last_of_a_burst_stays() {
-        let burst = shown(&[0, 1, 2, 3, 900, 2000], (1000, Ratio::new(10, 1)), (90_000, None), 2500);
+        let burst = shown(&[0, 30, 60, 90, 900, 2000], (1000, Ratio::new(10, 1)), (90_000, None), 2500);
         assert_eq!(burst, [(0, 0), (3, 9000), (4, 81_000), (5, 180_000), (-1, 225_000)]);
     }
 

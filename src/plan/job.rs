@@ -5,7 +5,7 @@ use super::marks;
 use super::output::{self, Ask, Draft, Sources};
 use super::source::{self, Source};
 use super::works::{self, Use, Uses};
-use super::{JobPlanning, Node, timing};
+use super::{JobPlanning, Node, groups, timing};
 use crate::model::plan::{Grid, JobPlan, Note, OutputPlan, PictureUse, TrackUse, Work};
 use crate::model::request::Timing;
 use crate::model::stills::PictureSet;
@@ -58,7 +58,7 @@ pub(super) fn plan(given: Vec<Given<'_>>, asks: &[Ask<'_>], node: Node) -> JobPl
     };
     let mut uses: Vec<Uses> = drafts.iter().map(slots).collect();
     let mut made = Vec::new();
-    for group in works::groups(&mut drafts, &sources) {
+    for group in groups::groups(&mut drafts, &sources) {
         if let Some(source) = &sources.taken(group.timing)[group.source] {
             let of_stills = sources.taken(group.timing.of_stills())[group.source].as_ref().unwrap_or(source);
             let plan = works::plan((made.len(), &group), (source, of_stills), &mut drafts, &mut uses, node);

@@ -10,6 +10,7 @@ mod color;
 mod copy;
 mod encoder;
 mod graph;
+mod groups;
 mod job;
 mod joined;
 mod ladder;

@@ -1,15 +1,15 @@
 //! From what each output needs to what is made of each source: everything that outputs have in common is made once.
 
 use super::audio::{self, Track};
+use super::groups::Group;
 use super::notes::Notes;
-use super::output::{Draft, Sources};
+use super::output::Draft;
 use super::rungs::Made;
 use super::source::Source;
 use super::{Node, copy, names, timeline, video};
-use crate::model::limits::{AUDIO_RENDITIONS_MAX, RENDITIONS_MAX};
 use crate::model::mark::Mark;
-use crate::model::plan::{Grid, SpanRange};
-use crate::model::request::{EncoderOption, Loudness, PictureOptions, Timing};
+use crate::model::plan::SpanRange;
+use crate::model::request::{EncoderOption, Loudness, PictureOptions};
 use crate::model::stills::StillsPlan;
 use crate::model::text::TextRendition;
 use crate::model::{AudioCodec, AudioRendition, Packaging, Plan, RateControl, VideoCodec};
@@ -38,89 +38,8 @@ pub(super) struct Uses {
     pub sets: Option<usize>,
 }
 
-/// Outputs that share a decode of a source.
-pub(super) struct Group {
-    /// The source.
-    pub source: usize,
-    /// How its pictures are taken.
-    pub timing: Timing,
-    grid: Grid,
-    /// Outputs, in order.
-    outputs: Vec<usize>,
-    /// Those whose sound and text are made here: an output with a rate of its own has them where others have theirs.
-    sounding: Vec<usize>,
-    /// Pictures of some output are made.
-    pictured: bool,
-    /// What they need of pictures, with whether it may become a copy, and of sound.
-    needs: Needs,
-}
-
-/// Distinct encodes.
-#[derive(Clone, Default)]
-struct Needs {
-    rungs: BTreeSet<(Encode, bool)>,
-    tracks: BTreeSet<Sound>,
-}
-
 /// An output that can be made, if it can, by its place in the job.
 pub(super) type Drafts<'a> = [Option<Draft<'a>>];
-
-/// Who shares what: outputs with the same source, grid and way to take pictures are together, as long as there is room for
-/// the renditions of all. Sources in order, then grids.
-pub(super) fn groups(drafts: &mut Drafts<'_>, sources: &Sources<'_>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    for (output, draft) in drafts.iter_mut().enumerate() {
-        let Some(draft) = draft else { continue };
-        let grid = Grid { segment_ms: draft.request.segment_ms };
-        for source in draft.sources() {
-            let needs = draft.needs(source);
-            let any_grid = draft.rungs.is_empty() && draft.tracks.is_empty();
-            let timing = draft.request.picture.timing();
-            let pictured = draft.rungs_of(source).next().is_some() || !draft.sets.is_empty();
-            let alike = |other: Timing| {
-                let of = |timing| sources.taken(timing)[source].as_ref();
-                of(timing).zip(of(other)).is_some_and(|(a, b)| a.is_timed_like(b))
-            };
-            let timed_alike = |group: &Group| !pictured || !group.pictured || alike(group.timing);
-            let fits = |group: &&mut Group| {
-                let grids = group.grid == grid || any_grid;
-                group.source == source && grids && timed_alike(group) && group.needs.has_room(&needs)
-            };
-            if let Some(group) = groups.iter_mut().find(fits) {
-                group.outputs.push(output);
-                group.sounding.push(output);
-                if pictured && !group.pictured {
-                    (group.timing, group.pictured) = (timing, true);
-                }
-                group.needs.rungs.extend(needs.rungs);
-                group.needs.tracks.extend(needs.tracks);
-                continue;
-            }
-            let of_source = || groups.iter().filter(|group| group.source == source);
-            let same_grid = of_source().any(|group| group.grid == grid);
-            let same_timing = of_source().any(|group| group.grid == grid && timed_alike(group));
-            let other = of_source().next().is_some();
-            let mut own = Group { source, timing, grid, outputs: vec![output], sounding: Vec::new(), pictured, needs };
-            let sound = Needs { rungs: BTreeSet::new(), tracks: own.needs.tracks.clone() };
-            let host = |group: &&mut Group| {
-                group.source == source && group.grid == grid && !timed_alike(group) && group.needs.has_room(&sound)
-            };
-            match groups.iter_mut().find(host) {
-                Some(host) => {
-                    host.sounding.push(output);
-                    host.needs.tracks.append(&mut own.needs.tracks);
-                }
-                None => own.sounding.push(output),
-            }
-            groups.push(own);
-            if other {
-                draft.tell_of_own_decode(same_grid, same_timing);
-            }
-        }
-    }
-    groups.sort_by_key(|group| (group.source, group.grid.segment_ms));
-    groups
-}
 
 /// Plans what one group makes, as work `index`, and says in `uses` which output finds what where. Notes go to the
 /// drafts.
@@ -177,58 +96,6 @@ fn stills(
     }
     let pictures = source.pictures.as_ref().filter(|_| !sets.is_empty())?;
     Some(StillsPlan { video: video::plan(source, pictures, &[], group.grid, 1, node), sets })
-}
-
-impl Draft<'_> {
-    /// The sources that it is made of.
-    fn sources(&self) -> BTreeSet<usize> {
-        let sets = self.sets.iter().map(|_| self.sets_source);
-        let media = self.rungs.iter().map(|made| made.rung.source).chain(self.tracks.iter().map(|track| track.source));
-        media.chain(self.text.iter().map(|text| text.source)).chain(sets).collect()
-    }
-
-    /// Its rungs of one source.
-    fn rungs_of(&self, source: usize) -> impl Iterator<Item = &Made> {
-        self.rungs.iter().filter(move |made| made.rung.source == source)
-    }
-
-    /// What it needs of one source.
-    fn needs(&self, source: usize) -> Needs {
-        let tracks = self.tracks.iter().filter(|track| track.source == source);
-        Needs {
-            rungs: self.rungs_of(source).map(|made| (Encode::of(made), self.request.copy)).collect(),
-            tracks: tracks.map(Sound::of).collect(),
-        }
-    }
-
-    fn tell_of_own_decode(&mut self, same_grid: bool, same_timing: bool) {
-        if same_grid && !same_timing {
-            let message = "an earlier output takes pictures at another rate or by other fields, so nothing is shared with \
-                           it and the source is decoded once more";
-            self.general.add("work.other_rate", message);
-        } else if same_grid {
-            let most = format!("{RENDITIONS_MAX} renditions of pictures and {AUDIO_RENDITIONS_MAX} of sound");
-            let message =
-                format!("all outputs together make more than {most} of one source, so it is decoded once more");
-            self.general.add("work.full", message);
-        } else {
-            let ms = self.request.segment_ms;
-            let message = format!(
-                "segments of {ms} ms are not those of an earlier output, so nothing is shared with it and the source is \
-                 decoded once more"
-            );
-            self.general.add("work.other_grid", message);
-        }
-    }
-}
-
-impl Needs {
-    /// Whether all of this and of that fits into one plan. What may become a copy for one output and not for another
-    /// counts twice.
-    fn has_room(&self, more: &Self) -> bool {
-        self.rungs.union(&more.rungs).count() <= RENDITIONS_MAX
-            && self.tracks.union(&more.tracks).count() <= AUDIO_RENDITIONS_MAX
-    }
 }
 
 /// The runs of segments that a group is made in: as many as the output asks for that wants most. Outputs that get
@@ -296,7 +163,7 @@ fn mark_copies(group: &Group, source: &Source<'_>, spans: usize, drafts: &mut Dr
 /// What tells two encodes of one source apart; its colour follows from source, codec, and whether high
 /// dynamic range is kept. Every copy is the same.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Encode {
+pub(super) struct Encode {
     codec: VideoCodec,
     size: (u32, u32),
     /// Kind of rate control, its four numbers, and the speed; `None` for a copy.
@@ -310,7 +177,7 @@ struct Encode {
 }
 
 impl Encode {
-    fn of(made: &Made) -> Self {
+    pub(super) fn of(made: &Made) -> Self {
         let rate = match made.rate {
             RateControl::Vbv { bitrate, max_rate, buffer } => (0, [bitrate, max_rate, buffer, 0]),
             RateControl::CappedCrf { crf, max_rate, buffer } => (1, [max_rate, buffer, 0, u64::from(crf)]),
@@ -330,7 +197,7 @@ impl Encode {
 
 /// What tells two renditions of one source's sound apart.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Sound {
+pub(super) struct Sound {
     stream: u32,
     codec: AudioCodec,
     layout: (u32, String),
@@ -343,7 +210,7 @@ struct Sound {
 }
 
 impl Sound {
-    fn of(track: &Track) -> Self {
+    pub(super) fn of(track: &Track) -> Self {
         let AudioRendition {
             stream,
             codec,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-const COMMON: [&str; 8] = ["--packaging", "cmaf", "--speed", "fast", "--segment", "1s", "--renditions", "90p"];
+const COMMON: [&str; 8] = ["--packaging", "cmaf", "--speed", "fast", "--segment", "1s", "--renditions", "90p@2M"];
 /// Stripes of a picture, one for each binary digit of its number.
 const DIGITS: usize = 10;
 
