@@ -65,7 +65,8 @@ impl JumpMender {
     }
 }
 
-/// Gives each picture its place on the output timeline.
+/// Gives each prepared picture its place on the timeline that it comes on: the output's, unless some are left out or
+/// repeated ([`VideoPlan::prepared_timeline`]).
 pub struct FrameClock {
     timeline: Timeline,
     nominal_ticks: i64,
@@ -81,10 +82,10 @@ pub struct FrameClock {
 impl FrameClock {
     /// A clock for a span; `from_start` when the span begins where the source does.
     pub fn new(plan: &VideoPlan, from_start: bool) -> Self {
-        let timeline = plan.timeline();
+        let timeline = plan.prepared_timeline();
         Self {
             timeline,
-            nominal_ticks: plan.nominal_ticks(),
+            nominal_ticks: plan.prepared_ticks(),
             last: None,
             named: i64::MIN,
             // A source without timestamps starts at its own zero, and an in point lies behind that.
@@ -93,7 +94,7 @@ impl FrameClock {
         }
     }
 
-    /// Output ticks of a picture with this source timestamp. `None`: the picture has no usable time of its own, because
+    /// Ticks of that timeline of a picture with this timestamp. `None`: the picture has no usable time of its own, because
     /// another one already stands there, and is left out.
     pub fn place(&mut self, pts: Option<i64>) -> Option<i64> {
         let raw = match pts {
@@ -148,6 +149,8 @@ mod tests {
             timescale: 24_000,
             frame_ticks,
             frame_rate: Ratio::new(24_000, 1001),
+            cadence: None,
+            fields: None,
             prepare: String::new(),
             color: ColorTags::default(),
             parts: Vec::new(),

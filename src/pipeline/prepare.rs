@@ -5,6 +5,7 @@
 //! no rung wants pictures any more.
 
 use super::accel::{DeviceError, PictureGraph};
+use super::cadence::Cadenced;
 use super::clock::FrameClock;
 use super::control::Control;
 use super::equipment::Equipment;
@@ -46,6 +47,8 @@ pub struct Filter<'a> {
     owner: String,
     text: String,
     time_base: Ratio,
+    /// That of the frames which come out.
+    gives: Ratio,
     equipment: Equipment<'a>,
     graph: Option<Made>,
     passes: Option<Passes>,
@@ -69,6 +72,7 @@ impl<'a> Filter<'a> {
             owner: owner.to_owned(),
             text: text.to_owned(),
             time_base,
+            gives: time_base,
             equipment: Equipment::default(),
             graph: None,
             passes: None,
@@ -78,6 +82,12 @@ impl<'a> Filter<'a> {
     /// What of it is done on a device is done by this.
     pub const fn on(mut self, equipment: Equipment<'a>) -> Self {
         self.equipment = equipment;
+        self
+    }
+
+    /// Timestamps of what comes out are in this time base. Where that is another one, nothing may pass unfiltered.
+    pub const fn giving(mut self, time_base: Ratio) -> Self {
+        self.gives = time_base;
         self
     }
 
@@ -115,14 +125,14 @@ impl<'a> Filter<'a> {
         let Some(made) = &mut self.graph else { return Ok(()) };
         made.graph.send(Some(&frame)).map_err(|error| failed(&self.owner, made.on_device, &error))?;
         drop(frame);
-        Self::receive(&self.owner, made, self.time_base, each)
+        Self::receive(&self.owner, made, self.gives, each)
     }
 
     /// Hands on what the graph still holds.
     pub fn drain(&mut self, each: &mut dyn FnMut(Frame) -> Result<(), Stopped>) -> Result<(), Stopped> {
         if let Some(mut made) = self.graph.take() {
             made.graph.send(None).map_err(|error| failed(&self.owner, made.on_device, &error))?;
-            Self::receive(&self.owner, &mut made, self.time_base, each)?;
+            Self::receive(&self.owner, &mut made, self.gives, each)?;
         }
         Ok(())
     }
@@ -171,6 +181,7 @@ pub fn run(
     let mut marker = Marker {
         spec,
         clock: FrameClock::new(spec.video, spec.span.first == 0),
+        cadenced: Cadenced::new(spec.video, spec.span.first == 0 && spec.video.in_point),
         last_segment: None,
         full: None,
         standing: None,
@@ -191,6 +202,8 @@ pub fn run(
 struct Marker<'a> {
     spec: &'a PrepareSpec<'a>,
     clock: FrameClock,
+    /// Where not every picture is shown once.
+    cadenced: Option<Cadenced>,
     last_segment: Option<i64>,
     full: Option<SpanEnd>,
     /// The last frame before the in point, for as long as none was shown: it may be what is shown there.
@@ -205,7 +218,7 @@ impl Marker<'_> {
     /// Receives until the span is full or the source over; then the duration of its last packet.
     fn receive_all(&mut self, inflow: &Inflow<Frame, Option<i64>>) -> Result<Option<i64>, Stopped> {
         let mut filter = Filter::new("the source", &self.spec.video.prepare, self.spec.video.time_base);
-        filter = filter.on(self.equipment);
+        filter = filter.on(self.equipment).giving(self.spec.video.prepared_time_base());
         while self.full.is_none() {
             if self.outs.is_unwanted() {
                 return Err(Stopped::Unwanted);
@@ -228,7 +241,10 @@ impl Marker<'_> {
     fn enter(&mut self, frame: &mut Frame) {
         let pts = frame.best_effort_pts();
         frame.set_pts(pts);
-        self.untimed.push_back(pts.is_none());
+        let each = self.spec.video.fields.is_some_and(|fields| fields.each);
+        for _ in 0..if each { 2 } else { 1 } {
+            self.untimed.push_back(pts.is_none());
+        }
     }
 
     /// A frame has come out of the graph.
@@ -236,6 +252,14 @@ impl Marker<'_> {
         let untimed = self.untimed.pop_front().unwrap_or(false);
         let pts = if untimed { None } else { frame.pts() };
         let Some(pts) = self.clock.place(pts) else { return Ok(()) };
+        let Some(mut cadenced) = self.cadenced.take() else { return self.arrive(frame, pts) };
+        let taken = cadenced.take(frame, pts, &mut |frame, pts| self.arrive(frame, pts));
+        self.cadenced = Some(cadenced);
+        taken
+    }
+
+    /// A frame has its place on the output timeline.
+    fn arrive(&mut self, frame: Frame, pts: i64) -> Result<(), Stopped> {
         if self.full.is_some() {
             return Ok(());
         }
@@ -286,7 +310,10 @@ impl Marker<'_> {
     /// Where the media of the span ends. A source that ends while the frame before the in point still stands is that
     /// frame.
     fn finish(&mut self, last_duration: Option<i64>) -> Result<SpanEnd, Stopped> {
-        let source_end = self.clock.end(last_duration);
+        let mut source_end = self.clock.end(last_duration);
+        if let Some(mut cadenced) = self.cadenced.take() {
+            source_end = cadenced.finish(source_end, &mut |frame, pts| self.arrive(frame, pts))?;
+        }
         if let Some(standing) = self.standing.take().filter(|_| self.last_segment.is_none() && source_end > 0) {
             self.show(standing, 0)?;
         }

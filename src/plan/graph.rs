@@ -3,6 +3,7 @@
 use super::color::{Look, is_rgb};
 use super::picture;
 use crate::model::facts::{ColorTags, Hdr, Scan, VideoFacts};
+use crate::model::plan::Fields;
 use crate::model::request::ToneMap;
 
 /// From HDR to BT.709 pictures (zimg and FFmpeg's `tonemap`): linear light with SDR white at 100 cd/m², BT.709
@@ -19,10 +20,10 @@ const DEINTERLACE_SIDE_MIN: u32 = 3;
 
 /// What every decoded frame goes through once: fields to frames at the source's frame rate, then upright. Empty for
 /// pictures that already are. A quarter turn swaps width and height, and inverts the pixel's aspect by itself.
-pub(super) fn prepare(video: &VideoFacts) -> String {
+pub(super) fn prepare(video: &VideoFacts, fields: Option<Fields>) -> String {
     let mut filters = Vec::new();
     if let Some(parity) = parity(video) {
-        filters.push(format!("bwdif=mode=send_frame:parity={parity}:deint=all"));
+        filters.push(format!("bwdif=mode={}:parity={parity}:deint=all", deinterlaced(fields)));
     }
     if video.mirrored {
         filters.push("hflip".to_owned());
@@ -34,6 +35,11 @@ pub(super) fn prepare(video: &VideoFacts) -> String {
         _ => {}
     }
     filters.join(",")
+}
+
+/// What the deinterlacers send, in their words.
+pub(super) fn deinterlaced(fields: Option<Fields>) -> &'static str {
+    if fields.is_some_and(|fields| fields.each) { "send_field" } else { "send_frame" }
 }
 
 /// Which field comes first, in the words of the deinterlacers; `None` for pictures that need none.
@@ -161,7 +167,7 @@ mod tests {
     fn frames_that_are_right_already_pass_untouched() {
         let plain = video(1920, 1080, 25, 1);
         assert_eq!(graph(&plain, VideoCodec::H264, 1920, 1080), "");
-        assert_eq!(prepare(&plain), "");
+        assert_eq!(prepare(&plain, None), "");
         assert_eq!(from_rung((1280, 720), 1280, 720), "");
     }
 
@@ -215,10 +221,12 @@ mod tests {
         source.scan = Scan::BottomFirst;
         source.mirrored = true;
         source.rotation = 90;
-        assert_eq!(prepare(&source), "bwdif=mode=send_frame:parity=bff:deint=all,hflip,transpose=clock");
+        assert_eq!(prepare(&source, None), "bwdif=mode=send_frame:parity=bff:deint=all,hflip,transpose=clock");
+        let each = Fields { each: true, told: false };
+        assert_eq!(prepare(&source, Some(each)), "bwdif=mode=send_field:parity=bff:deint=all,hflip,transpose=clock");
         source.height = 2;
         source.mirrored = false;
         source.rotation = 180;
-        assert_eq!(prepare(&source), "hflip,vflip");
+        assert_eq!(prepare(&source, None), "hflip,vflip");
     }
 }

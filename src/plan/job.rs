@@ -7,11 +7,13 @@ use super::notes::Notes;
 use super::output::{self, Ask, Draft, Sources};
 use super::source::{self, Source};
 use super::works::{self, Use, Uses};
-use super::{JobPlanning, Node};
+use super::{JobPlanning, Node, groups, timing};
 use crate::model::labels::FileLabels;
 use crate::model::plan::{Grid, JobPlan, Note, OutputPlan, PictureUse, TrackUse, Work};
+use crate::model::request::Timing;
 use crate::model::stills::PictureSet;
 use crate::model::{MediaFacts, Problem};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is given of a source.
@@ -28,7 +30,18 @@ pub(super) enum Given<'a> {
 
 /// Plans the outputs that can be, in the order in which they are asked for.
 pub(super) fn plan(given: Vec<Given<'_>>, asks: &[Ask<'_>], node: Node) -> JobPlanning {
-    let sources = sources(given);
+    let asked: BTreeSet<Timing> = asks.iter().flat_map(timings).collect();
+    let taken: Vec<(Timing, Vec<Option<Cow<'_, MediaFacts>>>)> =
+        asked.into_iter().map(|timing| (timing, given.iter().map(|given| given.taken(timing)).collect())).collect();
+    let mut sources = sources(&given);
+    for (timing, facts) in &taken {
+        let timed = given.iter().zip(facts).enumerate().map(|(index, (given, facts))| {
+            let source = given.source(index, facts.as_deref()).ok().flatten()?;
+            Some(source.timed(given.facts()?, *timing))
+        });
+        let timed = timed.collect();
+        sources.timed.insert(*timing, timed);
+    }
     let mut problems = Vec::new();
     let mut drafts: Vec<Option<Draft<'_>>> = Vec::new();
     for ask in asks {
@@ -48,9 +61,10 @@ pub(super) fn plan(given: Vec<Given<'_>>, asks: &[Ask<'_>], node: Node) -> JobPl
     };
     let mut uses: Vec<Uses> = drafts.iter().map(slots).collect();
     let mut made = Vec::new();
-    for group in works::groups(&mut drafts) {
-        if let Some(source) = &sources.known[group.source] {
-            let plan = works::plan((made.len(), &group), source, &mut drafts, &mut uses, node);
+    for group in groups::groups(&mut drafts, &sources) {
+        if let Some(source) = &sources.taken(group.timing)[group.source] {
+            let of_stills = sources.taken(group.timing.of_stills())[group.source].as_ref().unwrap_or(source);
+            let plan = works::plan((made.len(), &group), (source, of_stills), &mut drafts, &mut uses, node);
             let inputs = source.joined.map(|joined| joined.inputs.clone()).unwrap_or_default();
             let mut work = Work { source: group.source, inputs, plan };
             marks::list_inputs(&mut work);
@@ -62,16 +76,46 @@ pub(super) fn plan(given: Vec<Given<'_>>, asks: &[Ask<'_>], node: Node) -> JobPl
     JobPlanning { plan, problems }
 }
 
-fn sources(given: Vec<Given<'_>>) -> Sources<'_> {
-    let mut sources = Sources { known: Vec::new(), refused: BTreeMap::new() };
-    for (index, given) in given.into_iter().enumerate() {
+impl Given<'_> {
+    /// Its facts.
+    const fn facts(&self) -> Option<&MediaFacts> {
+        match self {
+            Self::File(facts, _) => Some(facts),
+            Self::Joined(joined) => Some(&joined.facts),
+            Self::Unknown | Self::Refused(_) => None,
+        }
+    }
+
+    /// Its facts with fields taken as asked; the parts of a joined source have their own.
+    fn taken(&self, timing: Timing) -> Option<Cow<'_, MediaFacts>> {
+        match self {
+            Self::File(facts, _) => Some(timing::facts(facts, timing)),
+            _ => self.facts().map(Cow::Borrowed),
+        }
+    }
+
+    /// What can be planned with, of a file by these facts.
+    fn source<'f>(&'f self, index: usize, facts: Option<&'f MediaFacts>) -> Result<Option<Source<'f>>, Problem> {
         let here = |problem: Problem| problem.at(format_args!("sources[{index}]"));
-        let known = match given {
-            Given::Unknown => Ok(None),
-            Given::File(facts, part) => Source::new(index, facts, part).map(Some).map_err(here),
-            Given::Joined(joined) => Source::joined(index, joined).map(Some).map_err(here),
-            Given::Refused(problem) => Err(problem),
-        };
+        match (self, facts) {
+            (Self::File(_, part), Some(facts)) => Source::new(index, facts, *part).map(Some).map_err(here),
+            (Self::Joined(joined), _) => Source::joined(index, joined).map(Some).map_err(here),
+            (Self::Refused(problem), _) => Err(problem.clone()),
+            (Self::Unknown | Self::File(..), _) => Ok(None),
+        }
+    }
+}
+
+/// How the pictures of an output, and its single ones, are to be taken, where that is not the usual way.
+fn timings(ask: &Ask<'_>) -> impl Iterator<Item = Timing> + use<> {
+    let timing = ask.request.picture.timing();
+    [timing, timing.of_stills()].into_iter().filter(|timing| *timing != Timing::default())
+}
+
+fn sources<'a>(given: &'a [Given<'a>]) -> Sources<'a> {
+    let mut sources = Sources { known: Vec::new(), refused: BTreeMap::new(), timed: BTreeMap::new() };
+    for (index, given) in given.iter().enumerate() {
+        let known = given.source(index, given.facts());
         let known = known.unwrap_or_else(|problem| {
             sources.refused.insert(index, problem);
             None

@@ -9,7 +9,7 @@ use super::source::{Pictures, Source};
 use super::stills;
 use super::text::{self, Text};
 use crate::model::plan::Grid;
-use crate::model::request::Request;
+use crate::model::request::{Request, Timing};
 use crate::model::stills::PictureSet;
 use crate::model::{Packaging, Problem};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +40,15 @@ pub(super) struct Sources<'a> {
     pub known: Vec<Option<Source<'a>>>,
     /// Why some cannot, by their place.
     pub refused: BTreeMap<usize, Problem>,
+    /// Those that can, with their pictures taken otherwise.
+    pub timed: BTreeMap<Timing, Vec<Option<Source<'a>>>>,
+}
+
+impl<'a> Sources<'a> {
+    /// All sources, with their pictures taken as asked.
+    pub(super) fn taken(&self, asked: Timing) -> &Vec<Option<Source<'a>>> {
+        self.timed.get(&asked).unwrap_or(&self.known)
+    }
 }
 
 /// An output that can be made.
@@ -78,14 +87,15 @@ pub(super) fn draft<'a>(ask: &Ask<'a>, sources: &'a Sources<'_>) -> Result<Optio
     let mut problems: Vec<Problem> = checks::request(ask.request).into_iter().map(|p| ask.here(p)).collect();
     problems.extend(ask.unknown_sources(sources.known.len()));
     let used = ask.used();
+    let known = sources.taken(ask.request.picture.timing());
     problems.extend(used.iter().filter_map(|source| sources.refused.get(source).cloned()));
-    if problems.is_empty() && used.iter().any(|source| sources.known[*source].is_none()) {
+    if problems.is_empty() && used.iter().any(|source| known[*source].is_none()) {
         return Ok(None);
     }
-    let all = used.iter().all(|source| sources.known.get(*source).is_some_and(Option::is_some));
-    let from = if all { pictures(ask, &sources.known) } else { Err(Vec::new()) };
+    let all = used.iter().all(|source| known.get(*source).is_some_and(Option::is_some));
+    let from = if all { pictures(ask, known) } else { Err(Vec::new()) };
     let from = from.map_err(|more| [problems.clone(), more].concat())?;
-    let sets = match &sources.known.get(ask.source) {
+    let sets = match &sources.taken(ask.request.picture.timing().of_stills()).get(ask.source) {
         Some(Some(source)) => stills::sets(ask, source).map_err(|more| [problems.clone(), more].concat())?,
         _ => Vec::new(),
     };
@@ -93,7 +103,7 @@ pub(super) fn draft<'a>(ask: &Ask<'a>, sources: &'a Sources<'_>) -> Result<Optio
     if pictures_alone {
         return Ok(Some(alone(ask, sets, sources)));
     }
-    let sound = sound(ask, &sources.known).map_err(|more| [problems.clone(), more].concat())?;
+    let sound = sound(ask, known).map_err(|more| [problems.clone(), more].concat())?;
     let (mut general, mut of_pictures, mut of_sound) = (Notes::default(), Notes::default(), Notes::default());
     let (has_video, has_audio) = (from.all().next().is_some(), sound.iter().any(|source| !source.sound.is_empty()));
     if ask.request.omit_video && !has_audio {
@@ -109,12 +119,12 @@ pub(super) fn draft<'a>(ask: &Ask<'a>, sources: &'a Sources<'_>) -> Result<Optio
             return Err(problems);
         }
     };
-    tell(ask, &from, &sound, sources, &mut general);
+    tell(ask, &from, &sound, known, &mut general);
     let rungs = rungs_of(ask, &from, &outputs, &mut of_pictures)?;
     let tracks = audio::tracks(&sound, ask.audio_sources.is_empty(), &outputs, ask.request, &mut of_sound)
         .map_err(|problems| problems.into_iter().map(|problem| ask.here(problem)).collect::<Vec<_>>())?;
-    let text = match &sources.known[ask.source] {
-        Some(main) => text::texts(main, &sources.known, &outputs, &ask.request.text, &mut general)
+    let text = match &known[ask.source] {
+        Some(main) => text::texts(main, known, &outputs, &ask.request.text, &mut general)
             .map_err(|problems| problems.into_iter().map(|problem| ask.here(problem)).collect::<Vec<_>>())?,
         None => Vec::new(),
     };
@@ -337,14 +347,14 @@ fn mismatch(
 }
 
 /// Streams of the sources, and parts of the request, that nothing is made of; and how the sources lie in time.
-fn tell(ask: &Ask<'_>, from: &From<'_>, sound: &[&Source<'_>], sources: &Sources<'_>, notes: &mut Notes) {
+fn tell(ask: &Ask<'_>, from: &From<'_>, sound: &[&Source<'_>], known: &[Option<Source<'_>>], notes: &mut Notes) {
     let request = ask.request;
     let asked = !(request.renditions.is_empty() && request.codecs.is_empty());
     if from.main.is_none() && ask.main_pictures() && asked {
         notes.add("video.absent", "the source has no pictures, so only its sound is made");
     }
     let pictures: BTreeSet<usize> = from.all().collect();
-    for source in ask.used().into_iter().filter_map(|index| sources.known[index].as_ref()) {
+    for source in ask.used().into_iter().filter_map(|index| known[index].as_ref()) {
         let heard = sound.iter().any(|other| other.index == source.index);
         source.tell_what_is_left_out(pictures.contains(&source.index), heard, notes);
         notes.extend(&source.notes);

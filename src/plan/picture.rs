@@ -22,7 +22,7 @@ pub(super) struct Framed<'a> {
 /// made once. What becomes of dynamic range is said by the rung's look.
 pub(super) fn effective(asked: &PictureOptions, tone_mapped: bool) -> PictureOptions {
     let tone_map = if tone_mapped { asked.tone_map } else { ToneMap::default() };
-    PictureOptions { tone_map, dynamic_range: DynamicRange::default(), ..*asked }
+    PictureOptions { tone_map, dynamic_range: DynamicRange::default(), ..asked.untimed() }
 }
 
 /// Crops and pads, in that order, at even places and to even sizes, where the coarser planes of colour have samples. What

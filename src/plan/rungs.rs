@@ -8,6 +8,7 @@ use super::notes::Notes;
 use super::picture;
 use super::rate::{self, SourceRate};
 use super::source::{Pictures, Source};
+use super::timing;
 use crate::model::mark::Mark;
 use crate::model::request::{EncoderOption, RateMode, RenditionSpec, Request};
 use crate::model::{Packaging, Problem, RateControl, Speed, VideoCodec};
@@ -126,8 +127,9 @@ impl<'a> From<'a> {
     /// What cannot be done to pictures of the sources, each once.
     fn wrong(&self, request: &Request) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for (_, pictures) in self.all().filter_map(|source| self.pictures(source)) {
+        for (source, pictures) in self.all().filter_map(|source| self.pictures(source)) {
             let problem = picture::problem(pictures.video, &request.picture);
+            let problem = problem.or_else(|| timing::problem(source, &request.picture));
             problems.extend(problem.filter(|problem| !problems.contains(problem)));
         }
         problems

@@ -5,8 +5,11 @@ use super::color;
 use super::joined::Joined;
 use super::notes::Notes;
 use super::timeline::{self, Clock};
+use super::timing;
 use super::trim::{self, Range};
 use crate::model::facts::{AudioFacts, Chapter, ColorTags, MediaFacts, StreamFacts, StreamKind, VideoFacts};
+use crate::model::plan::{Cadence, Fields};
+use crate::model::request::Timing;
 use crate::model::{Problem, Ratio};
 
 /// A source that can be planned with, whatever is asked of it.
@@ -37,6 +40,12 @@ pub(super) struct Pictures<'a> {
     pub video: &'a VideoFacts,
     /// The clock that they get.
     pub clock: Clock,
+    /// The one that they come by, where that is another.
+    pub cadence: Option<Cadence>,
+    /// What is made of fields, where it is not what is usual.
+    pub fields: Option<Fields>,
+    /// Their fields or their rate are not taken as they are usually.
+    pub altered: bool,
     /// Their colour when decoded.
     pub decoded: ColorTags,
 }
@@ -54,8 +63,7 @@ impl<'a> Source<'a> {
         let start = timeline::origin(main, &sound, longest_us, &mut notes);
         let timed = main.map(|(stream, video)| (stream, video, timeline::clock(video)));
         let range = trim::range(facts, timed, start, part, &mut notes)?;
-        let pictures =
-            timed.map(|(stream, video, clock)| Pictures { stream, video, clock, decoded: color::decoded(video) });
+        let pictures = timed.map(|(stream, video, clock)| Pictures::new(stream, video, clock));
         Ok(Self { index, facts, pictures, sound, range, longest_us, notes, joined: None })
     }
 
@@ -67,6 +75,30 @@ impl<'a> Source<'a> {
         let mut source = Self::new(index, &joined.facts, (None, None))?;
         source.notes.extend(&joined.notes);
         Ok(Self { joined: Some(joined), ..source })
+    }
+
+    /// The same source with pictures taken by fields and at a rate as asked. `own` are its facts as they are; its own ones
+    /// have the fields as taken.
+    pub(super) fn timed(mut self, own: &MediaFacts, asked: Timing) -> Self {
+        let Some(pictures) = &mut self.pictures else { return self };
+        if let Some((_, video)) = own.main_video() {
+            pictures.fields = timing::fields(video, pictures.video, asked);
+            pictures.altered = pictures.fields.is_some() || pictures.video.scan != video.scan;
+            timing::tell_of_unused(video, asked, &mut self.notes);
+        }
+        let constant = self.joined.is_some();
+        if let Some((clock, cadence)) = timing::clock(pictures.clock, constant, asked, &mut self.notes) {
+            pictures.clock = clock;
+            pictures.cadence = Some(cadence);
+            pictures.altered = true;
+        }
+        self
+    }
+
+    /// Whether both are the same source, whose pictures are taken alike.
+    pub(super) fn is_timed_like(&self, other: &Self) -> bool {
+        let of = |source: &Self| source.pictures.as_ref().map(|p| (p.video.scan, p.clock, p.cadence, p.fields));
+        self.index == other.index && of(self) == of(other)
     }
 
     /// What keeps its pictures from being made into anything, or all of it where it has none.
@@ -110,7 +142,10 @@ pub(super) fn chapters(source: &Source<'_>) -> Vec<Chapter> {
     source.facts.chapters.iter().filter_map(moved).collect()
 }
 
-impl Pictures<'_> {
+impl<'a> Pictures<'a> {
+    fn new(stream: &'a StreamFacts, video: &'a VideoFacts, clock: Clock) -> Self {
+        Self { stream, video, clock, cadence: None, fields: None, altered: false, decoded: color::decoded(video) }
+    }
     /// Where the pictures end on the output timeline, output ticks, as far as known: by what their stream declares, or
     /// else the container, at most where they are cut off. With it, whether that is exact to the frame.
     pub(super) fn end(&self, source: &Source<'_>) -> Option<(i64, bool)> {

@@ -39,7 +39,16 @@ pub(super) struct Clock {
 /// The clock for these pictures. At a constant rate its ticks divide a frame: 25 gives 25000 ticks a second and 1000
 /// a frame, 30000/1001 stays as it is. Rates over 1000 frames a second, or of too large a numerator, are not rates.
 pub(super) fn clock(video: &VideoFacts) -> Clock {
-    let rate = video.frame_rate.reduced();
+    at_rate(video.frame_rate, video.variable_rate)
+}
+
+/// The clock of pictures that are brought to a rate.
+pub(super) fn of_rate(rate: Ratio) -> Clock {
+    at_rate(rate, false)
+}
+
+fn at_rate(rate: Ratio, varies: bool) -> Clock {
+    let rate = rate.reduced();
     let sane = rate.is_known() && rate.num <= rate.den.saturating_mul(FRAME_RATE_MAX) && rate.num <= TIMESCALE_MAX;
     if !sane {
         let frame_rate = if plausible(rate) { rate } else { FRAME_RATE_UNKNOWN };
@@ -50,7 +59,7 @@ pub(super) fn clock(video: &VideoFacts) -> Clock {
         factor *= 10;
     }
     let frame_ticks = rate.den.checked_mul(factor).and_then(|ticks| u32::try_from(ticks).ok());
-    match frame_ticks.filter(|_| !video.variable_rate) {
+    match frame_ticks.filter(|_| !varies) {
         Some(_) => Clock { timescale: (rate.num * factor) as u32, frame_ticks, frame_rate: rate },
         None => Clock { timescale: TIMESCALE_VARIABLE, frame_ticks: None, frame_rate: rate },
     }

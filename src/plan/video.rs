@@ -1,12 +1,15 @@
 //! The pictures of one source: every distinct rung once, the scaling tree between them, and how each is encoded.
 
+use super::joined::Joined;
 use super::rungs::Made;
 use super::source::{Pictures, Source};
 use super::threads::{self, Load};
 use super::{Node, encoder, graph, picture, tree};
 use crate::model::device::Memory;
 use crate::model::facts::VideoFacts;
+use crate::model::joined::VideoPart;
 use crate::model::plan::{Grid, SourcePictures, VideoPlan};
+use crate::model::time::Timeline;
 use crate::model::{Ratio, VideoCodec, VideoRendition};
 
 /// Highest frame rate that SVT-AV1 opens with; pictures keep their timestamps, it only steers rate control.
@@ -32,9 +35,11 @@ pub(super) fn plan(
         timescale: clock.timescale,
         frame_ticks: clock.frame_ticks,
         frame_rate: clock.frame_rate,
-        prepare: graph::prepare(video),
+        cadence: pictures.cadence.filter(|_| source.joined.is_none()),
+        fields: pictures.fields,
+        prepare: if source.joined.is_some() { String::new() } else { graph::prepare(video, pictures.fields) },
         color: pictures.decoded.clone(),
-        parts: source.joined.map(|joined| joined.video.clone()).unwrap_or_default(),
+        parts: source.joined.map(|joined| parts(joined, pictures)).unwrap_or_default(),
         decode_threads: threads::decoder(node, spans, video.width, video.height),
         accelerator: None,
         memory: Memory::System,
@@ -45,6 +50,23 @@ pub(super) fn plan(
         }),
         renditions: renditions(pictures, made, grid, spans, node),
     }
+}
+
+/// The parts of a joined source, on the timeline of its pictures.
+fn parts(joined: &Joined, pictures: &Pictures<'_>) -> Vec<VideoPart> {
+    let Some(cadence) = pictures.cadence else { return joined.video.clone() };
+    let line = Timeline {
+        time_base: Ratio::new(1, i64::from(cadence.timescale)),
+        origin: 0,
+        timescale: pictures.clock.timescale,
+        frame_ticks: pictures.clock.frame_ticks,
+    };
+    let moved = |ticks: i64| line.snap(line.ticks(ticks));
+    joined
+        .video
+        .iter()
+        .map(|part| VideoPart { start: moved(part.start), end: part.end.map(moved), ..part.clone() })
+        .collect()
 }
 
 fn renditions(pictures: &Pictures<'_>, made: &[Made], grid: Grid, spans: u32, node: Node) -> Vec<VideoRendition> {

@@ -1,14 +1,14 @@
 //! From what each output needs to what is made of each source: everything that outputs have in common is made once.
 
 use super::audio::{self, Track};
+use super::groups::Group;
 use super::notes::Notes;
 use super::output::Draft;
 use super::rungs::Made;
 use super::source::Source;
 use super::{Node, copy, names, timeline, two_pass, video};
-use crate::model::limits::{AUDIO_RENDITIONS_MAX, RENDITIONS_MAX};
 use crate::model::mark::Mark;
-use crate::model::plan::{Grid, SpanRange};
+use crate::model::plan::SpanRange;
 use crate::model::request::{EncoderOption, Loudness, PictureOptions};
 use crate::model::stills::StillsPlan;
 use crate::model::text::TextRendition;
@@ -38,63 +38,14 @@ pub(super) struct Uses {
     pub sets: Option<usize>,
 }
 
-/// Outputs that share a decode of a source.
-pub(super) struct Group {
-    /// The source.
-    pub source: usize,
-    grid: Grid,
-    /// Outputs, in order.
-    outputs: Vec<usize>,
-    /// What they need of pictures, with whether it may become a copy, and of sound.
-    needs: Needs,
-}
-
-/// Distinct encodes.
-#[derive(Clone, Default)]
-struct Needs {
-    rungs: BTreeSet<(Encode, bool)>,
-    tracks: BTreeSet<Sound>,
-}
-
 /// An output that can be made, if it can, by its place in the job.
 pub(super) type Drafts<'a> = [Option<Draft<'a>>];
-
-/// Who shares what: outputs with the same source and grid are together, as long as there is room for the renditions of
-/// all. Sources in order, then grids.
-pub(super) fn groups(drafts: &mut Drafts<'_>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    for (output, draft) in drafts.iter_mut().enumerate() {
-        let Some(draft) = draft else { continue };
-        let grid = Grid { segment_ms: draft.request.segment_ms };
-        for source in draft.sources() {
-            let needs = draft.needs(source);
-            let any_grid = draft.rungs.is_empty() && draft.tracks.is_empty();
-            let fits = |group: &&mut Group| {
-                group.source == source && (group.grid == grid || any_grid) && group.needs.has_room(&needs)
-            };
-            if let Some(group) = groups.iter_mut().find(fits) {
-                group.outputs.push(output);
-                group.needs.rungs.extend(needs.rungs);
-                group.needs.tracks.extend(needs.tracks);
-                continue;
-            }
-            let same_grid = groups.iter().any(|group| group.source == source && group.grid == grid);
-            let other = groups.iter().any(|group| group.source == source);
-            groups.push(Group { source, grid, outputs: vec![output], needs });
-            if other {
-                draft.tell_of_own_decode(same_grid);
-            }
-        }
-    }
-    groups.sort_by_key(|group| (group.source, group.grid.segment_ms));
-    groups
-}
 
 /// Plans what one group makes, as work `index`, and says in `uses` which output finds what where. Notes go to the
 /// drafts.
 pub(super) fn plan(
     (index, group): (usize, &Group),
-    source: &Source<'_>,
+    (source, of_stills): (&Source<'_>, &Source<'_>),
     drafts: &mut Drafts<'_>,
     uses: &mut [Uses],
     node: Node,
@@ -102,10 +53,11 @@ pub(super) fn plan(
     let Spans { spans, side_by_side, is_over } = spans(group, source, drafts);
     mark_copies(group, source, spans.len(), drafts);
     let mut packagings: Vec<Packaging> = Vec::new();
-    for draft in group.outputs.iter().filter_map(|output| drafts[*output].as_ref()) {
+    let all: BTreeSet<usize> = group.outputs.iter().chain(&group.sounding).copied().collect();
+    for draft in all.iter().filter_map(|output| drafts[*output].as_ref()) {
         packagings.extend(draft.packagings.iter().filter(|p| !packagings.contains(p)).copied().collect::<Vec<_>>());
     }
-    if group.outputs.len() > 1 {
+    if all.len() > 1 {
         packagings.sort_unstable();
     }
     let rungs = rungs(index, group, drafts, uses);
@@ -118,7 +70,7 @@ pub(super) fn plan(
         video,
         audio: tracks(index, group, source, drafts, uses),
         text: texts(index, group, drafts, uses),
-        stills: stills(index, group, source, drafts, uses, node),
+        stills: stills(index, group, of_stills, drafts, uses, node),
         duration_us: source.range.duration_us,
         side_by_side: (side_by_side < spans.len() as u32).then_some(side_by_side),
         spans,
@@ -146,54 +98,6 @@ fn stills(
     }
     let pictures = source.pictures.as_ref().filter(|_| !sets.is_empty())?;
     Some(StillsPlan { video: video::plan(source, pictures, &[], group.grid, 1, node), sets })
-}
-
-impl Draft<'_> {
-    /// The sources that it is made of.
-    fn sources(&self) -> BTreeSet<usize> {
-        let sets = self.sets.iter().map(|_| self.sets_source);
-        let media = self.rungs.iter().map(|made| made.rung.source).chain(self.tracks.iter().map(|track| track.source));
-        media.chain(self.text.iter().map(|text| text.source)).chain(sets).collect()
-    }
-
-    /// Its rungs of one source.
-    fn rungs_of(&self, source: usize) -> impl Iterator<Item = &Made> {
-        self.rungs.iter().filter(move |made| made.rung.source == source)
-    }
-
-    /// What it needs of one source.
-    fn needs(&self, source: usize) -> Needs {
-        let tracks = self.tracks.iter().filter(|track| track.source == source);
-        Needs {
-            rungs: self.rungs_of(source).map(|made| (Encode::of(made), self.request.copy)).collect(),
-            tracks: tracks.map(Sound::of).collect(),
-        }
-    }
-
-    fn tell_of_own_decode(&mut self, same_grid: bool) {
-        if same_grid {
-            let most = format!("{RENDITIONS_MAX} renditions of pictures and {AUDIO_RENDITIONS_MAX} of sound");
-            let message =
-                format!("all outputs together make more than {most} of one source, so it is decoded once more");
-            self.general.add("work.full", message);
-        } else {
-            let ms = self.request.segment_ms;
-            let message = format!(
-                "segments of {ms} ms are not those of an earlier output, so nothing is shared with it and the source is \
-                 decoded once more"
-            );
-            self.general.add("work.other_grid", message);
-        }
-    }
-}
-
-impl Needs {
-    /// Whether all of this and of that fits into one plan. What may become a copy for one output and not for another
-    /// counts twice.
-    fn has_room(&self, more: &Self) -> bool {
-        self.rungs.union(&more.rungs).count() <= RENDITIONS_MAX
-            && self.tracks.union(&more.tracks).count() <= AUDIO_RENDITIONS_MAX
-    }
 }
 
 /// How the grid is cut.
@@ -251,7 +155,8 @@ fn mark_copies(group: &Group, source: &Source<'_>, spans: usize, drafts: &mut Dr
         if own.is_empty() {
             continue;
         }
-        if own.iter().any(|made| !made.look.picture.is_plain() || !made.marks.is_empty()) {
+        let altered = source.pictures.as_ref().is_some_and(|pictures| pictures.altered);
+        if altered || own.iter().any(|made| !made.look.picture.is_plain() || !made.marks.is_empty()) {
             let message = "the source's pictures are encoded anew, not copied: they are not taken as they are";
             draft.pictures.add("copy.not_possible", message);
             continue;
@@ -281,7 +186,7 @@ fn mark_copies(group: &Group, source: &Source<'_>, spans: usize, drafts: &mut Dr
 /// What tells two encodes of one source apart; its colour follows from source, codec, and whether high
 /// dynamic range is kept. Every copy is the same.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Encode {
+pub(super) struct Encode {
     codec: VideoCodec,
     size: (u32, u32),
     /// Kind of rate control, its four numbers, and the speed; `None` for a copy.
@@ -295,7 +200,7 @@ struct Encode {
 }
 
 impl Encode {
-    fn of(made: &Made) -> Self {
+    pub(super) fn of(made: &Made) -> Self {
         let rate = match made.rate {
             RateControl::Vbv { bitrate, max_rate, buffer } => (0, [bitrate, max_rate, buffer, 0]),
             RateControl::CappedCrf { crf, max_rate, buffer } => (1, [max_rate, buffer, 0, u64::from(crf)]),
@@ -316,7 +221,7 @@ impl Encode {
 
 /// What tells two renditions of one source's sound apart.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Sound {
+pub(super) struct Sound {
     stream: u32,
     codec: AudioCodec,
     layout: (u32, String),
@@ -329,7 +234,7 @@ struct Sound {
 }
 
 impl Sound {
-    fn of(track: &Track) -> Self {
+    pub(super) fn of(track: &Track) -> Self {
         let AudioRendition {
             stream,
             codec,
@@ -420,7 +325,7 @@ fn tracks(
     let mut made: Vec<Track> = Vec::new();
     let of_group =
         |output: &usize| drafts[*output].iter().flat_map(|draft| &draft.tracks).filter(|t| t.source == group.source);
-    for one in group.outputs.iter().flat_map(of_group) {
+    for one in group.sounding.iter().flat_map(of_group) {
         match made.iter_mut().find(|other| Sound::of(other) == Sound::of(one)) {
             Some(other) => {
                 let packagings = &mut other.rendition.packagings;
@@ -432,14 +337,14 @@ fn tracks(
             None => made.push(one.clone()),
         }
     }
-    if group.outputs.iter().filter(|output| of_group(output).next().is_some()).count() > 1 {
+    if group.sounding.iter().filter(|output| of_group(output).next().is_some()).count() > 1 {
         made.sort_by_key(|t| {
             let AudioRendition { codec, channels, copy, whole, loudness, .. } = &t.rendition;
             (t.place, *codec, *channels, *copy, whole.clone(), *loudness, Sound::of(t).channel_inputs)
         });
     }
     names::tracks(&mut made);
-    for output in &group.outputs {
+    for output in &group.sounding {
         let Some(draft) = &drafts[*output] else { continue };
         for (slot, one) in uses[*output].tracks.iter_mut().zip(&draft.tracks) {
             if let Some(found) = made.iter().find(|t| one.source == group.source && Sound::of(t) == Sound::of(one)) {
@@ -462,7 +367,7 @@ fn tracks(
 /// Every distinct text rendition of a group once, with an id of its own.
 fn texts(work: usize, group: &Group, drafts: &Drafts<'_>, uses: &mut [Uses]) -> Vec<TextRendition> {
     let mut made: Vec<TextRendition> = Vec::new();
-    for output in &group.outputs {
+    for output in &group.sounding {
         let Some(draft) = &drafts[*output] else { continue };
         for (slot, one) in uses[*output].text.iter_mut().zip(&draft.text).filter(|(_, t)| t.source == group.source) {
             // Two packagings of one output never differ; those of two outputs are both made.

@@ -1,7 +1,7 @@
 //! Profiles that are shipped, and files with mistakes.
 
 use super::*;
-use crate::model::request::{RateMode, SizeSpec, Strength};
+use crate::model::request::{Deinterlace, FieldRate, RateMode, SizeSpec, Strength};
 use crate::model::{Packaging, VideoCodec};
 
 fn loaded(files: &[(&str, &str)]) -> Result<Profiles, Vec<String>> {
@@ -71,7 +71,13 @@ fn picture_options_are_read_and_their_mistakes_are_told() {
     let read = read.unwrap();
     assert_eq!(read.crop.map(|crop| (crop.x, crop.y, crop.width)), Some((240, 0, 1440)));
     assert_eq!((read.pad.unwrap().shape.to_string(), read.denoise), ("16:9".into(), Some(Strength::Light)));
+    let timed =
+        of("{ deinterlace = 'force', field_rate = 'field', field_order = 'top_first', frame_rate_max = '29.97' }");
+    let timed = timed.unwrap().timing();
+    assert_eq!((timed.deinterlace, timed.field_rate), (Deinterlace::Force, FieldRate::Field));
+    assert_eq!(timed.frame_rate_max.map(String::from).as_deref(), Some("30000/1001"));
     let told = |picture: &str| of(picture).unwrap_err().join("\n");
+    assert!(told("{ frame_rate = '0' }").contains("is no frame rate"));
     assert!(told("{ pad = { shape = '16-9' } }").starts_with("[profile.value] a.toml:5: `picture`:"));
     assert!(told("{ sharpness = 'light' }").contains("unknown field `sharpness`"));
     assert!(told("{ crop = { width = 1, height = 9 } }").starts_with("[request.crop] a.toml:5: nothing would be left"));

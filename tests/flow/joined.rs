@@ -273,6 +273,41 @@ fn colours_are_those_of_the_first_part() {
 }
 
 #[test]
+fn primaries_are_converted_to_those_of_the_first_part() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path();
+    let x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", "-color_range", "tv"];
+    // One colour, by its red, green and blue between primaries of each kind at a display's gamma of 2.4 (ITU-R BT.1886).
+    let make = |name: &str, colour: &str, [primaries, transfer, matrix]: [&str; 3]| {
+        let tags = ["-color_primaries", primaries, "-color_trc", transfer, "-colorspace", matrix];
+        let by = if matrix == "bt2020nc" { "bt2020" } else { matrix };
+        let picture = format!(
+            "color=c={colour}:s=320x180:r=25:d=0.4,format=rgb24,scale=out_color_matrix={by}:out_range=tv,format=yuv420p"
+        );
+        grey(dir, name, &picture, &[&x264[..], &tags].concat())
+    };
+    let hd = make("709.mp4", "0xC05050", ["bt709"; 3]);
+    let sd = make("525.mp4", "0xC54B50", ["smpte170m"; 3]);
+    let wide = make("2020.mp4", "0xA35F54", ["bt2020", "bt2020-10", "bt2020nc"]);
+    let off = |a: &[i64; 3], b: &[i64; 3]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).max().unwrap();
+    let relabelled = dir.join("relabelled.mp4");
+    let matrix = ["-vf", "scale=in_color_matrix=bt2020:out_color_matrix=bt709"];
+    ffmpeg(&[&["-i", wide.to_str().unwrap()][..], &matrix, &x264, &[relabelled.to_str().unwrap()]].concat());
+    assert!(off(&means(&relabelled)[0], &means(&hd)[0]) > 8, "the matrix alone does not make them alike");
+    for (name, files) in [("hd", [&*hd, &*sd, &*wide]), ("sd", [&*sd, &*wide, &*hd]), ("wide", [&*wide, &*hd, &*sd])] {
+        let out = dir.join(name);
+        transcode_all(&files, &out, &["--renditions", "180p@3M", "--speed", "fast", "--packaging", "cmaf"]);
+        let file = joined(&out.join("cmaf/180p"), &dir.join("video.mp4"));
+        let (shown, first) = (means(&file), means(files[0])[0]);
+        assert_eq!(shown.len(), 30, "{name}");
+        assert_eq!(ffprobe(&file, "stream=color_primaries"), ffprobe(files[0], "stream=color_primaries"), "{name}");
+        for (at, picture) in shown.iter().enumerate() {
+            assert!(off(picture, &first) <= 3, "{name}: picture {at} is {picture:?}, the first part is {first:?}");
+        }
+    }
+}
+
+#[test]
 fn parts_in_high_dynamic_range_stay_so_together_and_are_tone_mapped_beside_others() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path();

@@ -5,6 +5,7 @@
 mod bad;
 mod channels;
 mod codecs_of_sound;
+mod colours;
 mod covers;
 mod dies;
 mod drops;
@@ -13,6 +14,7 @@ mod joined;
 mod looks;
 mod manifests;
 mod pictures;
+mod rates;
 mod sound;
 mod sources;
 mod spans;

@@ -3,7 +3,8 @@
 use crate::api::v1;
 use crate::model::facts::{HdrKind, Scan};
 use crate::model::job::FileRole;
-use crate::model::request::{Channels, DynamicRange, ImageFormat, JoinMono, Path, Position, SizeOf, Strength, ToneMap};
+use crate::model::request::{Channels, Deinterlace, DynamicRange, FieldOrder, FieldRate, ImageFormat, JoinMono, Path};
+use crate::model::request::{Position, SizeOf, Strength, ToneMap};
 use crate::model::spec::{Fallback, IfExists, Priority, WebhookEvent};
 use crate::model::state::{InputState, JobState, OutputState};
 use crate::model::{AudioCodec, Fault, Packaging, SoundRole, Speed, VideoCodec};
@@ -53,6 +54,11 @@ wire! {
         Hable = Hable, Mobius = Mobius, Reinhard = Reinhard, Clip = Clip,
     }
     DynamicRange as v1::picture_spec::DynamicRange, but Unspecified { Auto = Auto, Sdr = Sdr }
+    Deinterlace as v1::picture_spec::Deinterlace, but Unspecified { Auto = Auto, Off = Off, Force = Force }
+    FieldRate as v1::picture_spec::FieldRate, but Unspecified { Frame = Frame, Field = Field }
+    FieldOrder as v1::picture_spec::FieldOrder, but Unspecified {
+        Auto = Auto, TopFirst = TopFirst, BottomFirst = BottomFirst,
+    }
     SizeOf as v1::watermark_spec::SizeOf, but Unspecified { Width = Width, Height = Height, Short = Short }
     Position as v1::watermark_spec::Position, but Unspecified {
         TopLeft = TopLeft, Top = Top, TopRight = TopRight, Left = Left, Center = Center, Right = Right,

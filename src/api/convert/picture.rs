@@ -14,5 +14,10 @@ pub(crate) fn picture(asked: &PictureOptions) -> PictureSpec {
         sharpen: asked.sharpen.map_or(0, |strength| strength.proto().into()),
         tone_map: asked.tone_map.proto().into(),
         dynamic_range: asked.dynamic_range.proto().into(),
+        deinterlace: asked.deinterlace.proto().into(),
+        field_rate: asked.field_rate.proto().into(),
+        field_order: asked.field_order.proto().into(),
+        frame_rate: asked.frame_rate.map(String::from).unwrap_or_default(),
+        frame_rate_max: asked.frame_rate_max.map(String::from).unwrap_or_default(),
     }
 }

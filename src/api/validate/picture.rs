@@ -24,7 +24,16 @@ pub(super) fn picture(field: &str, asked: Option<&v1::PictureSpec>, found: &mut 
         sharpen: found.value(&at("sharpen"), asked.sharpen),
         tone_map: found.value(&at("tone_map"), asked.tone_map).unwrap_or_default(),
         dynamic_range: found.value(&at("dynamic_range"), asked.dynamic_range).unwrap_or_default(),
+        deinterlace: found.value(&at("deinterlace"), asked.deinterlace).unwrap_or_default(),
+        field_rate: found.value(&at("field_rate"), asked.field_rate).unwrap_or_default(),
+        field_order: found.value(&at("field_order"), asked.field_order).unwrap_or_default(),
+        frame_rate: said(&at("frame_rate"), &asked.frame_rate, found),
+        frame_rate_max: said(&at("frame_rate_max"), &asked.frame_rate_max, found),
     }
+}
+
+fn said<T: FromStr<Err = Problem>>(field: &str, text: &str, found: &mut Found) -> Option<T> {
+    if text.is_empty() { None } else { read(field, text, found) }
 }
 
 fn read<T: FromStr<Err = Problem>>(field: &str, text: &str, found: &mut Found) -> Option<T> {

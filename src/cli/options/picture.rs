@@ -2,7 +2,7 @@
 
 use super::one;
 use crate::model::Problem;
-use crate::model::request::{DynamicRange, Pad, PictureOptions, Strength, ToneMap};
+use crate::model::request::{Deinterlace, DynamicRange, FieldOrder, FieldRate, Pad, PictureOptions, Strength, ToneMap};
 
 const STRENGTHS: &str = "light, medium or strong";
 
@@ -31,6 +31,21 @@ pub(crate) struct PictureFlags {
     /// High dynamic range: auto (kept where the codec can), sdr (never kept) [default: auto]
     #[arg(long, value_name = "RANGE")]
     pub(crate) dynamic_range: Option<String>,
+    /// Fields become whole pictures: auto (where the source is interlaced), off, force [default: auto]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) deinterlace: Option<String>,
+    /// Pictures made of two fields: frame (one), field (two: 50i becomes 50p) [default: frame]
+    #[arg(long, value_name = "RATE")]
+    pub(crate) field_rate: Option<String>,
+    /// The earlier field: auto (as the source says), top, bottom [default: auto]
+    #[arg(long, value_name = "ORDER")]
+    pub(crate) field_order: Option<String>,
+    /// Pictures a second, exactly, such as 25 or 30000/1001; some are left out or repeated
+    #[arg(long, value_name = "RATE", conflicts_with = "frame_rate_max")]
+    pub(crate) frame_rate: Option<String>,
+    /// Most pictures a second, such as 30; every second one is left out of 60 or 59.94
+    #[arg(long, value_name = "RATE")]
+    pub(crate) frame_rate_max: Option<String>,
 }
 
 impl PictureFlags {
@@ -38,7 +53,7 @@ impl PictureFlags {
     ///
     /// # Errors
     /// `request.crop`, `request.pad`, `request.color`, `request.denoise`, `request.sharpen`, `request.tone_map`,
-    /// `request.dynamic_range`.
+    /// `request.dynamic_range`, `request.deinterlace`, `request.field_rate`, `request.field_order`, `request.frame_rate`.
     pub(crate) fn options(&self) -> Result<PictureOptions, Problem> {
         let color = self.pad_color.as_deref().map(str::parse).transpose()?.unwrap_or_default();
         let shape = self.pad.as_deref().map(str::parse).transpose()?;
@@ -49,7 +64,31 @@ impl PictureFlags {
             "sdr" => Some(DynamicRange::Sdr),
             _ => None,
         };
+        let when = |name: &str| match name {
+            "auto" => Some(Deinterlace::Auto),
+            "off" => Some(Deinterlace::Off),
+            "force" => Some(Deinterlace::Force),
+            _ => None,
+        };
+        let fields = |name: &str| match name {
+            "frame" => Some(FieldRate::Frame),
+            "field" => Some(FieldRate::Field),
+            _ => None,
+        };
+        let order = |name: &str| match name {
+            "auto" => Some(FieldOrder::Auto),
+            "top" => Some(FieldOrder::TopFirst),
+            "bottom" => Some(FieldOrder::BottomFirst),
+            _ => None,
+        };
         Ok(PictureOptions {
+            deinterlace: one(self.deinterlace.as_deref(), "deinterlace", "auto, off or force", when)?
+                .unwrap_or_default(),
+            field_rate: one(self.field_rate.as_deref(), "field_rate", "frame or field", fields)?.unwrap_or_default(),
+            field_order: one(self.field_order.as_deref(), "field_order", "auto, top or bottom", order)?
+                .unwrap_or_default(),
+            frame_rate: self.frame_rate.as_deref().map(str::parse).transpose()?,
+            frame_rate_max: self.frame_rate_max.as_deref().map(str::parse).transpose()?,
             crop: self.crop.as_deref().map(str::parse).transpose()?,
             pad: shape.map(|shape| Pad { shape, color }),
             denoise: one(self.denoise.as_deref(), "denoise", STRENGTHS, strength)?,
@@ -87,11 +126,19 @@ mod tests {
             sharpen: text("strong"),
             tone_map: text("clip"),
             dynamic_range: text("sdr"),
+            deinterlace: text("force"),
+            field_rate: text("field"),
+            field_order: text("bottom"),
+            frame_rate: text("29.97"),
+            frame_rate_max: None,
         };
         let options = flags.options().unwrap();
         assert_eq!((options.denoise, options.sharpen), (Some(Strength::Light), Some(Strength::Strong)));
         assert_eq!((options.tone_map, options.dynamic_range), (ToneMap::Clip, DynamicRange::Sdr));
         assert_eq!((options.crop.unwrap().x, options.pad.unwrap().color), (2, Color([255, 0, 0])));
+        assert_eq!((options.deinterlace, options.field_rate), (Deinterlace::Force, FieldRate::Field));
+        assert_eq!(options.field_order, FieldOrder::BottomFirst);
+        assert_eq!(options.frame_rate.map(String::from).as_deref(), Some("30000/1001"));
         let code = |flags: PictureFlags| flags.options().unwrap_err().code;
         assert_eq!(code(PictureFlags { denoise: text("very"), ..PictureFlags::default() }), "request.denoise");
         assert_eq!(code(PictureFlags { sharpen: text("very"), ..PictureFlags::default() }), "request.sharpen");

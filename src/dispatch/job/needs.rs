@@ -146,11 +146,16 @@ fn share(busy: u64, slowest: u64, by_engine: bool, engines: u64) -> u64 {
 
 /// Frames of a work.
 pub(super) fn frames(plan: &Plan) -> u64 {
-    let rate = plan.video.as_ref().map(|video| video.frame_rate).filter(|rate| rate.is_known());
+    let rate = plan.video.as_ref().map(read_rate).filter(|rate| rate.is_known());
     let rate = rate.unwrap_or(crate::model::Ratio::new(25, 1));
     let us = u128::try_from(plan.duration_us.unwrap_or(0)).unwrap_or(0);
     let frames = us * rate.num.unsigned_abs() as u128 / u128::from(rate.den.unsigned_abs().max(1)) / u128::from(MICROS);
     u64::try_from(frames).unwrap_or(u64::MAX)
+}
+
+/// Frames a second that are decoded.
+fn read_rate(video: &VideoPlan) -> crate::model::Ratio {
+    video.cadence.map_or(video.frame_rate, |read| read.frame_rate)
 }
 
 /// Everything that is done for a frame of a work by a placement, but for what is bound by no engine: filters of a device.

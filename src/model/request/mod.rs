@@ -7,6 +7,7 @@ mod picture;
 mod sound;
 mod stills;
 mod text;
+mod timing;
 mod watermark;
 
 pub use encoders::EncoderOption;
@@ -17,6 +18,7 @@ pub use sound::{ChannelChoice, JOINED_LAYOUTS, JoinMono, Loudness, SoundOptions,
 pub(crate) use stills::micros;
 pub use stills::{IMAGE_SIDE_MAX, ImageFormat, Moment, STILLS_MAX, SpriteOptions, StillsOptions};
 pub use text::{Sidecar, TextChoice, TextLabels, TextOptions};
+pub use timing::{Deinterlace, FieldOrder, FieldRate, FrameRate, Timing};
 pub use watermark::{
     IMAGE_SIZE_DEFAULT, MARGIN_DEFAULT, Millis, PERIOD_MS_DEFAULT, Path, Position, Share, SizeOf, TEXT_SIZE_DEFAULT,
     Timecode, WATERMARKS_MAX, Watermark,

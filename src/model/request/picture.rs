@@ -1,5 +1,6 @@
 //! What is done to the pictures of an output beside scaling them, as asked.
 
+use super::timing::{Deinterlace, FieldOrder, FieldRate, FrameRate};
 use crate::model::Problem;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -30,6 +31,21 @@ pub struct PictureOptions {
     /// How much edges are raised, at each rung's own size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sharpen: Option<Strength>,
+    /// Whether fields become whole pictures; before all else.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub deinterlace: Deinterlace,
+    /// How many become of a frame.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub field_rate: FieldRate,
+    /// Which field is first.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub field_order: FieldOrder,
+    /// Pictures are left out and repeated to be exactly so many a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame_rate: Option<FrameRate>,
+    /// Pictures are left out to be at most so many a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame_rate_max: Option<FrameRate>,
 }
 
 /// A rectangle in pixels of the picture as shown: upright, with square pixels.
@@ -112,6 +128,11 @@ pub enum DynamicRange {
     Sdr,
 }
 
+/// Whether it is what plans leave unsaid.
+fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl PictureOptions {
     /// Whether pictures are made as they are without options.
     pub fn is_plain(&self) -> bool {
@@ -125,6 +146,7 @@ impl PictureOptions {
             let message = "nothing would be left of the picture: keep at least 2x2 pixels";
             problems.push(Problem::input("request.crop", message).at("picture.crop"));
         }
+        problems.extend(self.check_timing());
         problems
     }
 }

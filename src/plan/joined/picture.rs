@@ -10,6 +10,10 @@ const PRIMARIES: [&str; 7] = ["bt709", "bt470bg", "smpte170m", "smpte240m", "bt2
 const TRANSFERS: [&str; 8] =
     ["bt709", "bt470bg", "smpte170m", "iec61966-2-1", "bt2020-10", "bt2020-12", "smpte2084", "arib-std-b67"];
 const MATRICES: [&str; 6] = ["bt709", "bt470bg", "smpte170m", "smpte240m", "bt2020nc", "fcc"];
+/// Primaries, transfers and matrices of standard dynamic range between which zimg has a path.
+const SDR_PRIMARIES: [&str; 5] = ["bt709", "bt470bg", "smpte170m", "smpte240m", "bt2020"];
+const SDR_TRANSFERS: [&str; 5] = ["bt709", "smpte170m", "bt2020-10", "bt2020-12", "iec61966-2-1"];
+const SDR_MATRICES: [&str; 5] = ["bt709", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"];
 
 /// What all parts are brought to: the prepared pictures of the first one.
 pub(super) struct Canvas {
@@ -64,15 +68,18 @@ impl Canvas {
     pub(super) fn graph(&self, video: &VideoFacts) -> String {
         let decoded = color::decoded(video);
         let (width, height) = self.fitted(video);
-        let mut filters = vec![graph::prepare(video)];
+        let mut filters = vec![graph::prepare(video, None)];
         let tone_map = video.hdr.is_some() && self.look.hdr.is_none();
         let from = decoded.matrix.as_deref().filter(|_| !color::is_rgb(video));
         let to = self.look.color.matrix.as_deref();
-        let other_matrix = !tone_map && from.map(graph::scaler_matrix) != to.map(graph::scaler_matrix);
+        let converted = self.converted(video, &decoded, (width, height));
+        let other_matrix =
+            !tone_map && converted.is_none() && from.map(graph::scaler_matrix) != to.map(graph::scaler_matrix);
         let full = decoded.range.as_deref() == Some("pc");
         let pixel_format = if tone_map { "yuv420p10le" } else { self.look.pixel_format };
         let resized = graph::prepared_size(video) != (width, height);
-        if resized || full || color::is_rgb(video) || other_matrix || video.pixel_format != pixel_format {
+        let reshaped = resized || full || color::is_rgb(video) || other_matrix;
+        if reshaped || video.pixel_format != pixel_format {
             let named = graph::look_matrix(&decoded, &self.look, tone_map);
             let mut scale = graph::scale(video, full, named, width, height);
             if let (true, Some(from), Some(to)) = (other_matrix, from, to) {
@@ -80,6 +87,10 @@ impl Canvas {
                 scale.push_str(&format!(":in_color_matrix={from}:out_color_matrix={to}"));
             }
             filters.push(scale);
+            filters.push(format!("format={pixel_format}"));
+        }
+        if let Some(converted) = converted {
+            filters.push(converted);
             filters.push(format!("format={pixel_format}"));
         }
         if tone_map {
@@ -99,6 +110,21 @@ impl Canvas {
         filters.push(self.tags());
         filters.retain(|filter| !filter.is_empty());
         filters.join(",")
+    }
+
+    /// To these primaries in linear light, with transfer and matrix, where both are of standard dynamic range and have others.
+    /// RGB has a screen's primaries whatever its size, and pictures of odd sides have no path there: they are only tagged.
+    fn converted(&self, video: &VideoFacts, decoded: &ColorTags, (width, height): (u32, u32)) -> Option<String> {
+        let to = &self.look.color;
+        let sdr = video.hdr.is_none() && self.look.hdr.is_none() && !color::is_rgb(video);
+        let even = width % 2 == 0 && height % 2 == 0;
+        if !sdr || !even || gamut(decoded) == gamut(to) {
+            return None;
+        }
+        let [from, to] = [decoded, to].map(named);
+        let ((from_p, from_t, from_m), (p, t, m)) = (from?, to?);
+        let tags = format!("setparams=range=tv:color_primaries={from_p}:color_trc={from_t}:colorspace={from_m}");
+        Some(format!("{tags},zscale=p={p}:t={t}:m={m}:r=tv"))
     }
 
     /// Every part's pictures say the same about their colour.
@@ -135,6 +161,18 @@ fn side(over: u64, under: u64, whole: u32) -> u32 {
     let even = (over + under) / (2 * under) * 2;
     let even = u32::try_from(even).unwrap_or(u32::MAX).max(2);
     if even.saturating_add(1) >= whole { whole } else { even }
+}
+
+/// The primaries, of those that are the same by one name: SMPTE 240M has those of 170M.
+fn gamut(tags: &ColorTags) -> Option<&str> {
+    tags.primaries.as_deref().map(|name| if name == "smpte240m" { "smpte170m" } else { name })
+}
+
+/// Primaries, transfer and matrix that are all convertible.
+fn named(tags: &ColorTags) -> Option<(&'static str, &'static str, &'static str)> {
+    let one = |known: &[&'static str], tag: &Option<String>| known.iter().copied().find(|k| tag.as_deref() == Some(*k));
+    let primaries = one(&SDR_PRIMARIES, &tags.primaries)?;
+    Some((primaries, one(&SDR_TRANSFERS, &tags.transfer)?, one(&SDR_MATRICES, &tags.matrix)?))
 }
 
 #[cfg(test)]
@@ -191,13 +229,34 @@ mod tests {
 
     #[test]
     fn matrices_and_ranges_are_converted_to_those_of_the_first_part() {
-        let small = canvas().graph(&video(640, 360, 25, 1));
+        let mut small = video(640, 360, 25, 1);
+        small.color.primaries = Some("bt709".into());
+        let small = canvas().graph(&small);
         assert!(
             small.starts_with("scale=w=1280:h=720:flags=bicubic:in_color_matrix=smpte170m:out_color_matrix=bt709,")
         );
         let mut full = video(1280, 720, 25, 1);
         full.pixel_format = "yuvj420p".into();
         assert!(canvas().graph(&full).contains("in_range=pc:out_range=tv"));
+    }
+
+    #[test]
+    fn primaries_are_converted_in_linear_light_where_there_is_a_path() {
+        let small = canvas().graph(&video(640, 360, 25, 1));
+        let from = "setparams=range=tv:color_primaries=smpte170m:color_trc=bt709:colorspace=smpte170m";
+        let to = "zscale=p=bt709:t=bt709:m=bt709:r=tv";
+        let all =
+            format!("scale=w=1280:h=720:flags=bicubic,format=yuv420p,{from},{to},format=yuv420p,setsar=1/1,{TAGS}");
+        assert_eq!(small, all);
+        let mut rgb = VideoFacts { rgb: true, ..video(640, 360, 25, 1) };
+        rgb.pixel_format = "gbrp".into();
+        let mut film = video(1280, 720, 25, 1);
+        film.color.primaries = Some("film".into());
+        assert!([rgb, film].iter().all(|video| !canvas().graph(video).contains("zscale")));
+        let small = Canvas::of(&video(640, 360, 25, 1), false);
+        let pal =
+            VideoFacts { height: 288, width: 512, display_height: 288, display_width: 512, ..video(640, 360, 25, 1) };
+        assert!(small.graph(&pal).contains("zscale=p=smpte170m"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub const DEVICE_FILTERS: [&str; 8] = [
     "hwdownload",
 ];
 /// Every other filter that stands in graphs for pictures.
-pub const HOST_FILTERS: [&str; 14] = [
+pub const HOST_FILTERS: [&str; 15] = [
     "scale",
     "format",
     "setsar",
@@ -23,6 +23,7 @@ pub const HOST_FILTERS: [&str; 14] = [
     "zscale",
     "tonemap",
     "bwdif",
+    "setfield",
     "hflip",
     "vflip",
     "transpose",

@@ -81,7 +81,7 @@ pub fn place(
             address: device.address.clone(),
             simulated: device.simulated,
             decode: placement.decode,
-            extra_frames: if placement.decode { pool::extra_frames(&source.video) } else { 0 },
+            extra_frames: if placement.decode { pool::extra_frames(&source.video, video.cadence.is_some()) } else { 0 },
         }),
         memory: layout.prepared,
         renditions: renditions(plan, video, &layout, device, ffmpeg),

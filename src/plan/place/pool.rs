@@ -8,6 +8,8 @@ use crate::model::limits::FRAMES_IN_FLIGHT;
 const IN_HAND: usize = 1;
 /// The frame that stands at an in point until the next one comes.
 const STANDING: usize = 1;
+/// The picture that stands until another one is due, where not all are shown.
+const IN_CADENCE: usize = 1;
 /// Frames that a deinterlacer keeps: the one before, this one, the one after.
 const DEINTERLACER: usize = 3;
 /// Most pictures that a stream refers to (ITU-T H.264 A.3.1, H.265 A.4.2: 16 and the current one's place).
@@ -26,9 +28,9 @@ pub(super) const VAAPI_EXTRA: usize = 24;
 /// Frames that the graphs hold of a decoder's pool. All rungs get references to the same frame, and a slow rung holds up
 /// the others, so the number of rungs does not matter: distinct frames are on their way to the slowest rung, or before
 /// it. No encoder holds any, whatever its lookahead, since every rung scales into a pool of its own.
-pub(super) fn extra_frames(video: &VideoFacts) -> u32 {
+pub(super) fn extra_frames(video: &VideoFacts, some_left_out: bool) -> u32 {
     let held = if graph::parity(video).is_some() { DEINTERLACED_HELD } else { PREPARED_HELD };
-    held as u32
+    (held + if some_left_out { IN_CADENCE } else { 0 }) as u32
 }
 
 /// From decoder to prepare, in prepare, from there to the slowest rung, and in that rung.
@@ -36,6 +38,9 @@ const PREPARED_HELD: usize = FRAMES_IN_FLIGHT + IN_HAND + IN_HAND + STANDING + F
 /// From decoder to prepare, and in the deinterlacer, whose own frames go further.
 const DEINTERLACED_HELD: usize = FRAMES_IN_FLIGHT + IN_HAND + IN_HAND + DEINTERLACER;
 
-const _: () = assert!(REFERENCES_MAX + NVDEC_OWN + PREPARED_HELD <= NVDEC_SURFACES_MAX, "NVDEC has so many surfaces");
+const _: () = assert!(
+    REFERENCES_MAX + NVDEC_OWN + PREPARED_HELD + IN_CADENCE <= NVDEC_SURFACES_MAX,
+    "NVDEC has so many surfaces"
+);
 const _: () = assert!(DEINTERLACED_HELD <= PREPARED_HELD, "a deinterlacer needs no larger pool");
 const _: () = assert!(VAAPI_HELD * 3 <= VAAPI_EXTRA, "pools that do not grow have room for all that is held");

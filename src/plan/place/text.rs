@@ -160,11 +160,17 @@ impl Layout<'_> {
 
     fn deinterlace(&self) -> String {
         let Some(parity) = graph::parity(&self.source.video) else { return String::new() };
+        let mode = graph::deinterlaced(self.video.fields);
         match self.kind {
             // Which field comes first it reads from each frame.
-            DeviceKind::Vaapi => self.pooled("deinterlace_vaapi=rate=frame".to_owned()),
-            _ if self.ffmpeg.has("bwdif_cuda") => format!("bwdif_cuda=mode=send_frame:parity={parity}:deint=all"),
-            _ => format!("yadif_cuda=mode=send_frame:parity={parity}:deint=all"),
+            DeviceKind::Vaapi => {
+                let fields = self.video.fields;
+                let told = fields.filter(|fields| fields.told).map(|_| format!("setfield=mode={parity},"));
+                let rate = if fields.is_some_and(|fields| fields.each) { "field" } else { "frame" };
+                told.unwrap_or_default() + &self.pooled(format!("deinterlace_vaapi=rate={rate}"))
+            }
+            _ if self.ffmpeg.has("bwdif_cuda") => format!("bwdif_cuda=mode={mode}:parity={parity}:deint=all"),
+            _ => format!("yadif_cuda=mode={mode}:parity={parity}:deint=all"),
         }
     }
 

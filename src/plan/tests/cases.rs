@@ -1,7 +1,7 @@
 //! One source and one request for each thing that can be odd.
 
 use crate::model::facts::{HdrKind, MediaFacts, Scan, StreamFacts, VideoFacts};
-use crate::model::request::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strength, ToneMap};
+use crate::model::request::{Color, Crop, DynamicRange, FieldRate, Pad, PictureOptions, Shape, Strength, ToneMap};
 use crate::model::{AudioCodec, Packaging, Ratio, Speed, VideoCodec};
 use crate::plan::testing::{file, hdr_video, movie, picture_stream, sound_stream, video};
 use crate::plan::{Channels, RateMode, Request};
@@ -75,12 +75,21 @@ fn pictures() -> Vec<Case> {
         sharpen: Some(Strength::Medium),
         tone_map: ToneMap::Mobius,
         dynamic_range: DynamicRange::Sdr,
+        ..PictureOptions::default()
     };
+    let timed = |picture| Request { picture, ..asking("1080p,540p") };
+    let smooth = timed(PictureOptions { field_rate: FieldRate::Field, ..PictureOptions::default() });
+    let halved = timed(PictureOptions { frame_rate_max: "30".parse().ok(), ..PictureOptions::default() });
+    let slowed = timed(PictureOptions { frame_rate: "24".parse().ok(), ..PictureOptions::default() });
     let changed = Request { picture: changed, codecs: vec![VideoCodec::Hevc], ..asking("1080p,720p") };
     let clean = PictureOptions { denoise: Some(Strength::Medium), ..PictureOptions::default() };
     vec![
         ("picture-all", movie(hdr_video(1920, 1080, HdrKind::Pq)), changed),
         ("picture-denoised", movie(interlaced.clone()), Request { picture: clean, ..asking("1080p,540p") }),
+        ("fields-each-1080i", movie(interlaced.clone()), smooth),
+        ("rate-halved", movie(video(1920, 1080, 60_000, 1001)), halved.clone()),
+        ("rate-limit-variable", movie(variable.clone()), halved),
+        ("rate-exact", movie(interlaced.clone()), slowed),
         ("hdr10-three-codecs", movie(hdr_video(1920, 1080, HdrKind::Pq)), all_codecs),
         ("hlg-1080p", movie(hdr_video(1920, 1080, HdrKind::Hlg)), hlg),
         ("interlaced-1080i", movie(interlaced), asking("1080p,540p")),

@@ -12,6 +12,7 @@ mod refusals;
 mod rules;
 mod sharing;
 mod sound;
+mod timing;
 mod trims;
 
 pub(super) use goldens::check;

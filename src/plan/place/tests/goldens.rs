@@ -3,6 +3,7 @@
 use super::made::{arc, deep, encoded, ffmpeg, full_range, h200, hevc, l4, on, planned, turned};
 use crate::model::device::{DeviceInfo, Memory, Placement};
 use crate::model::facts::{HdrKind, MediaFacts, Scan, VideoFacts};
+use crate::model::request::{FieldOrder, FieldRate, PictureOptions};
 use crate::model::{Plan, Speed, VideoCodec};
 use crate::plan::place::{place, reasons};
 use crate::plan::testing::{hdr_video, movie, video};
@@ -21,6 +22,13 @@ fn cases() -> Vec<Case> {
     let three = || ask("1080p,720p,360p");
     let deep_codecs = |text| Request { codecs: vec![VideoCodec::H264, VideoCodec::Hevc, VideoCodec::Av1], ..ask(text) };
     let two = |text| Request { codecs: vec![VideoCodec::H264, VideoCodec::Hevc], ..ask(text) };
+    let pictured = |text, picture| Request { picture, ..ask(text) };
+    let fields = |text| {
+        let (field_rate, field_order) = (FieldRate::Field, FieldOrder::BottomFirst);
+        pictured(text, PictureOptions { field_rate, field_order, ..PictureOptions::default() })
+    };
+    let halved =
+        |text| pictured(text, PictureOptions { frame_rate_max: "30".parse().ok(), ..PictureOptions::default() });
     let copies = Request { copy: true, ..ask("1080p,720p,480p") };
     let quality = Request { rate_mode: RateMode::CappedCrf { crf: None }, speed: Speed::Quality, ..three() };
     vec![
@@ -28,6 +36,8 @@ fn cases() -> Vec<Case> {
         ("cuda-all-ladder", plain(), Request::default(), l4(), true, 9),
         ("cuda-all-quality", plain(), quality.clone(), l4(), true, 9),
         ("cuda-all-interlaced", interlaced(), ask("1080p,540p"), l4(), true, 9),
+        ("cuda-all-fields", interlaced(), fields("1080p,540p"), l4(), true, 9),
+        ("cuda-all-halved", movie(video(1920, 1080, 60, 1)), halved("1080p,720p"), l4(), true, 9),
         ("cuda-all-10-bit", hevc(deep(1920, 1080)), deep_codecs("1080p,720p"), l4(), true, 9),
         ("cuda-all-full-range", movie(full_range()), ask("1080p,720p"), l4(), true, 9),
         ("cuda-decode-only", movie(video(3840, 2160, 25, 1)), ask("2160p,1080p,540p"), h200(), true, 0),
@@ -45,6 +55,7 @@ fn cases() -> Vec<Case> {
         ("vaapi-all", plain(), three(), arc(), true, 9),
         ("vaapi-all-quality", plain(), quality, arc(), true, 9),
         ("vaapi-all-interlaced", interlaced(), ask("1080p,540p"), arc(), true, 9),
+        ("vaapi-all-fields", interlaced(), fields("1080p,540p"), arc(), true, 9),
         ("vaapi-all-10-bit", hevc(deep(1920, 1080)), two("1080p,720p"), arc(), true, 9),
         ("vaapi-all-full-range", movie(full_range()), ask("1080p,720p"), arc(), true, 9),
         ("vaapi-decode-only", plain(), three(), arc(), true, 0),

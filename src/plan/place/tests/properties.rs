@@ -4,6 +4,7 @@ use super::made::{RELEASES, all_codecs, arc, encoded, ffmpeg, h200, l4, on, plan
 use crate::model::Plan;
 use crate::model::device::{DeviceInfo, Memory, Placement};
 use crate::model::plan::VideoPlan;
+use crate::model::request::{FieldOrder, FieldRate, PictureOptions};
 use crate::plan::Request;
 use crate::plan::place::{DEVICE_FILTERS, FilterSet, HOST_FILTERS, candidates, only, place};
 use crate::plan::testing::{movie, video};
@@ -13,7 +14,10 @@ use std::collections::BTreeSet;
 /// Every kind of source in every codec, on every device and release.
 pub(super) fn each(mut visit: impl FnMut(&str, &Plan, &DeviceInfo, FilterSet)) {
     for (name, facts) in sources() {
-        for request in [cases::asking("1080p,720p,240p"), all_codecs(cases::asking("1080p,480p"))] {
+        let (field_rate, field_order) = (FieldRate::Field, FieldOrder::BottomFirst);
+        let picture = PictureOptions { field_rate, field_order, ..PictureOptions::default() };
+        let fields = Request { picture, ..cases::asking("720p") };
+        for request in [cases::asking("1080p,720p,240p"), all_codecs(cases::asking("1080p,480p")), fields] {
             let plan = planned(&facts, &request);
             for device in [l4(), h200(), arc(), radeon()] {
                 for release in RELEASES {
@@ -51,7 +55,7 @@ fn follow(text: &str, mut memory: Memory) -> (Memory, usize) {
             "hwupload" => (Memory::System, Memory::Device),
             "hwdownload" => (Memory::Device, Memory::System),
             _ if DEVICE_FILTERS.contains(&name) => (Memory::Device, Memory::Device),
-            "setsar" => (memory, memory),
+            "setsar" | "setfield" => (memory, memory),
             "format" if memory == Memory::Device => panic!("`format` on the device in {text}"),
             _ if HOST_FILTERS.contains(&name) => (Memory::System, Memory::System),
             _ => panic!("`{name}` in {text} is not listed"),
