@@ -5,6 +5,7 @@
 pub mod backoff;
 pub mod bill;
 pub mod bitrate;
+mod cadence;
 pub mod choice;
 pub mod classify;
 pub mod codec;

@@ -1,5 +1,7 @@
 //! What will be done, as data: made by `plan`, carried out by workers, shown to people.
 
+use super::cadence::nominal;
+pub use super::cadence::{Cadence, Fields};
 use super::codec::{AudioCodec, Packaging, RateControl, Speed, VideoCodec};
 use super::device::{Accelerator, Memory};
 use super::facts::{Chapter, ColorTags, Hdr, SoundRole, VideoFacts};
@@ -9,7 +11,7 @@ use super::mark::Mark;
 use super::request::{EncoderOption, Loudness, ManifestOptions, PictureOptions};
 use super::stills::StillsPlan;
 use super::text::TextRendition;
-use super::time::{Ratio, Timeline, scale_floor, scale_round};
+use super::time::{Ratio, Timeline, scale_floor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -283,29 +285,6 @@ pub struct VideoPlan {
     pub renditions: Vec<VideoRendition>,
 }
 
-/// The clock of pictures as they come, where the plan's own is another one, with every `n`-th of a second taken by one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Cadence {
-    /// Ticks a second.
-    pub timescale: u32,
-    /// Ticks of a picture, where all are the same.
-    pub frame_ticks: Option<u32>,
-    /// Pictures a second; the mean where variable.
-    pub frame_rate: Ratio,
-    /// Pictures a second that are shown, each for as long as the next where the plan's rate is constant; where it is not,
-    /// at most so many.
-    pub rate: Ratio,
-}
-
-/// How fields become pictures.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Fields {
-    /// Each becomes one, so that there are twice as many pictures as frames.
-    pub each: bool,
-    /// Frames themselves may say something else about their fields, and are wrong.
-    pub told: bool,
-}
-
 /// The pictures of a source as they are stored.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SourcePictures {
@@ -316,27 +295,6 @@ pub struct SourcePictures {
 }
 
 impl VideoPlan {
-    /// The time base of prepared pictures: that of the source, in halves where each field becomes one.
-    pub fn prepared_time_base(&self) -> Ratio {
-        let each = self.fields.is_some_and(|fields| fields.each);
-        if each { Ratio::new(self.time_base.num, self.time_base.den.saturating_mul(2)) } else { self.time_base }
-    }
-
-    /// Where prepared pictures lie on the timeline that they come on: the output's, unless some are left out or repeated.
-    pub fn prepared_timeline(&self) -> Timeline {
-        let time_base = self.prepared_time_base();
-        let origin = if time_base == self.time_base { self.origin } else { self.origin.saturating_mul(2) };
-        let (timescale, frame_ticks) =
-            self.cadence.map_or((self.timescale, self.frame_ticks), |read| (read.timescale, read.frame_ticks));
-        Timeline { time_base, origin, timescale, frame_ticks }
-    }
-
-    /// Duration of a prepared picture, ticks of that timeline.
-    pub fn prepared_ticks(&self) -> i64 {
-        self.cadence
-            .map_or_else(|| self.nominal_ticks(), |read| nominal(read.timescale, read.frame_ticks, read.frame_rate))
-    }
-
     /// Where the source's timestamps lie on the output timeline.
     pub const fn timeline(&self) -> Timeline {
         Timeline {
@@ -352,15 +310,6 @@ impl VideoPlan {
     pub fn nominal_ticks(&self) -> i64 {
         nominal(self.timescale, self.frame_ticks, self.frame_rate)
     }
-}
-
-fn nominal(timescale: u32, frame_ticks: Option<u32>, frame_rate: Ratio) -> i64 {
-    let mean = if frame_rate.is_known() {
-        scale_round(i64::from(timescale), frame_rate.den, frame_rate.num)
-    } else {
-        i64::from(timescale / 25)
-    };
-    frame_ticks.map_or(mean.max(1), i64::from)
 }
 
 /// One rung.

@@ -81,7 +81,7 @@ pub(super) fn tell_of_unused(own: &VideoFacts, asked: Timing, notes: &mut Notes)
     if progressive && said && asked.deinterlace == Deinterlace::Auto {
         let message =
             "the source is progressive, so what is said about fields changes nothing; deinterlacing can be forced";
-        notes.add("picture.no_fields", message);
+        notes.add("source.no_fields", message);
     }
 }
 
@@ -119,7 +119,7 @@ fn divided(rate: Ratio, most: Ratio, notes: &mut Notes) -> Ratio {
         per_second(most),
         per_second(whole)
     );
-    notes.add("picture.uneven_rate", message);
+    notes.add("source.uneven_rate", message);
     most
 }
 

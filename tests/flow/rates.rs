@@ -205,7 +205,7 @@ fn fields_are_left_alone_or_taken_apart_as_asked() {
     assert!(off > auto * 2.0, "{off} {auto}");
     let untouched = of(&untold, &["--field-rate", "field"]);
     assert!(comb(&untouched) > auto * 2.0);
-    assert!(untouched.report.to_string().contains("picture.no_fields"), "{}", untouched.report);
+    assert!(untouched.report.to_string().contains("source.no_fields"), "{}", untouched.report);
     let forced = of(&untold, &["--deinterlace", "force", "--field-rate", "field"]);
     assert_eq!(ffprobe(&forced.file, "stream=avg_frame_rate"), ["50/1"]);
     assert!(comb(&forced) < comb(&untouched));
