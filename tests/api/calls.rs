@@ -259,6 +259,7 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         stills: None,
         text: Vec::new(),
         duration_us: Some(10_000_000),
+        side_by_side: None,
         spans: Vec::new(),
         notes: Vec::new(),
     };

@@ -34,7 +34,6 @@ fn an_average_is_hit_where_one_pass_misses_it_and_hard_pictures_get_more_of_it()
         transcode(&clip, &one, &[&OPTIONS[..], &["--codec", codec]].concat());
         two_pass(&clip, &two, &["--codec", codec]);
         let [before, after] = [&one, &two].map(|out| rate(&out.join("cmaf/180p")));
-        println!("{codec}: {before} {after}");
         assert!((190_000..=215_000).contains(&after), "{codec}: {after} b/s, and {before} in one pass");
         let look = |out: &Path| {
             let whole = joined(&out.join("cmaf/180p"), &scratch.path().join("whole.mp4"));
@@ -42,7 +41,6 @@ fn an_average_is_hit_where_one_pass_misses_it_and_hard_pictures_get_more_of_it()
             ssim(&whole, &clip, scratch.path())
         };
         let (one, two) = (look(&one), look(&two));
-        println!("{codec}: hard {} {} all {} {}", mean(&one[150..]), mean(&two[150..]), mean(&one), mean(&two));
         assert!(mean(&two[150..]) > mean(&one[150..]), "{codec}: hard pictures look better");
     }
 }

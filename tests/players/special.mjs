@@ -40,6 +40,7 @@ export function special(world) {
   plays("trimmed", ALL, { seconds: 9, expected: { parts: [{ from: 0, at: 3 }] } });
   plays("resumed", ALL, { seconds: SLOW_SECONDS });
   plays("av1", CMAF, { seconds: 8 });
+  plays("vp9", CMAF, { seconds: 8 });
   plays("codecs", CMAF, { seconds: 8 });
   plays("longer", ALL, { seconds: 7, soundSeconds: 9 });
   // Shaka Player ends an HLS stream with the shorter of its tracks.

@@ -104,6 +104,7 @@ const RECIPES = {
   "short.mp4": (all) => all.source("short.mp4", { seconds: 8, languages: ["eng"] }),
   /** Codecs of which a browser may lack some: each by itself, and all in one stream. */
   av1: async (all) => all.output("av1", await all.get("short.mp4"), ...SMALL, "--codec", "av1", "--audio-codec", "opus"),
+  vp9: async (all) => all.output("vp9", await all.get("short.mp4"), ...SMALL, "--codec", "vp9", "--audio-codec", "opus"),
   hevc: async (all) => all.output("hevc", await all.get("short.mp4"), ...SMALL, "--codec", "hevc"),
   codecs: async (all) => {
     const codecs = ["--codec", "h264,hevc,av1", "--audio-codec", "aac,opus", "--packaging", "cmaf"];
