@@ -97,7 +97,7 @@ async fn a_file_counts_among_what_waits_on_disk_until_it_is_stored() {
     let context = context(&objects, scratch.path());
     let ledger = ledger(vec![store(&objects, "rung", video())]);
     objects.hold(Some("put o/mp4"));
-    let made = async { make(&context, &ledger).await.unwrap() };
+    let made = async { make(&context, &ledger, &FileLabels::default()).await.unwrap() };
     let looked = async {
         objects.waiting(1).await;
         let waits = std::fs::metadata(scratch.path().join("rung.mp4")).unwrap().len();
@@ -107,7 +107,7 @@ async fn a_file_counts_among_what_waits_on_disk_until_it_is_stored() {
     let (files, ()) = tokio::join!(made, looked);
     assert_eq!((files.len(), context.spooled.load(Ordering::Relaxed)), (1, 0));
     objects.fail("put o/mp4", ObjectErrorKind::Forbidden, 1);
-    assert!(make(&context, &ledger).await.is_err());
+    assert!(make(&context, &ledger, &FileLabels::default()).await.is_err());
     assert_eq!(context.spooled.load(Ordering::Relaxed), 0, "a file that could not be stored is gone too");
 }
 
