@@ -156,6 +156,12 @@ impl Frame {
             if forced { ff::AVPictureType::AV_PICTURE_TYPE_I } else { ff::AVPictureType::AV_PICTURE_TYPE_NONE };
     }
 
+    /// Takes off the closed captions (ATSC A/53) that came with the picture.
+    pub fn drop_captions(&mut self) {
+        // SAFETY: the frame is live and ours alone; other references to its picture have side data of their own.
+        unsafe { ff::av_frame_remove_side_data(self.pointer, ff::AVFrameSideDataType::AV_FRAME_DATA_A53_CC) };
+    }
+
     /// Size, pixel format and shape.
     pub fn picture_format(&self) -> PictureFormat {
         let raw = self.raw();

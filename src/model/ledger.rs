@@ -76,6 +76,9 @@ pub enum TrackKind {
         frame_rate: Ratio,
         /// Kept high dynamic range, for `VIDEO-RANGE`.
         hdr: Option<HdrKind>,
+        /// It is the source's own bitstream, with whatever that carries beside pictures.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        copied: bool,
     },
     /// Sound.
     Audio {

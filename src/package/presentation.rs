@@ -45,6 +45,8 @@ pub(super) struct Rung<'a> {
     pub(super) height: u32,
     pub(super) frame_rate: Ratio,
     pub(super) hdr: Option<HdrKind>,
+    /// Nobody has looked for captions in it.
+    pub(super) copied: bool,
 }
 
 /// All sound in one codec, of which a player plays one at a time.
@@ -193,8 +195,8 @@ impl<'a> Track<'a> {
 
 impl<'a> Rung<'a> {
     fn new(track: &Track<'a>) -> Option<Self> {
-        let TrackKind::Video { codec, width, height, frame_rate, hdr } = track.record.kind else { return None };
-        Some(Self { track: track.clone(), codec, width, height, frame_rate, hdr })
+        let TrackKind::Video { codec, width, height, frame_rate, hdr, copied } = track.record.kind else { return None };
+        Some(Self { track: track.clone(), codec, width, height, frame_rate, hdr, copied })
     }
 }
 

@@ -265,6 +265,8 @@ impl<'a> Coder<'a> {
         let _encoding = self.outlet.accounts.encoding();
         picture.frame.set_pts(Some(picture.pts));
         picture.frame.set_forced_key(picture.starts.is_some());
+        // Some encoders would write them down and others not, and cadences would double or lose some: manifests say none.
+        picture.frame.drop_captions();
         if let Some(measurer) = &mut self.measurer {
             return measurer.take(&picture.frame, picture.pts);
         }

@@ -88,7 +88,10 @@ fn variant(text: &mut String, presentation: &Presentation<'_>, rung: &Rung<'_>, 
     if texts(presentation).next().is_some() {
         attributes.push(format!("SUBTITLES={}", quoted(SUBTITLES)));
     }
-    attributes.push("CLOSED-CAPTIONS=NONE".to_owned());
+    // All variants say it or none does (§4.3.4.2). Encoders are given no captions; a bitstream that is copied may have some.
+    if !presentation.video.iter().any(|rung| rung.copied) {
+        attributes.push("CLOSED-CAPTIONS=NONE".to_owned());
+    }
     stream_inf(text, &attributes, &rung.track.record.id);
 }
 

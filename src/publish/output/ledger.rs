@@ -43,6 +43,7 @@ fn track(plan: &JobPlan, used: &TrackUse) -> Option<TrackRecord> {
             height: rung.height,
             frame_rate: rung.frame_rate,
             hdr: rung.hdr.as_ref().map(|hdr| hdr.kind),
+            copied: rung.copy,
         };
         return Some(empty(&used.id, kind, video.timescale, rung.declared_peak));
     }
