@@ -45,10 +45,6 @@ pub(super) fn sets(ask: &Ask<'_>, source: &Source<'_>) -> Result<Vec<(&'static s
     if let Some(problem) = source.unusable() {
         return Err(vec![problem]);
     }
-    if source.joined.is_some() {
-        let message = "stills and sprites cannot be made of joined sources: ask for them of each part";
-        return Err(here(Problem::input("still.joined_source", message).at(field)));
-    }
     if let Some(problem) = picture::problem(pictures.video, &request.picture) {
         return Err(here(problem));
     }
