@@ -107,6 +107,23 @@ fn every_key_frames_and_a_size() {
 }
 
 #[test]
+fn where_the_first_key_frame_is_hidden_what_is_shown_is_taken() {
+    let (scratch, clip) = clip_of(NUMBERED, TONE);
+    let (cut, out) = (scratch.path().join("cut.mp4"), scratch.path().join("out"));
+    ffmpeg(&["-ss", "0.2", "-i", clip.to_str().unwrap(), "-c", "copy", cut.to_str().unwrap()]);
+    let is_hidden = ffprobe(&cut, "packet=flags").iter().any(|flags| flags.contains("KD"));
+    assert!(is_hidden, "an edit list hides a key frame");
+    let (ok, said) = stills(&cut, &out, &["--at", "0", "--at", "0.1", "--at", "6", "--key-frames"]);
+    assert!(ok, "{said}");
+    let seen: Vec<_> = index(&out)
+        .iter()
+        .map(|entry| number(&out.join("stills").join(entry["file"].as_str().unwrap()), (0, 0), (160, 96)))
+        .collect();
+    assert_eq!(seen[..2], [5, 7], "no key frame is shown there");
+    assert!((106..=155).contains(&seen[2]), "{seen:?}");
+}
+
+#[test]
 fn the_best_are_neither_black_nor_blurred() {
     let parts = "color=black:size=160x96:rate=25:duration=3,format=yuv420p[a];\
         testsrc2=size=160x96:rate=25:duration=3,boxblur=12,format=yuv420p[b];\

@@ -26,9 +26,14 @@ impl Scanner<'_> {
 
     fn find_indexed_key(&mut self, ticks: i64) -> Result<bool, Ended> {
         let target = self.source_time(ticks);
-        let key = self.key_before(target).unwrap_or(0);
+        // Where an edit list hides the first key frame, what is shown up to the next one hangs on it.
+        let Some(key) = self.key_before(target) else { return self.find(ticks) };
         if self.key.at != Some(key) {
             let at = self.seek_for(target, target)?;
+            if self.packets.peek()?.and_then(Packet::pts).is_some_and(|pts| pts > target) {
+                self.restart()?;
+                return self.find(ticks);
+            }
             self.decode_one()?;
             self.current = self.queue.pop_front();
             self.key.at = Some(at);
@@ -107,7 +112,7 @@ impl Scanner<'_> {
     /// Decodes the key frame that the source stands at, and nothing else.
     fn decode_one(&mut self) -> Result<(), Ended> {
         while let Some(packet) = self.packets.next()? {
-            if packet.is_key() {
+            if is_whole(&packet) {
                 self.decode(Some(&packet))?;
                 return self.decode(None);
             }
