@@ -81,9 +81,19 @@ fn what_cannot_be_taken_is_told_plainly() {
         (&[], "request.stills"),
         (&["--at", "1", "--every", "2"], "request.stills"),
         (&["--at", "1", "--format", "png", "--quality", "9"], "request.image_quality"),
+        (&["--evenly", "0"], "request.evenly"),
+        (&["--best", "0"], "request.best"),
+        (&["--evenly", "2001"], "request.stills"),
+        (&["--every", "0"], "request.stills"),
+        (&["--every=-1"], "request.stills"),
+        (&["--every", "1ms"], "request.stills"),
+        (&["--at", "1", "--width", "0"], "request.width"),
+        (&["--at", "1", "--height", "16384"], "request.stills"),
+        (&["--at", "99999999999999999999"], "request.at"),
     ] {
         let (ok, said) = stills(&clip, &out, options);
         assert!(!ok && said.contains(&format!("[{code}]")), "{options:?}: {said}");
+        assert!(!said.contains("; also"), "one mistake, one reason: {said}");
         assert!(!out.exists(), "{options:?}");
     }
 }
@@ -134,6 +144,39 @@ fn the_best_are_neither_black_nor_blurred() {
     assert!(ok, "{said}");
     let time = index(&out)[0]["time_us"].as_i64().unwrap();
     assert!(time >= 6_000_000, "{time} is black or blurred");
+}
+
+#[test]
+fn sheets_that_cannot_be_are_told_plainly() {
+    let (scratch, clip) = clip_of(NUMBERED, TONE);
+    let out = scratch.path().join("out");
+    for sheets in [
+        "columns=0",
+        "rows=101",
+        "width=0",
+        "width=17",
+        "width=1922",
+        "columns=100,width=1920",
+        "interval=0",
+        "interval=-1",
+        "interval=9ms",
+        "interval=25:00:00",
+        "format=png",
+        "quality=0",
+        "tiles=4",
+    ] {
+        let asked = format!("--sprites={sheets},alone");
+        let ran = reelmill().arg("transcode").arg(&clip).arg(&out).arg(asked).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        let code = if sheets.starts_with("quality") { "request.image_quality" } else { "request.sprites" };
+        assert!(!ran.status.success() && said.contains(&format!("[{code}]")), "{sheets}: {said}");
+        assert!(!out.exists(), "{sheets}");
+    }
+    // The largest there is.
+    let ran =
+        reelmill().arg("transcode").arg(&clip).arg(&out).arg("--sprites=columns=100,width=162,rows=1,alone").output();
+    assert!(ran.unwrap().status.success());
+    assert_eq!(ffprobe(&out.join("sprites/00001.jpg"), "stream=width,height"), ["16000,96"], "tiles do not grow");
 }
 
 /// The time in a line of a packet: stream, time, flags.
