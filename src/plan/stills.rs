@@ -10,7 +10,7 @@ use super::picture;
 use super::source::{Pictures, Source};
 use super::timeline;
 use crate::model::Ratio;
-use crate::model::request::{DynamicRange, IMAGE_SIDE_MAX, ImageFormat, PictureOptions, STILLS_MAX};
+use crate::model::request::{DynamicRange, IMAGE_SIDE_MAX, INTERVAL_US_MIN, ImageFormat, PictureOptions, STILLS_MAX};
 use crate::model::request::{Request, SpriteOptions, StillsOptions};
 use crate::model::stills::{Pick, PictureSet, SPRITES, STILLS, Sheet};
 use crate::model::{Problem, VideoCodec};
@@ -44,10 +44,6 @@ pub(super) fn sets(ask: &Ask<'_>, source: &Source<'_>) -> Result<Vec<(&'static s
     };
     if let Some(problem) = source.unusable() {
         return Err(vec![problem]);
-    }
-    if source.joined.is_some() {
-        let message = "stills and sprites cannot be made of joined sources: ask for them of each part";
-        return Err(here(Problem::input("still.joined_source", message).at(field)));
     }
     if let Some(problem) = picture::problem(pictures.video, &request.picture) {
         return Err(here(problem));
@@ -164,8 +160,9 @@ impl Maker<'_> {
     }
 
     fn check_count(&self, interval: i64, most: u32, field: &str) -> Result<(), Problem> {
-        let Some((end, _)) = self.end_us() else { return Ok(()) };
-        let count = end / interval.max(1) + 1;
+        // One that is too short for any source is told of already.
+        let Some((end, _)) = self.end_us().filter(|_| interval >= INTERVAL_US_MIN) else { return Ok(()) };
+        let count = end / interval + 1;
         if count <= i64::from(most) {
             return Ok(());
         }

@@ -171,7 +171,7 @@ fn carry_out(
             let made = stills.made.into_iter().map(|made| (made.set, made.numbers.into_iter().collect())).collect();
             let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), meter, Arc::default());
             let shared = control.accounts.share();
-            let result = pipeline::stills::run(&|| open(0), &plan, &made, &outlet, control);
+            let result = pipeline::stills::run(&open, &plan, &made, &outlet, control);
             drop(shared);
             outlet.stop();
             result

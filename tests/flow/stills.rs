@@ -81,9 +81,19 @@ fn what_cannot_be_taken_is_told_plainly() {
         (&[], "request.stills"),
         (&["--at", "1", "--every", "2"], "request.stills"),
         (&["--at", "1", "--format", "png", "--quality", "9"], "request.image_quality"),
+        (&["--evenly", "0"], "request.evenly"),
+        (&["--best", "0"], "request.best"),
+        (&["--evenly", "2001"], "request.stills"),
+        (&["--every", "0"], "request.stills"),
+        (&["--every=-1"], "request.stills"),
+        (&["--every", "1ms"], "request.stills"),
+        (&["--at", "1", "--width", "0"], "request.width"),
+        (&["--at", "1", "--height", "16384"], "request.stills"),
+        (&["--at", "99999999999999999999"], "request.at"),
     ] {
         let (ok, said) = stills(&clip, &out, options);
         assert!(!ok && said.contains(&format!("[{code}]")), "{options:?}: {said}");
+        assert!(!said.contains("; also"), "one mistake, one reason: {said}");
         assert!(!out.exists(), "{options:?}");
     }
 }
@@ -107,6 +117,23 @@ fn every_key_frames_and_a_size() {
 }
 
 #[test]
+fn where_the_first_key_frame_is_hidden_what_is_shown_is_taken() {
+    let (scratch, clip) = clip_of(NUMBERED, TONE);
+    let (cut, out) = (scratch.path().join("cut.mp4"), scratch.path().join("out"));
+    ffmpeg(&["-ss", "0.2", "-i", clip.to_str().unwrap(), "-c", "copy", cut.to_str().unwrap()]);
+    let is_hidden = ffprobe(&cut, "packet=flags").iter().any(|flags| flags.contains("KD"));
+    assert!(is_hidden, "an edit list hides a key frame");
+    let (ok, said) = stills(&cut, &out, &["--at", "0", "--at", "0.1", "--at", "6", "--key-frames"]);
+    assert!(ok, "{said}");
+    let seen: Vec<_> = index(&out)
+        .iter()
+        .map(|entry| number(&out.join("stills").join(entry["file"].as_str().unwrap()), (0, 0), (160, 96)))
+        .collect();
+    assert_eq!(seen[..2], [5, 7], "no key frame is shown there");
+    assert!((106..=155).contains(&seen[2]), "{seen:?}");
+}
+
+#[test]
 fn the_best_are_neither_black_nor_blurred() {
     let parts = "color=black:size=160x96:rate=25:duration=3,format=yuv420p[a];\
         testsrc2=size=160x96:rate=25:duration=3,boxblur=12,format=yuv420p[b];\
@@ -117,6 +144,39 @@ fn the_best_are_neither_black_nor_blurred() {
     assert!(ok, "{said}");
     let time = index(&out)[0]["time_us"].as_i64().unwrap();
     assert!(time >= 6_000_000, "{time} is black or blurred");
+}
+
+#[test]
+fn sheets_that_cannot_be_are_told_plainly() {
+    let (scratch, clip) = clip_of(NUMBERED, TONE);
+    let out = scratch.path().join("out");
+    for sheets in [
+        "columns=0",
+        "rows=101",
+        "width=0",
+        "width=17",
+        "width=1922",
+        "columns=100,width=1920",
+        "interval=0",
+        "interval=-1",
+        "interval=9ms",
+        "interval=25:00:00",
+        "format=png",
+        "quality=0",
+        "tiles=4",
+    ] {
+        let asked = format!("--sprites={sheets},alone");
+        let ran = reelmill().arg("transcode").arg(&clip).arg(&out).arg(asked).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        let code = if sheets.starts_with("quality") { "request.image_quality" } else { "request.sprites" };
+        assert!(!ran.status.success() && said.contains(&format!("[{code}]")), "{sheets}: {said}");
+        assert!(!out.exists(), "{sheets}");
+    }
+    // The largest there is.
+    let ran =
+        reelmill().arg("transcode").arg(&clip).arg(&out).arg("--sprites=columns=100,width=162,rows=1,alone").output();
+    assert!(ran.unwrap().status.success());
+    assert_eq!(ffprobe(&out.join("sprites/00001.jpg"), "stream=width,height"), ["16000,96"], "tiles do not grow");
 }
 
 /// The time in a line of a packet: stream, time, flags.

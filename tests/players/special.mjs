@@ -113,6 +113,28 @@ export function special(world) {
     });
   });
 
+  for (const [player, manifest] of [
+    ["dash", "cmaf/manifest.mpd"],
+    ["shaka", "cmaf/manifest.mpd"],
+    ["shaka", "cmaf/master.m3u8"],
+    ["shaka", "ts/master.m3u8"],
+  ]) {
+    test(`${player} finds the tile of each time of sprites/${manifest}`, async () => {
+      await world.streams.get("sprites");
+      await world.watch(player, `sprites/${manifest}`, async (screen) => {
+        await screen.until("a first picture", ({ ready }) => ready >= 2);
+        for (let tile = 0; tile < 8; tile += 1) {
+          const { url, ...place } = await screen.call("thumbnail", tile + 0.4);
+          const within = tile % 6;
+          // 80 by 45, with an even height.
+          assert.deepEqual(place, { x: (within % 3) * 80, y: Math.floor(within / 3) * 46, width: 80, height: 46 }, `tile ${tile}`);
+          assert.match(url, new RegExp(`/out/sprites/sprites/0000${Math.floor(tile / 6) + 1}\\.jpg$`));
+          assert.ok((await fetch(url)).ok, url);
+        }
+      });
+    });
+  }
+
   for (const [packaging, ts] of [["cmaf"], ["ts", TS]]) {
     test(`Shaka Player plays the key frames of main/${packaging} at eight times the speed`, async () => {
       await world.streams.get("main");

@@ -13,12 +13,18 @@ use std::sync::atomic::Ordering;
 
 const WHOLE: SpanRange = SpanRange { first: 0, end: None };
 
-type Media = Arc<Vec<u8>>;
+pub(crate) type Media = Arc<Vec<u8>>;
 /// A part: its source, and where it is cut, ms.
-type Part<'a> = (&'a Media, Option<i64>, Option<i64>);
+pub(crate) type Part<'a> = (&'a Media, Option<i64>, Option<i64>);
 
 /// The work that makes these parts in segments of a second, and the sources in the worker's order.
 fn planned(parts: &[Part<'_>], renditions: &str) -> (Work, Vec<Media>) {
+    let renditions = renditions.split(',').filter(|text| !text.is_empty()).map(|text| text.parse().unwrap()).collect();
+    planned_as(parts, Request { speed: Speed::Fast, segment_ms: 1000, renditions, ..Request::default() })
+}
+
+/// The same for whatever is asked.
+pub(crate) fn planned_as(parts: &[Part<'_>], request: Request) -> (Work, Vec<Media>) {
     let mut sources: Vec<SourceSpec> = (parts.iter().enumerate())
         .map(|(i, (_, start, end))| SourceSpec {
             id: format!("part-{i}"),
@@ -30,8 +36,6 @@ fn planned(parts: &[Part<'_>], renditions: &str) -> (Work, Vec<Media>) {
         .collect();
     let concat = (0..parts.len()).collect();
     sources.push(SourceSpec { id: "joined".into(), concat, ..SourceSpec::default() });
-    let renditions = renditions.split(',').filter(|text| !text.is_empty()).map(|text| text.parse().unwrap()).collect();
-    let request = Request { speed: Speed::Fast, segment_ms: 1000, renditions, ..Request::default() };
     let output = OutputSpec {
         id: "output".into(),
         destination: "/out".parse().unwrap(),
@@ -57,12 +61,12 @@ fn run(work: &Work, media: &[Media], span: SpanRange, outlet: &dyn Outlet, contr
 }
 
 /// Pictures at a constant rate, a key frame each 10.
-fn constant(timescale: u32, ticks: i64, pictures: i64) -> Media {
+pub(crate) fn constant(timescale: u32, ticks: i64, pictures: i64) -> Media {
     timed(timescale, &(0..pictures).map(|at| at * ticks).collect::<Vec<_>>(), ticks, 10)
 }
 
 /// Which picture of a part of `pictures` is shown on each of `count` frames of 25 a second.
-fn nearest(pictures: i64, num: i64, den: i64, count: i64) -> impl Iterator<Item = usize> {
+pub(crate) fn nearest(pictures: i64, num: i64, den: i64, count: i64) -> impl Iterator<Item = usize> {
     // The last picture whose time, to the nearest frame, is not behind it.
     let slot = move |at: i64| (2 * at * 25 * den + num) / (2 * num);
     (0..count).map(move |frame| (0..pictures).rev().find(|at| slot(*at) <= frame).unwrap() as usize)

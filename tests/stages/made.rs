@@ -94,7 +94,7 @@ impl Outlet for Recorder {
 
 /// A Matroska file of grey pictures shown at these times (ms), each brighter than the one before.
 pub(crate) fn video(width: u32, height: u32, times_ms: &[i64]) -> Arc<Vec<u8>> {
-    pictures("matroska", (width, height), 1000, times_ms, 0, &[("g", "10")])
+    pictures(("matroska", "libx264"), (width, height), 1000, times_ms, 0, &[("g", "10")])
 }
 
 /// An MP4 file of `frames` such pictures, 25 a second, in closed groups of `gop`. When none is given a duration the
@@ -102,13 +102,25 @@ pub(crate) fn video(width: u32, height: u32, times_ms: &[i64]) -> Arc<Vec<u8>> {
 pub(crate) fn groups(frames: i64, gop: u32, frame_ms: i64) -> Arc<Vec<u8>> {
     let times: Vec<i64> = (0..frames).map(|at| at * 40).collect();
     let gop = gop.to_string();
-    pictures("mp4", (320, 240), 1000, &times, frame_ms, &[("g", &gop), ("sc_threshold", "0"), ("flags", "+cgop")])
+    let options = [("g", &*gop), ("sc_threshold", "0"), ("flags", "+cgop")];
+    pictures(("mp4", "libx264"), (320, 240), 1000, &times, frame_ms, &options)
 }
 
 /// An MP4 file of such pictures at these times, ticks of a second's `timescale`th, with a key frame each `gop`.
 pub(crate) fn timed(timescale: u32, times: &[i64], duration: i64, gop: u32) -> Arc<Vec<u8>> {
     let gop = gop.to_string();
-    pictures("mp4", (320, 240), timescale, times, duration, &[("g", &gop), ("sc_threshold", "0")])
+    pictures(("mp4", "libx264"), (320, 240), timescale, times, duration, &[("g", &gop), ("sc_threshold", "0")])
+}
+
+/// A file of `frames` such pictures, 25 a second, in open groups of 25 with two B-frames in a row, in this container and
+/// by this encoder.
+pub(crate) fn open_groups(container: &str, encoder: &str, frames: i64) -> Arc<Vec<u8>> {
+    let own: &[_] = match encoder {
+        "libx264" => &[("x264-params", "open-gop=1:keyint=25:min-keyint=25:scenecut=0")],
+        "libx265" => &[("x265-params", "open-gop=1:keyint=25:min-keyint=25:scenecut=0:bframes=2:log-level=none")],
+        _ => &[("g", "25"), ("flags", "-cgop"), ("sc_threshold", "1000000000"), ("b", "4000000")],
+    };
+    pictures((container, encoder), (320, 240), 25, &(0..frames).collect::<Vec<_>>(), 1, own)
 }
 
 /// The grey of the picture at this place: neighbours are far apart.
@@ -117,18 +129,20 @@ pub(crate) fn grey(at: usize) -> u8 {
 }
 
 fn pictures(
-    format: &str,
+    (format, encoder): (&str, &str),
     (width, height): (u32, u32),
     timescale: u32,
     times: &[i64],
     duration: i64,
     more: &[(&str, &str)],
 ) -> Arc<Vec<u8>> {
-    let usual = [("preset", "ultrafast"), ("bf", "2"), ("threads", "1")];
-    let options: Vec<(String, String)> = usual.iter().chain(more).map(|(k, v)| ((*k).into(), (*v).into())).collect();
+    let usual = [("bf", "2"), ("threads", "1")];
+    let preset = encoder.starts_with("libx").then_some(&("preset", "ultrafast"));
+    let options: Vec<(String, String)> =
+        usual.iter().chain(preset).chain(more).map(|(k, v)| ((*k).into(), (*v).into())).collect();
     let color = ColorTags::default();
     let mut encoder = Encoder::video(&VideoEncoderSpec {
-        encoder: "libx264",
+        encoder,
         width,
         height,
         pixel_format: "yuv420p",

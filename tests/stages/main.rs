@@ -12,4 +12,5 @@ mod simulated;
 mod sound;
 mod span;
 mod stills;
+mod stills_walk;
 mod trim;

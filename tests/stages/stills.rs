@@ -30,7 +30,7 @@ impl PictureOutlet for Recorder {
     fn progress(&self, _set: &str, _pictures: u64, _media_us: i64) {}
 }
 
-fn planned(data: &Arc<Vec<u8>>, request: &Request) -> Plan {
+pub(crate) fn planned(data: &Arc<Vec<u8>>, request: &Request) -> Plan {
     plan(&facts(data), request, &Node { threads: 1 }).unwrap()
 }
 
@@ -40,25 +40,33 @@ fn clip_of(frames: i64) -> Arc<Vec<u8>> {
     timed(12_800, &times, 512, 25)
 }
 
-fn of_stills(stills: StillsOptions) -> Request {
+pub(crate) fn of_stills(stills: StillsOptions) -> Request {
     Request { stills: Some(StillsOptions { alone: true, ..stills }), ..Request::default() }
 }
 
-fn at(times_ms: &[i64]) -> StillsOptions {
+pub(crate) fn at(times_ms: &[i64]) -> StillsOptions {
     let times = times_ms.iter().map(|ms| Moment(ms * 1000)).collect();
     StillsOptions { times, format: ImageFormat::Png, ..StillsOptions::default() }
 }
 
-/// Makes them; gives the pictures in order, what was told, and how many were decoded.
-fn made(data: &Arc<Vec<u8>>, plan: &Plan, have: &Made) -> (Vec<FinishedPicture>, Vec<(String, bool, String)>, u64) {
+/// The pictures in order, what was told, and how many were decoded.
+pub(crate) type Outcome = (Vec<FinishedPicture>, Vec<(String, bool, String)>, u64);
+
+/// Makes those of a source.
+pub(crate) fn made(data: &Arc<Vec<u8>>, plan: &Plan, have: &Made) -> Outcome {
+    made_of(std::slice::from_ref(data), plan, have)
+}
+
+/// Makes those of a joined source, of which these are the inputs.
+pub(crate) fn made_of(media: &[Arc<Vec<u8>>], plan: &Plan, have: &Made) -> Outcome {
     let (recorder, control) = (Recorder::default(), Control::default());
-    stills::run(&|| Ok(Bytes::whole(data)), plan, have, &recorder, &control).unwrap();
+    stills::run(&|place| Ok(Bytes::whole(&media[place])), plan, have, &recorder, &control).unwrap();
     let mut pictures = recorder.pictures.into_inner().unwrap();
     pictures.sort_by_key(|picture| (picture.set.clone(), picture.number));
     (pictures, recorder.notes.into_inner().unwrap(), control.frames_decoded.load(Ordering::Relaxed))
 }
 
-fn times(pictures: &[FinishedPicture]) -> Vec<i64> {
+pub(crate) fn times(pictures: &[FinishedPicture]) -> Vec<i64> {
     pictures.iter().map(|picture| picture.time_us / 1000).collect()
 }
 

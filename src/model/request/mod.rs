@@ -16,7 +16,7 @@ pub use metadata::FileMetadata;
 pub use picture::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strength, ToneMap};
 pub use sound::{ChannelChoice, JOINED_LAYOUTS, JoinMono, Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
 pub(crate) use stills::micros;
-pub use stills::{IMAGE_SIDE_MAX, ImageFormat, Moment, STILLS_MAX, SpriteOptions, StillsOptions};
+pub use stills::{IMAGE_SIDE_MAX, INTERVAL_US_MIN, ImageFormat, Moment, STILLS_MAX, SpriteOptions, StillsOptions};
 pub use text::{Sidecar, TextChoice, TextLabels, TextOptions};
 pub use timing::{Deinterlace, FieldOrder, FieldRate, FrameRate, Timing};
 pub use watermark::{

@@ -16,7 +16,7 @@ const TILES_A_SIDE_MAX: u32 = 100;
 /// Widths of a tile.
 const TILE_WIDTH: std::ops::RangeInclusive<u32> = 16..=1920;
 /// Shortest distance of stills or tiles, µs: closer ones are a video.
-const INTERVAL_US_MIN: i64 = 100_000;
+pub const INTERVAL_US_MIN: i64 = 100_000;
 /// Farthest time that can be asked for: a day, which is the longest output, and longest distance.
 const TIME_US_MAX: i64 = 24 * 3600 * 1_000_000;
 

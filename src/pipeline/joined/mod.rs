@@ -26,7 +26,7 @@ use crate::model::Problem;
 pub type Open<'a> = &'a (dyn Fn(usize) -> Result<Box<dyn ByteSource>, Problem> + Sync);
 
 /// A problem of part `number`, counted from 0, that says so.
-fn of_part(number: usize, problem: Problem) -> Problem {
+pub(super) fn of_part(number: usize, problem: Problem) -> Problem {
     let message = format!("part {} of the joined source: {}", number + 1, problem.message);
     Problem { message, ..problem }
 }

@@ -8,17 +8,22 @@
 
 pub mod best;
 mod draw;
+mod keys;
+mod packets;
+mod parts;
 pub mod scan;
 
 use super::control::Control;
 use super::flow::Stopped;
 use super::video::finished;
 use crate::av::{Frame, names};
+use crate::model::plan::VideoPlan;
 use crate::model::request::ImageFormat;
-use crate::model::stills::{Pick, PictureSet, Sheet, StillsPlan};
+use crate::model::stills::{Pick, PictureSet, Sheet};
 use crate::model::time::{scale_ceil, scale_round};
 use crate::model::{Plan, Problem};
 use best::Measure;
+use parts::Walk;
 use scan::{Open, Scanner, Shown};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,8 +108,10 @@ pub fn run(
         return Err(Problem::bug("plan.no_stills", "single pictures were ordered of a plan without any"));
     };
     let none = BTreeSet::new();
+    let (video, parts) = (&stills.video, parts::plans(&stills.video));
     for set in &stills.sets {
-        let maker = Maker { open, stills, set, made: made.get(&set.id).unwrap_or(&none), outlet, control };
+        let maker =
+            Maker { open, video, parts: &parts, set, made: made.get(&set.id).unwrap_or(&none), outlet, control };
         let mut ended = Ok(());
         let step = || {
             ended = maker.make();
@@ -124,7 +131,9 @@ pub fn run(
 /// What one set is made with.
 struct Maker<'a> {
     open: Open<'a>,
-    stills: &'a StillsPlan,
+    video: &'a VideoPlan,
+    /// Of a joined source, each part by itself.
+    parts: &'a [VideoPlan],
     set: &'a PictureSet,
     made: &'a BTreeSet<u32>,
     outlet: &'a dyn PictureOutlet,
@@ -148,8 +157,12 @@ impl<'a> Maker<'a> {
         }
     }
 
-    fn scanner(&self) -> Result<Scanner<'a>, Ended> {
-        Scanner::start(self.open, &self.stills.video, self.set.key_frames, self.control)
+    fn scanner(&self) -> Result<Walk<'a>, Ended> {
+        let keys_only = self.set.key_frames;
+        if self.parts.is_empty() {
+            return Ok(Walk::Whole(Scanner::start((self.open, 0), self.video, keys_only, self.control)?));
+        }
+        Ok(Walk::parts(self.open, self.video, self.parts, keys_only, self.control))
     }
 
     fn check_wanted(&self) -> Result<(), Ended> {
@@ -166,7 +179,7 @@ impl<'a> Maker<'a> {
         let mut last: Option<(Frame, i64)> = None;
         for (done, (time, number)) in wanted.into_iter().enumerate() {
             self.check_wanted()?;
-            let found = scanner.at(time)?.map(|shown| self.keep(shown)).transpose()?;
+            let found = scanner.at(time)?.map(|shown| self.keep(&shown)).transpose()?;
             let (frame, at) = match (found, &last) {
                 (Some(found), _) => found,
                 (None, Some((frame, at))) if clamp => (frame.reference().map_err(super::faults::internal)?, *at),
@@ -186,7 +199,7 @@ impl<'a> Maker<'a> {
         for number in 1..=most + 1 {
             self.check_wanted()?;
             let time = interval.saturating_mul(i64::from(number) - 1);
-            let Some(found) = scanner.at(time)?.map(|shown| self.keep(shown)).transpose()? else { return Ok(()) };
+            let Some(found) = scanner.at(time)?.map(|shown| self.keep(&shown)).transpose()? else { return Ok(()) };
             if number > most {
                 break;
             }
@@ -209,7 +222,7 @@ impl<'a> Maker<'a> {
             if drawn.is_none() && self.made.contains(&number) {
                 continue;
             }
-            let Some((frame, at)) = scanner.at(time)?.map(|shown| self.keep(shown)).transpose()? else {
+            let Some((frame, at)) = scanner.at(time)?.map(|shown| self.keep(&shown)).transpose()? else {
                 return drawn.map_or(Ok(()), |last| self.sheet(last, scanner.end_us().unwrap_or(time)));
             };
             if place == 0
@@ -242,7 +255,7 @@ impl<'a> Maker<'a> {
         let graph = graph.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(",");
         for time in times {
             self.check_wanted()?;
-            let Some((frame, at)) = scanner.at(*time)?.map(|shown| self.keep(shown)).transpose()? else { break };
+            let Some((frame, at)) = scanner.at(*time)?.map(|shown| self.keep(&shown)).transpose()? else { break };
             if candidates.last().is_none_or(|(last, _)| *last < at)
                 && let Some(measure) = Measure::of(&draw::filtered(&frame, &graph)?)
             {
@@ -261,7 +274,7 @@ impl<'a> Maker<'a> {
         for (place, number) in chosen.into_iter().zip(1..) {
             self.check_wanted()?;
             let time = candidates[place].0;
-            let Some((frame, at)) = scanner.at(time)?.map(|shown| self.keep(shown)).transpose()? else { break };
+            let Some((frame, at)) = scanner.at(time)?.map(|shown| self.keep(&shown)).transpose()? else { break };
             if !self.made.contains(&number) {
                 self.still(&frame, number, None, at)?;
             }
@@ -275,13 +288,13 @@ impl<'a> Maker<'a> {
     fn keep(&self, shown: &Shown) -> Result<(Frame, i64), Problem> {
         let frame = shown.frame.reference().map_err(super::faults::internal)?;
         let ticks = shown.ticks.max(0);
-        Ok((frame, scale_ceil(ticks, 1_000_000, i64::from(self.stills.video.timescale))))
+        Ok((frame, scale_ceil(ticks, 1_000_000, i64::from(self.video.timescale))))
     }
 
     fn prepare(&self) -> &str {
-        // Of interlaced sources the scanner has done it.
-        let video = &self.stills.video;
-        if video.prepare.contains("bwdif") { "" } else { &video.prepare }
+        // Of interlaced sources and of parts the walk has done it.
+        let done = !self.parts.is_empty() || self.video.prepare.contains("bwdif");
+        if done { "" } else { &self.video.prepare }
     }
 
     fn graph(&self) -> String {

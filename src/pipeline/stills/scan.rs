@@ -1,9 +1,11 @@
 //! Finds the picture that is shown at an instant, with as little decoding as the container allows.
 //!
-//! Where it leads exactly to any place, whole groups of pictures that nothing is wanted of are jumped over; elsewhere all
-//! is decoded up to the instant, or of key frames alone those. Instants must not go back.
+//! Whole groups of pictures that nothing is wanted of are left out: by the index where that leads exactly to any place,
+//! elsewhere by a look at the packets ahead. Of key frames alone those are decoded. Instants must not go back.
 
 use super::Ended;
+use super::keys::KeyWalk;
+use super::packets::Packets;
 use crate::av::{ByteSource, Frame, Packet};
 use crate::model::Problem;
 use crate::model::plan::VideoPlan;
@@ -22,8 +24,8 @@ use std::collections::VecDeque;
 const JUMP_US: i64 = 500_000;
 const MICROS: Ratio = Ratio::new(1, 1_000_000);
 
-/// Opens the source, each time from its beginning.
-pub type Open<'a> = &'a dyn Fn() -> Result<Box<dyn ByteSource>, Problem>;
+/// Opens an input by its place, each time from its beginning; the source is the first, the parts of a joined one follow.
+pub type Open<'a> = &'a dyn Fn(usize) -> Result<Box<dyn ByteSource>, Problem>;
 
 /// A picture and where it begins to be shown, output ticks.
 pub struct Shown {
@@ -35,29 +37,27 @@ pub struct Shown {
 
 /// A walk through the pictures of a source.
 pub struct Scanner<'a> {
-    open: Open<'a>,
-    video: &'a VideoPlan,
-    control: &'a Control,
-    keys_only: bool,
-    demux: Demux,
+    pub(super) open: (Open<'a>, usize),
+    pub(super) video: &'a VideoPlan,
+    pub(super) control: &'a Control,
+    pub(super) keys_only: bool,
+    pub(super) packets: Packets<'a>,
     spec: DecoderSpec,
     /// Where decoding can start, ticks of the source by the container's index; empty where a seek is not exact.
-    keys: Vec<i64>,
+    pub(super) keys: Vec<i64>,
+    /// Without an index, packets tell where decoding can start.
+    looks_ahead: bool,
     run: Run<'a>,
-    /// A packet that was read to look at it.
-    peeked: Option<Packet>,
-    queue: VecDeque<Shown>,
-    current: Option<Shown>,
-    /// Of key frames alone: which of `keys` the current picture is.
-    at_key: Option<usize>,
+    pub(super) queue: VecDeque<Shown>,
+    pub(super) current: Option<Shown>,
+    /// Of key frames alone, which of them the current picture is.
+    pub(super) key: KeyWalk,
     /// Decoding began at the source's beginning.
-    from_start: bool,
+    pub(super) from_start: bool,
     /// Source time of the latest picture.
     position: Option<i64>,
-    /// Time and duration of the latest packet, source ticks.
-    latest: Option<(i64, i64)>,
     /// Where the pictures end, output ticks, once that was seen.
-    over: Option<i64>,
+    pub(super) over: Option<i64>,
 }
 
 /// What begins anew after a jump.
@@ -71,12 +71,17 @@ struct Run<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// Opens the source of a plan.
+    /// Opens the source of a plan, which is this input.
     ///
     /// # Errors
     /// `source.*`.
-    pub fn start(open: Open<'a>, video: &'a VideoPlan, keys_only: bool, control: &'a Control) -> Result<Self, Ended> {
-        let demux = Demux::open(open()?, &[video.stream], control)?;
+    pub fn start(
+        open: (Open<'a>, usize),
+        video: &'a VideoPlan,
+        keys_only: bool,
+        control: &'a Control,
+    ) -> Result<Self, Ended> {
+        let demux = Demux::open(open.0(open.1)?, &[video.stream], control)?;
         let info = demux.input().stream_info(video.stream).map_err(faults::internal)?;
         let mut keys = Vec::new();
         if demux.input().seeks_exactly(video.stream) {
@@ -92,17 +97,16 @@ impl<'a> Scanner<'a> {
             video,
             control,
             keys_only,
-            demux,
+            packets: Packets::new(demux, video.stream, control),
             spec,
+            looks_ahead: keys.is_empty(),
             keys,
             run,
-            peeked: None,
             queue: VecDeque::new(),
             current: None,
-            at_key: None,
+            key: KeyWalk::default(),
             from_start: true,
             position: None,
-            latest: None,
             over: None,
         })
     }
@@ -112,12 +116,29 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// `source.*`, or that nobody wants it any more.
     pub fn at(&mut self, us: i64) -> Result<Option<&Shown>, Ended> {
-        let ticks = scale_floor(us, i64::from(self.video.timescale), 1_000_000);
+        self.at_ticks(scale_floor(us, i64::from(self.video.timescale), 1_000_000))
+    }
+
+    /// The same by ticks of the output.
+    ///
+    /// # Errors
+    /// As [`Scanner::at`].
+    pub fn at_ticks(&mut self, ticks: i64) -> Result<Option<&Shown>, Ended> {
         if self.video.end.is_some_and(|end| ticks >= end) {
             return Ok(None);
         }
-        let found = if self.keys_only && !self.keys.is_empty() { self.find_key(ticks)? } else { self.find(ticks)? };
+        let found = if self.keys_only { self.find_key(ticks)? } else { self.find(ticks)? };
         Ok(if found { self.current.as_ref() } else { None })
+    }
+
+    /// The picture that was found last: past the end the last one of all.
+    pub const fn current(&self) -> Option<&Shown> {
+        self.current.as_ref()
+    }
+
+    /// Whether pictures come out as the plan prepares them: those that filters look around for.
+    pub const fn is_prepared(&self) -> bool {
+        self.run.fields.is_some()
     }
 
     /// Where the pictures end, µs, once an instant past it was asked for.
@@ -125,13 +146,15 @@ impl<'a> Scanner<'a> {
         self.end().map(|end| scale_floor(end, 1_000_000, i64::from(self.video.timescale)))
     }
 
-    fn end(&self) -> Option<i64> {
+    /// The same in ticks of the output; sooner, where the plan says so.
+    pub fn end(&self) -> Option<i64> {
         [self.over, self.video.end].into_iter().flatten().min()
     }
 
     /// Makes the picture shown at an instant the current one; false past the end.
-    fn find(&mut self, ticks: i64) -> Result<bool, Ended> {
+    pub(super) fn find(&mut self, ticks: i64) -> Result<bool, Ended> {
         self.jump(ticks)?;
+        self.look_ahead(ticks)?;
         loop {
             while self.queue.front().is_some_and(|next| next.ticks <= ticks) {
                 self.current = self.queue.pop_front();
@@ -145,11 +168,15 @@ impl<'a> Scanner<'a> {
                 }
                 break;
             }
+            if self.packets.is_empty() {
+                self.look_ahead(ticks)?;
+            }
             self.advance()?;
         }
         if self.current.is_none() && !self.from_start {
-            // The index was wrong about where pictures lie.
+            // The index was wrong about where pictures lie, or the packets were.
             self.keys.clear();
+            self.looks_ahead = false;
             self.restart()?;
             return self.find(ticks);
         }
@@ -160,63 +187,57 @@ impl<'a> Scanner<'a> {
         if self.current.is_none() { Err(undecodable().into()) } else { Ok(true) }
     }
 
-    /// As [`Scanner::find`], by the index alone: one key frame is decoded.
-    fn find_key(&mut self, ticks: i64) -> Result<bool, Ended> {
-        let target = self.source_time(ticks);
-        let key = self.key_before(target).unwrap_or(0);
-        if self.at_key != Some(key) {
-            let at = self.seek_for(target, target)?;
-            self.decode_one()?;
-            self.current = self.queue.pop_front();
-            self.at_key = Some(at);
-        }
-        if self.current.is_none() {
-            return Err(undecodable().into());
-        }
-        if key + 1 == self.keys.len() && self.over.is_none() {
-            self.read_to_end()?;
-        }
-        Ok(self.end().is_none_or(|end| ticks < end))
-    }
-
-    /// Reads what is left of the source without decoding it, to see where it ends.
-    fn read_to_end(&mut self) -> Result<(), Ended> {
-        while self.packet()?.is_some() {}
-        self.over = Some(self.last_end());
-        Ok(())
-    }
-
     /// Where the last packet's picture ends, output ticks.
-    fn last_end(&self) -> i64 {
+    pub(super) fn last_end(&self) -> i64 {
         let timeline = self.video.timeline();
-        let last = self.latest.map_or(0, |(pts, _)| timeline.snap(timeline.ticks(pts)));
-        let own = self.latest.map(|(_, duration)| rescale(duration, self.video.time_base, timeline.output_time_base()));
+        let latest = self.packets.latest();
+        let last = latest.map_or(0, |(pts, _)| timeline.snap(timeline.ticks(pts)));
+        let own = latest.map(|(_, duration)| rescale(duration, self.video.time_base, timeline.output_time_base()));
         let own = own.filter(|own| *own > 0 && self.video.frame_ticks.is_none());
         let by_packets = last + own.unwrap_or_else(|| self.video.nominal_ticks());
-        if self.keys_only { by_packets } else { self.run.clock.end(self.latest.map(|(_, duration)| duration)) }
+        if self.keys_only { by_packets } else { self.run.clock.end(latest.map(|(_, duration)| duration)) }
     }
 
     /// Jumps to the group of pictures that an instant lies in, where that leaves enough out.
     fn jump(&mut self, ticks: i64) -> Result<(), Ended> {
-        let us = |us: i64| rescale(us, MICROS, self.video.time_base);
-        // Filters that look at neighbours see some before the instant.
-        let before = if self.run.fields.is_some() { us(PREROLL_US) } else { 0 };
         let target = self.source_time(ticks);
-        let time = target.saturating_sub(before);
+        let time = self.decoded_from(target);
         let Some(key) = self.key_before(time) else { return Ok(()) };
         let reached = self.position.or_else(|| self.keys.first().copied());
-        if reached.is_none_or(|reached| self.keys[key].saturating_sub(reached) < us(JUMP_US)) {
+        let least = rescale(JUMP_US, MICROS, self.video.time_base);
+        if reached.is_none_or(|reached| self.keys[key].saturating_sub(reached) < least) {
             return Ok(());
         }
         self.seek_for(time, target).map(drop)
     }
 
+    /// The same without an index.
+    fn look_ahead(&mut self, ticks: i64) -> Result<(), Ended> {
+        if !self.looks_ahead {
+            return Ok(());
+        }
+        let first = self.position.or(self.packets.peek()?.and_then(Packet::pts));
+        let Some(reached) = first else { return Ok(()) };
+        let worth = reached.saturating_add(rescale(JUMP_US, MICROS, self.video.time_base));
+        let time = self.decoded_from(self.source_time(ticks));
+        if worth <= time && self.packets.skip_to_key(time, worth)? {
+            self.begin(false)?;
+        }
+        Ok(())
+    }
+
+    /// Filters that look at neighbours see some before the instant.
+    fn decoded_from(&self, target: i64) -> i64 {
+        let before = if self.run.fields.is_some() { PREROLL_US } else { 0 };
+        target.saturating_sub(rescale(before, MICROS, self.video.time_base))
+    }
+
     /// Goes to where decoding of a source time can start, so that the first picture there is shown no later than `target`;
     /// gives which of the keys that is.
-    fn seek_for(&mut self, time: i64, target: i64) -> Result<usize, Ended> {
+    pub(super) fn seek_for(&mut self, time: i64, target: i64) -> Result<usize, Ended> {
         let mut at = self.seek(time)?;
         // The index is by decoding time: the first picture there may be shown later than the instant.
-        while at > 0 && self.peeked.as_ref().and_then(Packet::pts).is_some_and(|pts| pts > target) {
+        while at > 0 && self.packets.peek()?.and_then(Packet::pts).is_some_and(|pts| pts > target) {
             let earlier = self.seek(self.keys[at].saturating_sub(1))?;
             if earlier >= at {
                 break;
@@ -227,57 +248,42 @@ impl<'a> Scanner<'a> {
     }
 
     /// The last place at or before a source time from where decoding can start.
-    fn key_before(&self, time: i64) -> Option<usize> {
+    pub(super) fn key_before(&self, time: i64) -> Option<usize> {
         self.keys.partition_point(|key| *key <= time).checked_sub(1)
     }
 
-    fn source_time(&self, ticks: i64) -> i64 {
+    pub(super) fn source_time(&self, ticks: i64) -> i64 {
         let output = Ratio::new(1, i64::from(self.video.timescale));
         self.video.origin.saturating_add(rescale(ticks, output, self.video.time_base))
     }
 
     /// Containers differ in whether they look for times of decoding or of presentation, so where it led is looked at.
     fn seek(&mut self, time: i64) -> Result<usize, Ended> {
-        self.demux.seek_before(self.video.stream, time)?;
-        self.peeked = None;
-        let first = self.packet()?;
-        let stands = first.as_ref().and_then(|packet| packet.dts().or(packet.pts()));
+        self.packets.seek(time)?;
+        let stands = self.packets.peek()?.and_then(Packet::order_time);
         let at = stands.and_then(|stands| self.key_before(stands)).unwrap_or(0);
         self.begin(at == 0)?;
-        self.peeked = first;
         Ok(at)
     }
 
     /// Begins again, at the beginning.
-    fn restart(&mut self) -> Result<(), Ended> {
-        self.demux = Demux::open((self.open)()?, &[self.video.stream], self.control)?;
+    pub(super) fn restart(&mut self) -> Result<(), Ended> {
+        let demux = Demux::open(self.open.0(self.open.1)?, &[self.video.stream], self.control)?;
+        self.packets = Packets::new(demux, self.video.stream, self.control);
         self.begin(true)
     }
 
-    fn begin(&mut self, from_start: bool) -> Result<(), Ended> {
+    pub(super) fn begin(&mut self, from_start: bool) -> Result<(), Ended> {
         self.run = Run::new(&self.spec, self.video, from_start, self.control)?;
         self.queue.clear();
-        (self.current, self.peeked, self.position, self.over) =
-            (None, None, None, self.over.filter(|_| self.keys_only));
+        (self.current, self.position, self.over) = (None, None, self.over.filter(|_| self.keys_only));
         self.from_start = from_start;
-        Ok(())
-    }
-
-    /// Decodes the key frame that the source stands at, and nothing else.
-    fn decode_one(&mut self) -> Result<(), Ended> {
-        while let Some(packet) = self.packet()? {
-            if packet.is_key() {
-                self.decode(Some(&packet))?;
-                return self.decode(None);
-            }
-        }
         Ok(())
     }
 
     /// Decodes a packet more.
     fn advance(&mut self) -> Result<(), Ended> {
-        match self.packet()? {
-            Some(packet) if self.keys_only && !packet.is_key() => Ok(()),
+        match self.packets.next()? {
             Some(packet) => self.decode(Some(&packet)),
             None => {
                 self.decode(None)?;
@@ -287,37 +293,17 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The next packet of the pictures; `None` at the end of the source.
-    fn packet(&mut self) -> Result<Option<Packet>, Ended> {
-        if let Some(packet) = self.peeked.take() {
-            return Ok(Some(packet));
-        }
-        loop {
-            if self.control.stopped() {
-                return Err(Ended::All(Problem::cancelled()));
-            }
-            let Some(packet) = self.demux.read()? else { return Ok(None) };
-            if packet.stream() != self.video.stream {
-                continue;
-            }
-            if let Some(pts) = packet.pts()
-                && !packet.is_discarded()
-                && self.latest.is_none_or(|(latest, _)| pts > latest)
-            {
-                self.latest = Some((pts, packet.duration()));
-            }
-            return Ok(Some(packet));
-        }
-    }
-
     /// Gives the decoder a packet, or drains it, and puts what comes out on the timeline.
-    fn decode(&mut self, packet: Option<&Packet>) -> Result<(), Ended> {
-        let Self { run, queue, position, video, .. } = self;
+    pub(super) fn decode(&mut self, packet: Option<&Packet>) -> Result<(), Ended> {
+        let Self { run, queue, position, over, video, .. } = self;
         let Run { decoder, clock, fields, untimed } = run;
         let mut place = |frame: Frame, pts: Option<i64>| {
             *position = (*position).max(pts);
-            if let Some(ticks) = clock.place(pts).filter(|ticks| video.end.is_none_or(|end| *ticks < end)) {
-                queue.push_back(Shown { frame, ticks });
+            match (clock.place(pts), video.end) {
+                // Those that follow lie behind the end too.
+                (Some(ticks), Some(end)) if ticks >= end => *over = Some(end),
+                (Some(ticks), _) => queue.push_back(Shown { frame, ticks }),
+                (None, _) => {}
             }
             Ok(())
         };

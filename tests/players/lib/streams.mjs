@@ -110,6 +110,11 @@ const RECIPES = {
     const codecs = ["--codec", "h264,hevc,av1", "--audio-codec", "aac,opus", "--packaging", "cmaf"];
     return all.output("codecs", await all.get("short.mp4"), ...SMALL, ...codecs);
   },
+  /** Sheets of three by two tiles, one each second: two of them for 8 s. */
+  sprites: async (all) => {
+    const sheets = "--sprites=interval=1s,columns=3,rows=2,width=80,exact";
+    return all.output("sprites", await all.get("short.mp4"), ...SMALL, sheets);
+  },
   /** Two files in one stream, of different size, the first with an odd length. */
   joined: async (all) => {
     const first = await all.source("first.mp4", { seconds: 7.4, languages: ["eng"] });

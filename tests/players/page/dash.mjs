@@ -61,6 +61,11 @@ export async function open(video, url, { start, troubles }) {
     programTime: () => undefined,
     keyFrameLists: () => undefined,
     chapterList: async () => undefined,
+    thumbnail: (time) =>
+      new Promise((done) => {
+        const tell = (found) => done(found && { url: found.url, x: found.x, y: found.y, width: found.width, height: found.height });
+        player.provideThumbnail(time, tell);
+      }),
     close: () => player.destroy(),
   };
 }

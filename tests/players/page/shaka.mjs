@@ -42,6 +42,10 @@ export async function open(video, url, { start, troubles }) {
     chapterList: async () => (await player.getChaptersAsync("und")).map(({ title, startTime, endTime }) => ({ title, startTime, endTime })),
     trick: (rate) => (rate === 1 ? player.cancelTrickPlay() : player.trickPlay(rate, true)),
     activeRung: () => player.getVariantTracks().find((track) => track.active),
+    thumbnail: async (time) => {
+      const found = await player.getThumbnails(player.getImageTracks()[0]?.id, time);
+      return found && { url: found.uris[0], x: found.positionX, y: found.positionY, width: found.width, height: found.height };
+    },
     close: () => player.destroy(),
   };
 }

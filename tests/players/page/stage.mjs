@@ -98,6 +98,8 @@ const stage = {
   chapterList: () => engine.chapterList(),
   trick: (rate) => void engine.trick(rate),
   activeRung: () => engine.activeRung?.(),
+  /** The part of a sheet that stands for a time: its address, and where in it, pixels. */
+  thumbnail: (time) => engine.thumbnail(time),
   mute: () => (video.muted = true),
   /** Whether this browser decodes a type (MSE). */
   plays: (type) => MediaSource.isTypeSupported(type),
