@@ -457,6 +457,7 @@ fn facts() -> MediaFacts {
         forced: false,
         descriptive: false,
         role: None,
+        hearing_impaired: false,
         attached_picture: false,
         encrypted: false,
         decodable: true,
