@@ -206,7 +206,8 @@ fn drawn(mark: &Mark, picture: (u32, u32), colors: &Colors, images: &Images) -> 
             Drawn::Still(colors.paint(&artwork.at_size(*width, *height, images)?))
         }
         MarkContent::Subtitles { stream, origin_us } => {
-            let unread = || Problem::bug("internal.burn_in", "subtitles were planned and not read; please report this");
+            let unread =
+                || Problem::bug("internal.watermark", "subtitles were planned and not read; please report this");
             let coded = images.subtitles.get(stream).ok_or_else(unread)?;
             Drawn::Subtitles(Box::new(Subtitles::new(Arc::clone(coded), *origin_us, colors, picture)?))
         }
