@@ -157,6 +157,7 @@ fn facts(width: u32, height: u32, depth: u8) -> MediaFacts {
         forced: false,
         descriptive: false,
         role: None,
+        hearing_impaired: false,
         attached_picture: false,
         encrypted: false,
         decodable: true,

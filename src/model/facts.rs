@@ -121,6 +121,9 @@ pub struct StreamFacts {
     pub forced: bool,
     /// For viewers who cannot see: described sound.
     pub descriptive: bool,
+    /// For viewers who cannot hear: subtitles that tell of sounds too. Sound has a role for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hearing_impaired: bool,
     /// What sound is there for beside that, where the container says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<SoundRole>,

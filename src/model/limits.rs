@@ -55,6 +55,11 @@ pub const DECODE_ERRORS_MAX: u64 = 100_000;
 /// Longest line of the encoder's own log that is kept, bytes.
 pub const LOG_LINE_BYTES_MAX: usize = 1024;
 
+/// Bytes of coded subtitles that are held to be burned into a span: those of a film in PGS are 20 to 60 MB.
+pub const BURNED_BYTES_MAX: usize = 256 << 20;
+/// Packets of them: in a transport stream a screen has five or more, and a film two thousand screens.
+pub const BURNED_PACKETS_MAX: usize = 200_000;
+
 const _: () = assert!(READ_BYTES_MAX < MESSAGE_BYTES_MAX, "a range must fit into a message");
 const _: () = assert!(KEY_FRAMES_MAX * 21 < MESSAGE_BYTES_MAX / 2, "facts with all key frames must fit into a message");
 const _: () = assert!(SEGMENT_MS_MIN < SEGMENT_MS_MAX, "the range of segment durations must not be empty");

@@ -51,6 +51,13 @@ pub enum MarkContent {
         /// How it is written.
         style: TextStyle,
     },
+    /// Subtitles of the work's source that are pictures: what is shown at each time, over the whole picture.
+    Subtitles {
+        /// Stream index in the source.
+        stream: u32,
+        /// Source time that is zero of the output timeline, µs.
+        origin_us: i64,
+    },
     /// The time of each picture.
     Timecode {
         /// Number of the frame that is shown at zero of the output timeline, counted from 00:00:00:00.

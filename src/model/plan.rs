@@ -328,8 +328,7 @@ pub struct VideoRendition {
     pub width: u32,
     /// Height, pixels.
     pub height: u32,
-    /// FFmpeg's name of the pixel format given to the encoder; of frames in device memory, the layout that they have
-    /// there (`nv12`, `p010le`).
+    /// FFmpeg's name of the pixel format given to the encoder; of frames in device memory, of their layout (`p010le`).
     pub pixel_format: String,
     /// Whose scaled frames this one starts from; `None` for prepared source frames. An index into `renditions`.
     pub parent: Option<usize>,

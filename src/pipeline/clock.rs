@@ -14,6 +14,8 @@ const SAME_JUMP_US: i64 = 1_000_000;
 /// stream in file order, so that two streams that jump together stay together.
 pub struct JumpMender {
     enabled: bool,
+    /// The shift of the last packet of a stream that has no pauses.
+    latest_us: i64,
     streams: Vec<StreamClock>,
     jumps: Vec<i64>,
 }
@@ -27,7 +29,7 @@ struct StreamClock {
 impl JumpMender {
     /// A mender; with `enabled` false it changes nothing.
     pub const fn new(enabled: bool) -> Self {
-        Self { enabled, streams: Vec::new(), jumps: Vec::new() }
+        Self { enabled, latest_us: 0, streams: Vec::new(), jumps: Vec::new() }
     }
 
     /// The shift for a packet, in ticks of its stream.
@@ -53,7 +55,13 @@ impl JumpMender {
             clock.expected_us = Some(time_us + clock.shift_us + duration_us);
         }
         self.streams[index] = clock;
+        self.latest_us = clock.shift_us;
         rescale(clock.shift_us, micros, time_base)
+    }
+
+    /// The shift for a packet of a stream whose pauses may be long, as those of subtitles are: that of the others.
+    pub fn shift_of_sparse(&self, time_base: Ratio) -> i64 {
+        if time_base.is_known() { rescale(self.latest_us, Ratio::new(1, 1_000_000), time_base) } else { 0 }
     }
 
     fn known_jump(&mut self, shift: i64) -> i64 {
@@ -222,6 +230,7 @@ mod tests {
         assert_eq!(first, -9_000_000);
         assert_eq!(mender.shift(1, Some(9_001_030), 20, tb), first);
         assert_eq!(mender.shift(0, Some(9_001_080), 40, tb), first);
+        assert_eq!(mender.shift_of_sparse(tb), first);
     }
 
     #[test]

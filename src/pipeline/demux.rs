@@ -19,7 +19,8 @@ const READ_ERRORS_MAX: u32 = 64;
 pub struct Demux {
     input: Input,
     mender: JumpMender,
-    time_bases: Vec<Ratio>,
+    /// Seconds a tick of each stream, and whether its pauses may be long.
+    streams: Vec<(Ratio, bool)>,
     errors: u32,
 }
 
@@ -31,7 +32,7 @@ impl Demux {
         input.find_stream_info().map_err(|error| faults::source(error, input.source_failure()))?;
         input.select(wanted);
         let mender = JumpMender::new(input.may_jump());
-        Ok(Self { input, mender, time_bases: Vec::new(), errors: 0 })
+        Ok(Self { input, mender, streams: Vec::new(), errors: 0 })
     }
 
     /// The open input.
@@ -64,8 +65,11 @@ impl Demux {
             }
         }
         let stream = packet.stream();
-        let time_base = self.time_base(stream);
-        let shift = self.mender.shift(stream, packet.order_time(), packet.duration(), time_base);
+        let (time_base, is_sparse) = self.known(stream);
+        let shift = match is_sparse {
+            true => self.mender.shift_of_sparse(time_base),
+            false => self.mender.shift(stream, packet.order_time(), packet.duration(), time_base),
+        };
         if shift != 0 {
             packet.shift(shift);
         }
@@ -74,13 +78,16 @@ impl Demux {
 
     /// Seconds a tick of a stream.
     pub fn time_base(&mut self, stream: u32) -> Ratio {
+        self.known(stream).0
+    }
+
+    fn known(&mut self, stream: u32) -> (Ratio, bool) {
         // Streams can appear while reading, so the list grows with them.
-        while self.time_bases.len() <= stream as usize {
-            let index = self.time_bases.len() as u32;
-            let known = self.input.stream_info(index).map_or(Ratio::new(0, 0), |info| info.time_base);
-            self.time_bases.push(known);
+        while self.streams.len() <= stream as usize {
+            let info = self.input.stream_info(self.streams.len() as u32);
+            self.streams.push(info.map_or((Ratio::new(0, 0), false), |info| (info.time_base, info.kind == "subtitle")));
         }
-        self.time_bases[stream as usize]
+        self.streams[stream as usize]
     }
 }
 

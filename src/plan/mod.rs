@@ -4,6 +4,7 @@
 //! `tests/golden/plan/`.
 
 mod audio;
+mod burn;
 mod checks;
 mod chosen;
 mod color;

@@ -1,6 +1,7 @@
 //! What one output needs of which source, before it is shared with others.
 
 use super::audio::{self, Track};
+use super::burn;
 use super::checks::{self, Outputs};
 use super::marks::Image;
 use super::notes::Notes;
@@ -8,6 +9,7 @@ use super::rungs::{self, From, Made};
 use super::source::{Pictures, Source};
 use super::stills;
 use super::text::{self, Text};
+use crate::model::mark::Mark;
 use crate::model::plan::Grid;
 use crate::model::request::{Request, Timing};
 use crate::model::stills::PictureSet;
@@ -94,7 +96,11 @@ pub(super) fn draft<'a>(ask: &Ask<'a>, sources: &'a Sources<'_>) -> Result<Optio
     }
     let all = used.iter().all(|source| known.get(*source).is_some_and(Option::is_some));
     let from = if all { pictures(ask, known) } else { Err(Vec::new()) };
-    let from = from.map_err(|more| [problems.clone(), more].concat())?;
+    let mut from = from.map_err(|more| [problems.clone(), more].concat())?;
+    match burned(ask, known) {
+        Ok(burned) => from.burned = burned,
+        Err(problem) => problems.push(ask.here(problem)),
+    }
     let sets = match &sources.taken(ask.request.picture.timing().of_stills()).get(ask.source) {
         Some(Some(source)) => stills::sets(ask, source).map_err(|more| [problems.clone(), more].concat())?,
         _ => Vec::new(),
@@ -149,6 +155,20 @@ pub(super) fn draft<'a>(ask: &Ask<'a>, sources: &'a Sources<'_>) -> Result<Optio
         pictures,
         sound,
     }))
+}
+
+/// The subtitles that are drawn into the pictures of an output.
+fn burned(ask: &Ask<'_>, known: &[Option<Source<'_>>]) -> Result<Option<Mark>, Problem> {
+    let (Some(asked), Some(main)) = (&ask.request.text.burn_in, &known[ask.source]) else { return Ok(None) };
+    if !ask.rendition_sources.is_empty() {
+        let message = "subtitles are burned into renditions of one source: leave them out, or name no other source";
+        return Err(Problem::input("text.burn_in", message).at("text.burn_in"));
+    }
+    if ask.request.omit_video {
+        let message = "only sound was asked for, and subtitles are burned into pictures: drop one of the two";
+        return Err(Problem::input("text.burn_in", message).at("text.burn_in"));
+    }
+    burn::mark(main, asked).map(Some)
 }
 
 /// An output of single pictures: nothing is encoded or packaged.
@@ -236,7 +256,8 @@ impl Ask<'_> {
 /// Where the pictures come from. A source of an output's own may be without them, one that is named for a rung may not.
 fn pictures<'a>(ask: &Ask<'_>, known: &'a [Option<Source<'a>>]) -> Result<From<'a>, Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut from = From { main: None, others: BTreeMap::new(), sources: known, images: ask.images.clone() };
+    let mut from =
+        From { main: None, others: BTreeMap::new(), sources: known, images: ask.images.clone(), burned: None };
     if let Some(source) = known[ask.source].as_ref().filter(|_| ask.main_pictures()) {
         problems.extend(source.unusable());
         from.main = source.pictures.as_ref().map(|pictures| (ask.source, pictures));

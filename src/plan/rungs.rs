@@ -56,6 +56,8 @@ pub(super) struct From<'a> {
     pub sources: &'a [Option<Source<'a>>],
     /// The images of watermarks.
     pub images: Vec<Option<Image>>,
+    /// Subtitles that are drawn into all pictures, below watermarks.
+    pub burned: Option<Mark>,
 }
 
 /// Every codec gets the whole ladder, as far as it can make its sizes: what it cannot is left out of a ladder that
@@ -158,6 +160,13 @@ impl<'a> From<'a> {
         let h264 = rate::h264_rate(rung.width, rung.height, pictures.clock.frame_rate, self.worth(rung.source));
         let bitrate = rung.bitrate.unwrap_or_else(|| rate::for_codec(h264, codec));
         let rate = rate::control(request.rate_mode, codec, bitrate);
+        let watermarks = marks::of_rung(
+            &request.watermarks,
+            &self.images,
+            (rung.width, rung.height),
+            pictures.clock.frame_rate,
+            source.range.in_us,
+        );
         Some(Made {
             id: String::new(),
             rung: rung.clone(),
@@ -170,13 +179,7 @@ impl<'a> From<'a> {
             packagings: outputs.fitting(codec.traits().packagings),
             copy: false,
             encoder_options: options_of(codec, request),
-            marks: marks::of_rung(
-                &request.watermarks,
-                &self.images,
-                (rung.width, rung.height),
-                pictures.clock.frame_rate,
-                source.range.in_us,
-            ),
+            marks: self.burned.iter().cloned().chain(watermarks).collect(),
         })
     }
 }

@@ -46,6 +46,7 @@ fn stream(kind: StreamKind, codec: &str) -> StreamFacts {
         forced: false,
         descriptive: false,
         role: None,
+        hearing_impaired: false,
         attached_picture: false,
         encrypted: false,
         decodable: true,

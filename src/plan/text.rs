@@ -1,12 +1,14 @@
 //! Text: the tracks of the source that are text, and files of text beside it, in the formats of HLS and DASH (FEATURES K7).
 
 use super::audio::{language, unique};
+use super::burn;
 use super::checks::Outputs;
 use super::notes::Notes;
 use super::source::Source;
 use crate::model::Problem;
 use crate::model::facts::{StreamFacts, StreamKind};
 use crate::model::limits::TEXT_TRACKS_MAX;
+use crate::model::mark::MarkContent;
 use crate::model::request::{TextLabels, TextOptions};
 use crate::model::text::{TextFormat, TextRendition};
 
@@ -114,7 +116,14 @@ fn embedded<'a>(
     }
     let chosen = |stream, labels: &TextLabels| Chosen { source: main, stream, labels: labels.clone(), encoding: None };
     if asked.tracks.is_empty() {
-        let pictures = streams.iter().filter(|stream| stream.kind == StreamKind::Subtitle && !is_text(stream)).count();
+        let burned = asked.burn_in.as_ref().and_then(|burned| burn::mark(main, burned).ok());
+        let is_burned = |stream: &StreamFacts| {
+            let content = burned.as_ref().map(|mark| &mark.content);
+            matches!(content, Some(MarkContent::Subtitles { stream: index, .. }) if *index == stream.index)
+        };
+        let is_left =
+            |stream: &&StreamFacts| stream.kind == StreamKind::Subtitle && !is_text(stream) && !is_burned(stream);
+        let pictures = streams.iter().filter(is_left).count();
         if pictures > 0 {
             let message = format!("{pictures} subtitle tracks of the source are pictures, not text, and are left out");
             notes.add("text.pictures_left_out", message);
@@ -139,7 +148,8 @@ fn embedded<'a>(
         let at = |problem: Problem| problem.at(format!("text.tracks[{nth}]"));
         if let Some(picture) = found.iter().find(|stream| stream.kind == StreamKind::Subtitle && !is_text(stream)) {
             let message = format!(
-                "stream {} ({}) is subtitles as pictures, which cannot be made text: choose another track",
+                "stream {} ({}) is subtitles as pictures, which cannot be made text: burn it in with burn_in, or choose \
+                 another track",
                 picture.index, picture.codec
             );
             problems.push(at(Problem::input("text.picture", message)));
@@ -200,7 +210,7 @@ fn written(main: &Source<'_>, all: &[Chosen<'_>], outputs: &Outputs) -> Vec<Text
                 title: titles[nth].clone(),
                 default: labels.default,
                 forced: labels.forced.unwrap_or(stream.forced),
-                hearing_impaired: labels.hearing_impaired.unwrap_or(false),
+                hearing_impaired: labels.hearing_impaired.unwrap_or(stream.hearing_impaired),
             };
             made.push(Text { source: source.index, rendition });
         }

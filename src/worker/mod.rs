@@ -159,7 +159,7 @@ fn carry_out(
             let outlet = spool::SpoolOutlet::start(spool, Arc::clone(link), meter, Arc::clone(&calls));
             // What the input and the device cost is for all, and so is what no rendition claims of what follows.
             let shared = control.accounts.share();
-            let images = Images::load(&open, &plan).map(|images| control.lend_images(images));
+            let images = Images::load(&open, &plan, span, control).map(|images| control.lend_images(images));
             let ready = images.and_then(|()| equip(&plan, link, control, &calls));
             let result = ready.and_then(|()| pipeline::two_pass::run(&open, &plan, span, spool, &outlet, control));
             drop(shared);

@@ -262,6 +262,7 @@ impl Stream {
                 StreamKind::Audio if has(DUB) => Some(SoundRole::Dub),
                 _ => None,
             },
+            hearing_impaired: self.kind == StreamKind::Subtitle && has(HEARING_IMPAIRED),
             attached_picture: self.is_cover(),
             encrypted: self.encrypted(),
             decodable: self.first.is_some(),

@@ -6,11 +6,10 @@ use reelmill::wire::v1::{self, from_worker::Message, order::Work, to_worker};
 use reelmill::wire::{read_blocking, write_blocking};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::{fd::AsFd, unix::net::UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 /// Length of the source that every fake probe finds, seconds.
 pub(crate) const SOURCE_SECONDS: i64 = 24;
@@ -457,6 +456,7 @@ fn facts() -> MediaFacts {
         forced: false,
         descriptive: false,
         role: None,
+        hearing_impaired: false,
         attached_picture: false,
         encrypted: false,
         decodable: true,

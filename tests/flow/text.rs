@@ -183,3 +183,28 @@ fn bad_text_is_named() {
     let said = refused(&source, &out, &["--text", "ita"]);
     assert!(said.contains("[text.track]") && said.contains("are none"), "{said}");
 }
+
+#[test]
+fn text_is_cut_with_the_source_and_told_as_it_is_marked() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, marked, out) = (with_text(dir.path()), dir.path().join("marked.mkv"), dir.path().join("out"));
+    let marks = ["-map", "0", "-c", "copy", "-disposition:s:0", "hearing_impaired", marked.to_str().unwrap()];
+    ffmpeg(&[&["-i", source.to_str().unwrap()][..], &marks].concat());
+    transcode(&marked, &out, &["--renditions", "90p", "--segment", "2s", "--from", "4s", "--to", "6s"]);
+    let expected = [
+        "00:00:00.000 --> 00:00:02.000 | long",
+        "00:00:00.100 --> 00:00:00.900 | earlier",
+        "00:00:01.000 --> 00:00:01.400 | within",
+    ];
+    assert_eq!(cues(&out.join("cmaf/text-1/media.m3u8")), expected);
+    assert_eq!(segments(&out.join("cmaf/text-1/media.m3u8")).len(), 1);
+    let master = fs::read_to_string(out.join("cmaf/master.m3u8")).unwrap();
+    let told: Vec<bool> = master
+        .lines()
+        .filter(|line| line.starts_with("#EXT-X-MEDIA:TYPE=SUBTITLES"))
+        .map(|line| line.contains("public.accessibility.describes-music-and-sound"))
+        .collect();
+    assert_eq!(told, [true, false], "{master}");
+    let mpd = fs::read_to_string(out.join("cmaf/manifest.mpd")).unwrap();
+    assert_eq!(mpd.matches("value=\"caption\"").count(), 1, "{mpd}");
+}

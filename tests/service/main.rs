@@ -33,6 +33,7 @@ mod states;
 mod stills;
 mod stops;
 mod stores;
+mod texts;
 mod traces;
 mod two_pass;
 mod upgrades;

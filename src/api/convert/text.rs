@@ -1,7 +1,7 @@
 //! Which text an output has, as the API tells it.
 
 use crate::api::v1;
-use crate::model::request::{Sidecar, TextChoice, TextOptions};
+use crate::model::request::{BurnIn, Sidecar, TextChoice, TextOptions};
 
 /// What is asked; `id` gives the id of a source.
 pub(crate) fn text(asked: &TextOptions, id: impl Fn(u32) -> String) -> v1::TextSpec {
@@ -23,9 +23,14 @@ pub(crate) fn text(asked: &TextOptions, id: impl Fn(u32) -> String) -> v1::TextS
         forced: sidecar.labels.forced,
         hearing_impaired: sidecar.labels.hearing_impaired,
     };
+    let burned = |burned: &BurnIn| v1::BurnIn {
+        stream: burned.stream,
+        in_language: burned.in_language.clone().unwrap_or_default(),
+    };
     v1::TextSpec {
         omit_embedded: asked.omit_embedded.then_some(true),
         tracks: asked.tracks.iter().map(track).collect(),
         sidecars: asked.sidecars.iter().map(sidecar).collect(),
+        burn_in: asked.burn_in.as_ref().map(burned),
     }
 }

@@ -4,7 +4,7 @@ use super::found::Found;
 use super::output::source;
 use crate::api::v1;
 use crate::model::limits::TEXT_TRACKS_MAX;
-use crate::model::request::{Sidecar, TextChoice, TextLabels, TextOptions};
+use crate::model::request::{BurnIn, Sidecar, TextChoice, TextLabels, TextOptions};
 use crate::model::spec::SourceSpec;
 
 /// What is asked. What cannot be is refused by `plan::check`.
@@ -55,5 +55,9 @@ pub(super) fn text(
         omit_embedded: asked.omit_embedded.unwrap_or(false),
         tracks: asked.tracks.iter().take(TEXT_TRACKS_MAX).map(track).collect(),
         sidecars,
+        burn_in: asked
+            .burn_in
+            .as_ref()
+            .map(|burned| BurnIn { stream: burned.stream, in_language: given(&burned.in_language) }),
     }
 }

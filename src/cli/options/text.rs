@@ -2,7 +2,7 @@
 
 use super::refused;
 use crate::model::Problem;
-use crate::model::request::{Sidecar, TextChoice, TextLabels, TextOptions};
+use crate::model::request::{BurnIn, Sidecar, TextChoice, TextLabels, TextOptions};
 use std::path::PathBuf;
 
 /// Options about subtitles.
@@ -16,6 +16,10 @@ pub(crate) struct TextFlags {
     /// Text tracks of the source to keep: all, none, or stream indices and languages such as 3,deu [default: all]
     #[arg(long = "text", value_name = "LIST", value_delimiter = ',')]
     pub(crate) text: Vec<String>,
+    /// Subtitles of the source that are pictures (PGS, DVB, VobSub) to draw into the pictures: a stream index such as 3, or a
+    /// language such as deu
+    #[arg(long = "burn-in", value_name = "TRACK")]
+    pub(crate) burn_in: Option<String>,
 }
 
 impl TextFlags {
@@ -31,6 +35,15 @@ impl TextFlags {
             let chosen = words.iter().map(|word| choice(word).ok_or_else(|| refused("text_track", word, help)));
             options.tracks = chosen.collect::<Result<_, _>>()?;
         }
+        options.burn_in = match self.burn_in.as_deref().map(str::trim) {
+            Some(word) => {
+                let help = "a stream index or a language, as in 3 or deu";
+                let TextChoice { stream, in_language, .. } =
+                    choice(word).ok_or_else(|| refused("text_track", word, help))?;
+                Some(BurnIn { stream, in_language })
+            }
+            None => None,
+        };
         for (place, text) in self.subtitles.iter().enumerate() {
             let (_, labels, encoding) = parsed(text);
             options.sidecars.push(Sidecar { source: u32::try_from(place).unwrap_or(u32::MAX), encoding, labels });
@@ -83,10 +96,12 @@ mod tests {
         let flags = TextFlags {
             subtitles: vec!["a:b.srt".into(), "s3://x/c.vtt:lang=de,title=Deutsch,forced,sdh,encoding=latin1".into()],
             text: vec!["3".into(), "deu".into()],
+            burn_in: Some("4".into()),
         };
         let options = flags.options().unwrap();
         assert_eq!(flags.files(), [PathBuf::from("a:b.srt"), PathBuf::from("s3://x/c.vtt")]);
         assert_eq!(options.sidecars[0].labels, TextLabels::default());
+        assert_eq!(options.burn_in, Some(BurnIn { stream: Some(4), in_language: None }));
         let second = &options.sidecars[1];
         assert_eq!((second.source, second.encoding.as_deref()), (1, Some("latin1")));
         assert_eq!((second.labels.language.as_deref(), second.labels.forced), (Some("de"), Some(true)));

@@ -17,7 +17,7 @@ pub use picture::{Color, Crop, DynamicRange, Pad, PictureOptions, Shape, Strengt
 pub use sound::{ChannelChoice, JOINED_LAYOUTS, JoinMono, Loudness, SoundOptions, TITLE_CHARS_MAX, TrackChoice};
 pub(crate) use stills::micros;
 pub use stills::{IMAGE_SIDE_MAX, INTERVAL_US_MIN, ImageFormat, Moment, STILLS_MAX, SpriteOptions, StillsOptions};
-pub use text::{Sidecar, TextChoice, TextLabels, TextOptions};
+pub use text::{BurnIn, Sidecar, TextChoice, TextLabels, TextOptions};
 pub use timing::{Deinterlace, FieldOrder, FieldRate, FrameRate, Timing};
 pub use watermark::{
     IMAGE_SIZE_DEFAULT, MARGIN_DEFAULT, Millis, PERIOD_MS_DEFAULT, Path, Position, Share, SizeOf, TEXT_SIZE_DEFAULT,

@@ -17,6 +17,21 @@ pub struct TextOptions {
     /// Sources of the job whose text is added, behind the tracks of the source.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sidecars: Vec<Sidecar>,
+    /// Subtitles of the source, as pictures, that are drawn into the output's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burn_in: Option<BurnIn>,
+}
+
+/// A track of subtitles that are pictures.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BurnIn {
+    /// The track by its stream index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<u32>,
+    /// The first track of pictures that declares this language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_language: Option<String>,
 }
 
 /// What is said of a text track instead of what its source says.
@@ -95,6 +110,14 @@ impl TextOptions {
                 refuse(at, "this track is chosen twice: name it once");
             }
         }
+        if let Some(burned) = &self.burn_in {
+            if burned.stream.is_some() == burned.in_language.is_some() {
+                refuse("burn_in".to_owned(), "a track is chosen by its stream or by its language: give one of the two");
+            }
+            if burned.in_language.as_deref().is_some_and(|code| !is_code(code)) {
+                refuse("burn_in.in_language".to_owned(), NO_CODE);
+            }
+        }
         for (nth, sidecar) in self.sidecars.iter().enumerate() {
             let at = format!("sidecars[{nth}]");
             if sidecar.encoding.as_deref().is_some_and(|label| !is_label(label)) {
@@ -149,6 +172,13 @@ mod tests {
         assert_eq!(of(tracks(vec![TextChoice::default()])), ["text.tracks[0]"]);
         assert_eq!(of(tracks(vec![one.clone(), one.clone()])), ["text.tracks[1]"]);
         assert_eq!(of(TextOptions { omit_embedded: true, ..tracks(vec![one]) }), ["text.tracks"]);
+        let burned = |stream, language: Option<&str>| {
+            let burn_in = Some(BurnIn { stream, in_language: language.map(str::to_owned) });
+            of(TextOptions { burn_in, ..TextOptions::default() })
+        };
+        assert!(burned(Some(2), None).is_empty() && burned(None, Some("deu")).is_empty());
+        assert_eq!(burned(None, None), ["text.burn_in"]);
+        assert_eq!(burned(Some(2), Some("x y")), ["text.burn_in", "text.burn_in.in_language"]);
         let labels = TextLabels { title: Some("\n".into()), language: Some("x y".into()), ..TextLabels::default() };
         let wrong = TextChoice { labels, ..german };
         assert_eq!(of(tracks(vec![wrong])), ["text.tracks[0].language", "text.tracks[0].title"]);

@@ -3,6 +3,8 @@
 //! Times are milliseconds on the output timeline. A cue stands in every segment that it is shown in, with its whole time,
 //! so that a player that starts anywhere shows it; segments with none are written all the same.
 
+#[cfg(test)]
+mod golden_tests;
 mod segmenter;
 mod styled;
 mod wvtt;

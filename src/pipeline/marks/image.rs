@@ -83,6 +83,7 @@ pub(in crate::pipeline) fn facts(head: &Head, size_bytes: u64) -> MediaFacts {
         default: false,
         forced: false,
         descriptive: false,
+        hearing_impaired: false,
         attached_picture: false,
         encrypted: false,
         decodable: true,

@@ -1,4 +1,4 @@
-//! Watermarks: images, texts and timecodes, drawn over a rung's pictures on their way to its encoder. One drawer for all: the
+//! Watermarks: images, texts and timecodes, and subtitles that are burned in, drawn over a rung's pictures on their way to its encoder. One drawer for all: the
 //! CPU draws in the host's memory, whichever device scales and encodes, so that they look the same everywhere
 //! (docs/decisions/0011). What is drawn is a function of the output timeline alone.
 
@@ -8,15 +8,17 @@ pub(super) mod image;
 mod letters;
 mod paint;
 mod raster;
+mod subtitles;
 
 pub use image::probe;
 
+use super::control::Control;
 use super::equipment::Equipment;
 use super::flow::Stopped;
 use super::prepare::Filter;
 use crate::av::{ByteSource, Frame};
 use crate::model::mark::{self, Mark, MarkContent};
-use crate::model::plan::VideoRendition;
+use crate::model::plan::{SpanRange, VideoRendition};
 use crate::model::time::{Ratio, rescale, scale_round};
 use crate::model::{Plan, Problem};
 use fonts::Fonts;
@@ -24,31 +26,44 @@ use image::Artwork;
 use letters::Clock;
 use paint::{Colors, Painted};
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use subtitles::{Coded, Subtitles};
 
-/// The images of a plan's watermarks, and the fonts of its texts, for all rungs.
+/// The images of a plan's watermarks, the fonts of its texts, and the subtitles that are burned in, for all rungs.
 #[derive(Default)]
 pub struct Images {
     artwork: BTreeMap<usize, Artwork>,
     fonts: OnceLock<Fonts>,
+    /// By their stream.
+    subtitles: BTreeMap<u32, Arc<Coded>>,
 }
 
 impl Images {
-    /// Reads the images that the rungs of a plan have; `open` opens inputs by their place.
+    /// Reads the images that the rungs of a plan have, and subtitles for a span; `open` opens inputs by their place.
     ///
     /// # Errors
-    /// `watermark.*`, as [`probe`]; `source.unreadable`.
-    pub fn load(open: &dyn Fn(usize) -> Result<Box<dyn ByteSource>, Problem>, plan: &Plan) -> Result<Self, Problem> {
-        let mut artwork = BTreeMap::new();
-        let marks = plan.video.iter().flat_map(|video| &video.renditions).flat_map(|rung| &rung.marks);
-        for mark in marks {
-            if let MarkContent::Image { input, .. } = mark.content
-                && !artwork.contains_key(&input)
-            {
-                artwork.insert(input, Artwork::read(open(input)?)?);
+    /// `watermark.*`, as [`probe`]; `text.too_large`; `source.unreadable`.
+    pub fn load(
+        open: &dyn Fn(usize) -> Result<Box<dyn ByteSource>, Problem>,
+        plan: &Plan,
+        span: SpanRange,
+        control: &Control,
+    ) -> Result<Self, Problem> {
+        let mut images = Self::default();
+        let Some(video) = &plan.video else { return Ok(images) };
+        for mark in video.renditions.iter().flat_map(|rung| &rung.marks) {
+            match mark.content {
+                MarkContent::Image { input, .. } if !images.artwork.contains_key(&input) => {
+                    images.artwork.insert(input, Artwork::read(open(input)?)?);
+                }
+                MarkContent::Subtitles { stream, origin_us } if !images.subtitles.contains_key(&stream) => {
+                    let coded = Coded::read(open(0)?, (plan, video, span), (stream, origin_us), control)?;
+                    images.subtitles.insert(stream, Arc::new(coded));
+                }
+                _ => {}
             }
         }
-        Ok(Self { artwork, fonts: OnceLock::new() })
+        Ok(images)
     }
 
     fn fonts(&self) -> &Fonts {
@@ -81,6 +96,7 @@ pub(super) struct Marker<'a> {
 enum Drawn {
     Still(Painted),
     Clock { first: u64, drop: bool, clock: Clock },
+    Subtitles(Box<Subtitles>),
 }
 
 impl<'a> Marker<'a> {
@@ -110,7 +126,7 @@ impl<'a> Marker<'a> {
     /// The picture with what is seen at its time. Whoever else refers to its memory sees it as it was.
     pub(super) fn draw(&mut self, frame: Frame, pts: i64) -> Result<Frame, Stopped> {
         let Some((down, up)) = &mut self.around else {
-            return over(self.rendition, self.timescale, &self.drawn, frame, pts);
+            return over(self.rendition, self.timescale, &mut self.drawn, frame, pts);
         };
         // All pictures go this way, whether anything is seen in them or not: encoders take frames of one pool only.
         let mut lowered = Vec::new();
@@ -120,7 +136,7 @@ impl<'a> Marker<'a> {
         })?;
         let mut raised = Vec::new();
         for frame in lowered {
-            let frame = over(self.rendition, self.timescale, &self.drawn, frame, pts)?;
+            let frame = over(self.rendition, self.timescale, &mut self.drawn, frame, pts)?;
             up.apply(frame, &mut |frame| {
                 raised.push(frame);
                 Ok(())
@@ -136,7 +152,7 @@ impl<'a> Marker<'a> {
 fn over(
     rendition: &VideoRendition,
     timescale: u32,
-    drawn: &[(&Mark, Drawn)],
+    drawn: &mut [(&Mark, Drawn)],
     mut frame: Frame,
     pts: i64,
 ) -> Result<Frame, Stopped> {
@@ -145,7 +161,11 @@ fn over(
     let mut writable = false;
     for (mark, drawn) in drawn {
         let opacity = mark.opacity_at(at_us);
-        if opacity == 0 {
+        let nothing = match drawn {
+            Drawn::Subtitles(subtitles) => subtitles.at(at_us).is_empty(),
+            _ => opacity == 0,
+        };
+        if nothing {
             continue;
         }
         if !writable {
@@ -156,6 +176,11 @@ fn over(
             Drawn::Still(painted) => {
                 let corner = mark.corner_at(at_us, painted.size(), picture);
                 draw::over(&mut frame, painted, corner, opacity);
+            }
+            Drawn::Subtitles(subtitles) => {
+                for (painted, corner) in subtitles.at(at_us) {
+                    draw::over(&mut frame, painted, *corner, opacity);
+                }
             }
             Drawn::Clock { first, drop, clock } => {
                 let rate = rendition.frame_rate;
@@ -179,6 +204,12 @@ fn drawn(mark: &Mark, picture: (u32, u32), colors: &Colors, images: &Images) -> 
             let unread = || Problem::bug("internal.watermark", "an image was planned and not read; please report this");
             let artwork = images.artwork.get(input).ok_or_else(unread)?;
             Drawn::Still(colors.paint(&artwork.at_size(*width, *height, images)?))
+        }
+        MarkContent::Subtitles { stream, origin_us } => {
+            let unread =
+                || Problem::bug("internal.watermark", "subtitles were planned and not read; please report this");
+            let coded = images.subtitles.get(stream).ok_or_else(unread)?;
+            Drawn::Subtitles(Box::new(Subtitles::new(Arc::clone(coded), *origin_us, colors, picture)?))
         }
         MarkContent::Text { text, style } => {
             let raster = letters::text(text, style, mark.position, picture, images.fonts())?;

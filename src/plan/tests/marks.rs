@@ -2,9 +2,9 @@
 
 use super::cases::asking;
 use super::jobs::{Job, hd, job};
-use crate::model::facts::MediaFacts;
+use crate::model::facts::{MediaFacts, StreamFacts, StreamKind};
 use crate::model::mark::MarkContent;
-use crate::model::request::{Position, Share, Watermark};
+use crate::model::request::{BurnIn, Position, Share, TextOptions, Watermark};
 use crate::plan::testing::{file, picture_stream, video};
 use crate::plan::{Node, Request, plan};
 
@@ -69,4 +69,57 @@ fn margins_are_of_the_short_side_and_copies_are_not_marked() {
     }
     let problems = plan(&hd(), &marked("360p", vec![text; 9]), &Node { threads: 4 }).unwrap_err();
     assert_eq!((problems[0].code.as_str(), problems[0].field.as_str()), ("request.watermark", "outputs[0].watermarks"));
+}
+
+/// A picture, PGS in two languages, and text.
+fn subtitled() -> MediaFacts {
+    let track = |codec: &str, language: &str| StreamFacts {
+        kind: StreamKind::Subtitle,
+        codec: codec.to_owned(),
+        language: Some(language.to_owned()),
+        audio: None,
+        ..crate::plan::testing::sound_stream(48_000, 2, "stereo")
+    };
+    let pgs = |language| track("hdmv_pgs_subtitle", language);
+    file(vec![picture_stream("h264", video(1920, 1080, 25, 1)), pgs("deu"), pgs("fra"), track("subrip", "deu")])
+}
+
+fn burning(stream: Option<u32>, language: Option<&str>) -> Request {
+    let burn_in = Some(BurnIn { stream, in_language: language.map(str::to_owned) });
+    Request { text: TextOptions { burn_in, ..TextOptions::default() }, ..asking("1080p,360p") }
+}
+
+#[test]
+fn burned_subtitles_lie_below_watermarks_in_their_output_alone() {
+    let text = Watermark { text: Some("x".into()), ..Watermark::default() };
+    let french = Request { watermarks: vec![text], ..burning(None, Some("FRA")) };
+    let job = job(vec![subtitled()], vec![asking("1080p,360p"), french]);
+    let planned = job.planned();
+    assert!(planned.problems.is_empty(), "{planned:?}");
+    let rungs = &planned.plan.works[0].plan.video.as_ref().unwrap().renditions;
+    let marks: Vec<_> = rungs.iter().map(|rung| (rung.id.as_str(), rung.marks.len())).collect();
+    assert_eq!(marks, [("1080p", 0), ("1080p-marked", 2), ("360p", 0), ("360p-marked", 2)]);
+    assert_eq!(rungs[3].marks[0].content, MarkContent::Subtitles { stream: 2, origin_us: 0 });
+    let note = |output: usize| {
+        let notes = &planned.plan.outputs[output].as_ref().unwrap().notes;
+        notes.iter().find(|note| note.code == "text.pictures_left_out").map(|note| note.message.clone())
+    };
+    assert!(note(0).unwrap().starts_with("2 ") && note(1).unwrap().starts_with("1 "), "a burned track is not left out");
+}
+
+#[test]
+fn what_is_not_there_or_no_picture_is_not_burned_in() {
+    for (stream, language, words) in [
+        (Some(3), None, "stream 3 (subrip) is text"),
+        (Some(0), None, "those that it has are 1 (deu), 2 (fra)"),
+        (None, Some("ita"), "those that it has are 1 (deu), 2 (fra)"),
+    ] {
+        let problems = plan(&subtitled(), &burning(stream, language), &Node { threads: 4 }).unwrap_err();
+        let told = (problems[0].code.as_str(), problems[0].field.as_str());
+        assert_eq!(told, ("text.burn_in", "outputs[0].text.burn_in"));
+        assert!(problems.len() == 1 && problems[0].message.contains(words), "{problems:?}");
+    }
+    let blind = Request { omit_video: true, renditions: Vec::new(), ..burning(Some(1), None) };
+    let problems = plan(&hd(), &blind, &Node { threads: 4 }).unwrap_err();
+    assert_eq!(problems[0].code, "text.burn_in");
 }
