@@ -53,7 +53,9 @@ fn compared(files: &[&Path], scratch: &Path, rung: &str, frames: &[u32], options
     let common = ["--packaging", "cmaf", "--speed", "fast", "--segment", "1s", "--rate-control", "crf", "--crf", "8"];
     let mut command = reelmill();
     command.arg("transcode").arg(files[0]).arg(&out).args(common).args(["--renditions", rung, "--stills", &stills]);
-    files[1..].iter().for_each(|file| drop(command.arg("--append").arg(file)));
+    for file in &files[1..] {
+        command.arg("--append").arg(file);
+    }
     let ran = command.args(options).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let video = joined(&out.join("cmaf").join(rung), &out.join("video.mp4"));
