@@ -57,7 +57,7 @@ async fn planned(source: &Source, codecs: &[VideoCodec]) -> Plan {
 }
 
 async fn planned_with(source: &Source, codecs: &[VideoCodec], copy: bool) -> Plan {
-    let facts = probe(worker(), source, Transport::Descriptor, watch::channel(false).1).await.unwrap();
+    let facts = probe(worker(), source, Transport::Descriptor, watch::channel(false).1, false).await.unwrap();
     let request = Request {
         renditions: vec!["270p".parse().unwrap(), "144p".parse().unwrap()],
         codecs: codecs.to_vec(),

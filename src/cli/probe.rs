@@ -29,7 +29,7 @@ pub(super) async fn run(args: ProbeArgs) -> Result<Ended, Vec<Problem>> {
     if let Some(uri) = media::remote(&args.input, &args.client).map_err(only)? {
         return media::probe(uri, args.json, &args.client).await;
     }
-    let facts = facts_of(&args.input, Transport::Descriptor).await.map_err(only)?;
+    let facts = facts_of(&args.input, Transport::Descriptor, false).await.map_err(only)?;
     if args.json {
         print_json(&media::written(&facts)).map_err(only)?;
     } else {
@@ -38,11 +38,11 @@ pub(super) async fn run(args: ProbeArgs) -> Result<Ended, Vec<Problem>> {
     Ok(Ended::Done)
 }
 
-/// The facts about a file, from a worker; Ctrl-C gives up.
-pub(super) async fn facts_of(path: &Path, transport: Transport) -> Result<MediaFacts, Problem> {
+/// The facts about a file, from a worker, with `bars` also about black ones; Ctrl-C gives up.
+pub(super) async fn facts_of(path: &Path, transport: Transport, bars: bool) -> Result<MediaFacts, Problem> {
     let source = Source::open_file(path)?;
     let program = find_program()?;
-    probe(&program, &source, transport, signals::cancellation()?).await
+    probe(&program, &source, transport, signals::cancellation()?, bars).await
 }
 
 /// What is known of the images of a request's watermarks.

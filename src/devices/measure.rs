@@ -140,6 +140,7 @@ fn facts(width: u32, height: u32, depth: u8) -> MediaFacts {
         hdr: None,
         first_pts: Some(0),
         key_frames: Vec::new(),
+        area: None,
     };
     let stream = StreamFacts {
         index: 0,

@@ -302,7 +302,7 @@ impl Engine {
     async fn probe_now(&self, locator: Locator) -> Result<MediaFacts, Problem> {
         let source = self.settings.opener.open(&locator).await?;
         let (_keep, cancelled) = watch::channel(false);
-        probe(&self.settings.worker, &source, self.settings.transport, cancelled).await
+        probe(&self.settings.worker, &source, self.settings.transport, cancelled, false).await
     }
 
     async fn plan_now(&self, spec: JobSpec) -> Result<Planned, Problem> {
@@ -323,7 +323,7 @@ impl Engine {
             let facts = match (spec.is_cover(index), spec.is_image(index)) {
                 (true, _) => probe_cover(worker, &opened, transport, cancelled).await,
                 (false, true) => probe_image(worker, &opened, transport, cancelled).await,
-                (false, false) => probe(worker, &opened, transport, cancelled).await,
+                (false, false) => probe(worker, &opened, transport, cancelled, spec.crops_bars(index)).await,
             };
             let facts = facts.map_err(here)?;
             sources.push(Some((facts, opened.size_bytes())));

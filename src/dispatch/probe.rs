@@ -3,7 +3,7 @@
 use super::{blocking, cancelled};
 use crate::input::{Source, Transport};
 use crate::model::labels::{Cover, CoverFormat};
-use crate::model::limits::{PROBE_SECONDS_MAX, STREAMS_MAX};
+use crate::model::limits::{BARS_SECONDS_MAX, PROBE_SECONDS_MAX, STREAMS_MAX};
 use crate::model::mark::Mark;
 use crate::model::{MediaFacts, Problem};
 use crate::supervise::{self, Exit, Launch, Report, Scratch};
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
-/// Looks at a source. A worker that crashes over it is not tried again: a client waits for this answer.
+/// Looks at a source; with `bars` also for black ones around its pictures. A worker that crashes over it is not tried again: a client waits for this answer.
 ///
 /// # Errors
 /// What the worker says about the source; `source.probe_timeout` after `PROBE_SECONDS_MAX`; `worker.*`, `job.cancelled`.
@@ -21,8 +21,9 @@ pub async fn probe(
     source: &Source,
     transport: Transport,
     cancel: watch::Receiver<bool>,
+    bars: bool,
 ) -> Result<MediaFacts, Problem> {
-    look(program, source, transport, cancel, ProbeOrder::default()).await
+    look(program, source, transport, cancel, ProbeOrder { bars, ..ProbeOrder::default() }).await
 }
 
 /// Looks at an image of a watermark.
@@ -35,7 +36,7 @@ pub async fn probe_image(
     transport: Transport,
     cancel: watch::Receiver<bool>,
 ) -> Result<MediaFacts, Problem> {
-    look(program, source, transport, cancel, ProbeOrder { image: true, cover: false }).await
+    look(program, source, transport, cancel, ProbeOrder { image: true, ..ProbeOrder::default() }).await
 }
 
 /// Looks at an image that is to be a cover.
@@ -48,7 +49,7 @@ pub async fn probe_cover(
     transport: Transport,
     cancel: watch::Receiver<bool>,
 ) -> Result<MediaFacts, Problem> {
-    look(program, source, transport, cancel, ProbeOrder { image: false, cover: true }).await
+    look(program, source, transport, cancel, ProbeOrder { cover: true, ..ProbeOrder::default() }).await
 }
 
 async fn look(
@@ -115,8 +116,9 @@ async fn looked(
     work: Work,
 ) -> Result<(Exit, Option<Message>), Problem> {
     let scratch = blocking(Scratch::make).await?;
+    let more = if matches!(work, Work::Probe(ProbeOrder { bars: true, .. })) { BARS_SECONDS_MAX } else { 0 };
     let mut launch = Launch::new(program, scratch.path(), source, transport, work);
-    launch.deadline = Some(Duration::from_secs(PROBE_SECONDS_MAX));
+    launch.deadline = Some(Duration::from_secs(PROBE_SECONDS_MAX + more));
     let (reports, mut told) = mpsc::channel(16);
     let worker = supervise::start(launch, (), reports)?;
     let mut last = None;

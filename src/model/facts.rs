@@ -1,6 +1,7 @@
 //! What is known of a source after probing, before anything is encoded.
 
 use super::labels::Tag;
+use super::request::Crop;
 use super::time::Ratio;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -179,6 +180,10 @@ pub struct VideoFacts {
     /// within a group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_frames: Vec<i64>,
+    /// What of the pictures is not black bars, in pixels as shown; all of them where there are none. `None`: nobody has
+    /// looked, or it could not be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub area: Option<Crop>,
 }
 
 /// Progressive, or interlaced and which field comes first.
@@ -260,6 +265,14 @@ pub struct AudioFacts {
 }
 
 impl MediaFacts {
+    /// Notes what of the main video is not black bars.
+    pub fn set_area(&mut self, area: Option<Crop>) {
+        let Some(main) = self.main_video().map(|(stream, _)| stream.index) else { return };
+        for stream in self.streams.iter_mut().filter(|stream| stream.index == main) {
+            stream.video.iter_mut().for_each(|video| video.area = area);
+        }
+    }
+
     /// The video that a job means when it names none: not a cover, decodable, default first, then the largest picture.
     pub fn main_video(&self) -> Option<(&StreamFacts, &VideoFacts)> {
         let mut best: Option<(&StreamFacts, &VideoFacts)> = None;

@@ -40,6 +40,9 @@ pub const SPOOL_BYTES_MAX: u64 = 1 << 30;
 pub const PROBE_BYTES_MAX: i64 = 32 << 20;
 /// Seconds that a probe may take: bad input must be named within 10 s.
 pub const PROBE_SECONDS_MAX: u64 = 9;
+/// Seconds that may be spent on finding black bars, where a job asks for it: some twenty seeks in a store far away, each with
+/// a picture of UHD to decode.
+pub const BARS_SECONDS_MAX: u64 = 20;
 /// Chapters of a source that are known: a film has thirty, a lecture with one for each slide some hundreds.
 pub const CHAPTERS_MAX: usize = 1000;
 /// Characters of a chapter's title that are kept.

@@ -197,6 +197,13 @@ impl JobSpec {
         self.sources.get(index).is_some_and(|source| source.id.starts_with(IMAGE_ID)) || self.is_cover(index)
     }
 
+    /// Whether black bars of source `index` are to be looked for.
+    pub fn crops_bars(&self, index: usize) -> bool {
+        let of =
+            |output: &OutputSpec| output.source == index || output.rendition_sources.values().any(|of| *of == index);
+        self.outputs.iter().any(|output| output.request.picture.crop_bars && of(output))
+    }
+
     /// Whether source `index` is a cover.
     pub fn is_cover(&self, index: usize) -> bool {
         self.sources.get(index).is_some_and(|source| source.id.starts_with(COVER_ID))

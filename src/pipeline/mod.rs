@@ -22,6 +22,7 @@
 pub mod accel;
 pub mod account;
 pub mod audio;
+pub mod bars;
 mod cadence;
 mod channels;
 pub mod check;

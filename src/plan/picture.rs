@@ -5,9 +5,11 @@
 
 use super::checks::SOURCE_SIDE_MAX;
 use super::graph;
+use super::notes::Notes;
+use super::source::Source;
 use crate::model::Problem;
 use crate::model::facts::{Scan, VideoFacts};
-use crate::model::request::{DynamicRange, PictureOptions, Strength, ToneMap};
+use crate::model::request::{Crop, DynamicRange, PictureOptions, Strength, ToneMap};
 use std::borrow::Cow;
 
 /// Pictures of a source after cropping and padding.
@@ -28,14 +30,15 @@ pub(super) fn effective(asked: &PictureOptions, tone_mapped: bool) -> PictureOpt
 /// Crops and pads, in that order, at even places and to even sizes, where the coarser planes of colour have samples. What
 /// of a crop lies outside of the picture is not there ([`problem`] refuses it beforehand).
 pub(super) fn framed<'a>(video: &'a VideoFacts, options: &PictureOptions) -> Framed<'a> {
-    if options.crop.is_none() && options.pad.is_none() {
+    let asked = options.crop.or(video.area.filter(|_| options.crop_bars));
+    if asked.is_none() && options.pad.is_none() {
         return Framed { video: Cow::Borrowed(video), filters: Vec::new() };
     }
     let prepared = graph::prepared_size(video);
     let (mut size, mut filters) = (prepared, Vec::new());
     // Shown pixels are square, stored ones need not be.
     let shown = (u64::from(video.display_width.max(1)), u64::from(video.display_height.max(1)));
-    if let Some(crop) = options.crop {
+    if let Some(crop) = asked {
         let (x, width) = side(crop.x, crop.width, size.0, shown.0);
         let (y, height) = side(crop.y, crop.height, size.1, shown.1);
         if (width, height) != size {
@@ -73,9 +76,40 @@ pub(super) fn framed<'a>(video: &'a VideoFacts, options: &PictureOptions) -> Fra
         mirrored: false,
         scan: Scan::Progressive,
         key_frames: Vec::new(),
+        area: None,
         ..video.clone()
     };
     Framed { video: Cow::Owned(video), filters }
+}
+
+/// What cannot be done to the pictures of a source, by the fields of `reelmill.v1.PictureSpec`.
+pub(super) fn unfit(source: &Source<'_>, video: &VideoFacts, options: &PictureOptions) -> Option<Problem> {
+    if source.joined.is_some() && options.crop_bars {
+        let message = "black bars of a joined source are not looked for: its parts may have different ones; \
+                       say what is kept with `crop`";
+        return Some(Problem::input("request.crop", message).at("picture.crop_bars"));
+    }
+    problem(video, options)
+}
+
+/// Says what became of black bars that were to be left out.
+pub(super) fn tell_of_bars(video: &VideoFacts, options: &PictureOptions, notes: &mut Notes) {
+    let whole = |area: &Crop| (area.width, area.height) == (video.display_width, video.display_height);
+    match video.area {
+        _ if !options.crop_bars => {}
+        Some(area) if whole(&area) => {
+            notes.add("crop.no_bars", "no black bars were found, so the whole picture is kept")
+        }
+        Some(Crop { x, y, width, height }) => {
+            let message = format!("black bars are left out: {width}x{height}+{x}+{y} of the picture is kept");
+            notes.add("crop.bars", message);
+        }
+        None => {
+            let message =
+                "too little of the source could be looked at to tell black bars, so the whole picture is kept";
+            notes.add("crop.unknown", message);
+        }
+    }
 }
 
 /// What cannot be done to these pictures, by the fields of `reelmill.v1.PictureSpec`.

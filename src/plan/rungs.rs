@@ -72,6 +72,9 @@ pub(super) fn rungs(
     if !wrong.is_empty() {
         return Err(wrong);
     }
+    for (_, pictures) in from.all().filter_map(|source| from.pictures(source)) {
+        picture::tell_of_bars(pictures.video, &request.picture, notes);
+    }
     let asked = !request.renditions.is_empty();
     let ladder = if asked {
         let specs: Vec<Asked> =
@@ -130,7 +133,7 @@ impl<'a> From<'a> {
     fn wrong(&self, request: &Request) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (source, pictures) in self.all().filter_map(|source| self.pictures(source)) {
-            let problem = picture::problem(pictures.video, &request.picture);
+            let problem = picture::unfit(source, pictures.video, &request.picture);
             let problem = problem.or_else(|| timing::problem(source, &request.picture));
             problems.extend(problem.filter(|problem| !problems.contains(problem)));
         }

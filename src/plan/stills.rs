@@ -45,7 +45,7 @@ pub(super) fn sets(ask: &Ask<'_>, source: &Source<'_>) -> Result<Vec<(&'static s
     if let Some(problem) = source.unusable() {
         return Err(vec![problem]);
     }
-    if let Some(problem) = picture::problem(pictures.video, &request.picture) {
+    if let Some(problem) = picture::unfit(source, pictures.video, &request.picture) {
         return Err(here(problem));
     }
     let maker = Maker { source, pictures, request };

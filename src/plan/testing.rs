@@ -25,6 +25,7 @@ pub(crate) fn video(width: u32, height: u32, fps: i64, den: i64) -> VideoFacts {
         hdr: None,
         first_pts: Some(0),
         key_frames: Vec::new(),
+        area: None,
     }
 }
 

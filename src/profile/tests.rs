@@ -80,6 +80,10 @@ fn picture_options_are_read_and_their_mistakes_are_told() {
     assert!(told("{ frame_rate = '0' }").contains("is no frame rate"));
     assert!(told("{ pad = { shape = '16-9' } }").starts_with("[profile.value] a.toml:5: `picture`:"));
     assert!(told("{ sharpness = 'light' }").contains("unknown field `sharpness`"));
+    assert!(of("{ crop_bars = true }").unwrap().crop_bars);
+    assert!(
+        told("{ crop_bars = true, crop = { width = 9, height = 9 } }").starts_with("[request.crop] a.toml:5: either")
+    );
     assert!(told("{ crop = { width = 1, height = 9 } }").starts_with("[request.crop] a.toml:5: nothing would be left"));
 }
 

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 /// An error on the output's side as a problem: `output.full` when there is no room, else `output.unwritable`.
 pub(super) fn refused(path: &Path, error: &io::Error) -> Problem {
@@ -24,6 +25,26 @@ pub(super) fn write(path: &Path, body: &[u8], durable: bool) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
     file.write_all(body)?;
     if durable { file.sync_all() } else { Ok(()) }
+}
+
+/// Times that a directory is removed in which something appears meanwhile: what a cancelled task had begun on another thread
+/// ends within one system call.
+const REMOVALS: u32 = 10;
+
+/// Makes a directory, on this thread: if another one did it, the directory of a task that is cancelled could appear after it
+/// was removed.
+pub(super) fn make_directory(path: &Path) -> Result<(), Problem> {
+    std::fs::create_dir_all(path).map_err(|error| refused(path, &error))
+}
+
+/// Removes a directory with all that is in it, also what appears while that is done.
+pub(super) fn remove_directory(path: &Path) {
+    for _ in 0..REMOVALS {
+        match std::fs::remove_dir_all(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => std::thread::sleep(Duration::from_millis(5)),
+            _ => return,
+        }
+    }
 }
 
 /// Puts the names in a directory on the disk.

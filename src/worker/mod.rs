@@ -23,7 +23,7 @@ use crate::model::plan::SpanRange;
 use crate::model::{Plan, Problem};
 use crate::pipeline::marks::{self, Images};
 use crate::pipeline::watched::{OpenCalls, Watched};
-use crate::pipeline::{self, Control, cover, equipment, simulated};
+use crate::pipeline::{self, Control, bars, cover, equipment, simulated};
 use crate::sys::{clock, lockdown, threads};
 use crate::wire::v1::{self, order::Work};
 use link::Link;
@@ -130,7 +130,13 @@ fn carry_out(
             let facts = match (probe.image, probe.cover) {
                 (_, true) => cover::probe(open(0)?)?,
                 (true, false) => marks::probe(open(0)?)?,
-                (false, false) => probe::probe(open(0)?, source.size_bytes, control)?,
+                (false, false) => {
+                    let mut facts = probe::probe(open(0)?, source.size_bytes, control)?;
+                    if probe.bars {
+                        facts.set_area(bars::measure(open(0)?, &facts, control)?);
+                    }
+                    facts
+                }
             };
             drop(shared);
             let json = serde_json::to_vec(&facts).map_err(|error| bad_order(&error.to_string()))?;

@@ -318,6 +318,7 @@ impl Stream {
             hdr,
             first_pts: self.first_pts,
             key_frames: Vec::new(),
+            area: None,
         })
     }
 

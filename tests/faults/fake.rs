@@ -5,11 +5,10 @@ use reelmill::model::{Packaging, Plan, Ratio, VideoRendition};
 use reelmill::wire::v1::{self, from_worker::Message, order::Work, to_worker};
 use reelmill::wire::{read_blocking, write_blocking};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::{fd::AsFd, unix::net::UnixStream};
 use std::path::{Path, PathBuf};
-use std::{fs, time::Duration};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 /// Length of the source that every fake probe finds, seconds.
 pub(crate) const SOURCE_SECONDS: i64 = 24;
@@ -481,6 +480,7 @@ fn facts() -> MediaFacts {
         hdr: None,
         first_pts: Some(0),
         key_frames: Vec::new(),
+        area: None,
     };
     let audio = AudioFacts { sample_rate: 48_000, channels: 2, layout: "stereo".into(), first_pts: Some(0) };
     MediaFacts {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a helper is a failed test, which is what it means")]
 
 mod bad;
+mod bars;
 mod burned;
 mod captions;
 mod channels;

@@ -45,7 +45,7 @@ fn worker() -> &'static Path {
 }
 
 async fn facts(source: &Source) -> Result<MediaFacts, Problem> {
-    probe(worker(), source, Transport::Descriptor, watch::channel(false).1).await
+    probe(worker(), source, Transport::Descriptor, watch::channel(false).1, false).await
 }
 
 /// What a worker makes of the pictures: the hashes of its segments, and how it ended.

@@ -9,6 +9,7 @@ use crate::model::request::PictureOptions;
 pub(crate) fn picture(asked: &PictureOptions) -> PictureSpec {
     PictureSpec {
         crop: asked.crop.map(|crop| Crop { x: crop.x, y: crop.y, width: crop.width, height: crop.height }),
+        crop_bars: asked.crop_bars,
         pad: asked.pad.map(|pad| Pad { shape: pad.shape.to_string(), color: pad.color.to_string() }),
         denoise: asked.denoise.map_or(0, |strength| strength.proto().into()),
         sharpen: asked.sharpen.map_or(0, |strength| strength.proto().into()),

@@ -19,6 +19,7 @@ pub(super) fn picture(field: &str, asked: Option<&v1::PictureSpec>, found: &mut 
     });
     PictureOptions {
         crop,
+        crop_bars: asked.crop_bars,
         pad,
         denoise: found.value(&at("denoise"), asked.denoise),
         sharpen: found.value(&at("sharpen"), asked.sharpen),

@@ -10,8 +10,9 @@ const STRENGTHS: &str = "light, medium or strong";
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Pictures")]
 pub(crate) struct PictureFlags {
-    /// Keep a part of the picture as shown: width, height, columns to the left, lines above, such as 1280x720+320+180
-    #[arg(long, value_name = "WxH+X+Y")]
+    /// Keep a part of the picture as shown: width, height, columns to the left, lines above, such as 1280x720+320+180; or
+    /// auto, all but its black bars
+    #[arg(long, value_name = "WxH+X+Y|auto")]
     pub(crate) crop: Option<String>,
     /// Make the picture this shape with bars, such as 16:9
     #[arg(long, value_name = "SHAPE")]
@@ -56,6 +57,7 @@ impl PictureFlags {
     /// `request.dynamic_range`, `request.deinterlace`, `request.field_rate`, `request.field_order`, `request.frame_rate`.
     pub(crate) fn options(&self) -> Result<PictureOptions, Problem> {
         let color = self.pad_color.as_deref().map(str::parse).transpose()?.unwrap_or_default();
+        let crop_bars = self.crop.as_deref().is_some_and(|crop| crop.trim() == "auto");
         let shape = self.pad.as_deref().map(str::parse).transpose()?;
         let curve = |name: &str| ToneMap::ALL.into_iter().find(|curve| curve.name() == name);
         let curve = one(self.tone_map.as_deref(), "tone_map", "hable, mobius, reinhard or clip", curve)?;
@@ -89,7 +91,8 @@ impl PictureFlags {
                 .unwrap_or_default(),
             frame_rate: self.frame_rate.as_deref().map(str::parse).transpose()?,
             frame_rate_max: self.frame_rate_max.as_deref().map(str::parse).transpose()?,
-            crop: self.crop.as_deref().map(str::parse).transpose()?,
+            crop: self.crop.as_deref().filter(|_| !crop_bars).map(str::parse).transpose()?,
+            crop_bars,
             pad: shape.map(|shape| Pad { shape, color }),
             denoise: one(self.denoise.as_deref(), "denoise", STRENGTHS, strength)?,
             sharpen: one(self.sharpen.as_deref(), "sharpen", STRENGTHS, strength)?,
@@ -139,6 +142,8 @@ mod tests {
         assert_eq!((options.deinterlace, options.field_rate), (Deinterlace::Force, FieldRate::Field));
         assert_eq!(options.field_order, FieldOrder::BottomFirst);
         assert_eq!(options.frame_rate.map(String::from).as_deref(), Some("30000/1001"));
+        let bars = PictureFlags { crop: text("auto"), ..PictureFlags::default() }.options().unwrap();
+        assert_eq!((bars.crop, bars.crop_bars), (None, true));
         let code = |flags: PictureFlags| flags.options().unwrap_err().code;
         assert_eq!(code(PictureFlags { denoise: text("very"), ..PictureFlags::default() }), "request.denoise");
         assert_eq!(code(PictureFlags { sharpen: text("very"), ..PictureFlags::default() }), "request.sharpen");

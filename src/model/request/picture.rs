@@ -18,6 +18,9 @@ pub struct PictureOptions {
     /// What is kept of the picture; `None`: all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop: Option<Crop>,
+    /// Black bars around the picture are left out instead, as far as the source has any.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub crop_bars: bool,
     /// The shape that it gets by bars at two sides; `None`: its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pad: Option<Pad>,
@@ -145,6 +148,10 @@ impl PictureOptions {
         if self.crop.is_some_and(|crop| crop.width.min(crop.height) < 2) {
             let message = "nothing would be left of the picture: keep at least 2x2 pixels";
             problems.push(Problem::input("request.crop", message).at("picture.crop"));
+        }
+        if self.crop.is_some() && self.crop_bars {
+            let message = "either name what is kept of the picture, or have its black bars left out";
+            problems.push(Problem::input("request.crop", message).at("picture.crop_bars"));
         }
         problems.extend(self.check_timing());
         problems

@@ -66,6 +66,7 @@ pub(in crate::pipeline) fn facts(head: &Head, size_bytes: u64) -> MediaFacts {
         hdr: None,
         first_pts: None,
         key_frames: Vec::new(),
+        area: None,
     };
     let stream = StreamFacts {
         role: None,

@@ -16,7 +16,7 @@ const JPEG_QUANTISERS: (u32, u32) = (1, 31);
 const ONE: Ratio = Ratio::new(1, 25);
 
 /// Puts a picture through a graph by itself: nothing of it is seen in another one.
-pub(super) fn filtered(picture: &Frame, graph: &str) -> Result<Frame, Stopped> {
+pub(in crate::pipeline) fn filtered(picture: &Frame, graph: &str) -> Result<Frame, Stopped> {
     let mut made = None;
     let mut keep = |frame: Frame| {
         made.get_or_insert(frame);

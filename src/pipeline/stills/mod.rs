@@ -7,7 +7,7 @@
 //! pictures by the same numbers.
 
 pub mod best;
-mod draw;
+pub(super) mod draw;
 mod keys;
 mod packets;
 mod parts;

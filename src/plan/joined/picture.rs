@@ -59,6 +59,7 @@ impl Canvas {
             hdr: self.look.hdr.clone(),
             first_pts: Some(0),
             key_frames: Vec::new(),
+            area: None,
             ..first.clone()
         }
     }

@@ -24,6 +24,7 @@ mod transfers;
 
 pub use resume::first_missing;
 
+use super::disk::remove_directory;
 use super::meter::{self, Meter};
 use super::retry::{patiently, put_patiently};
 use super::sink::{Leave, Sink};
@@ -357,7 +358,7 @@ async fn asked(mut wanted: watch::Receiver<Option<Ending>>, ready: &AtomicBool) 
 async fn wind_up(context: &Context, ending: Ending) {
     let scratch = context.scratch.clone();
     // What cannot be removed lies in the job's scratch directory, which goes too.
-    let _ = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(scratch)).await;
+    let _ = tokio::task::spawn_blocking(move || remove_directory(&scratch)).await;
     let (sink, retry) = (&context.sink, context.retry);
     let left = async {
         match ending {

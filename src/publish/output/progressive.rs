@@ -11,7 +11,7 @@ use crate::model::ledger::{Ledger, ProgressiveFile, TrackKind, TrackRecord};
 use crate::model::{AudioCodec, Packaging, Problem};
 use crate::package::progressive::{Labels, Layout, ProgressiveError, Track, layout};
 use crate::package::{PROGRESSIVE, init_name};
-use crate::publish::disk::refused;
+use crate::publish::disk::{make_directory, refused};
 use crate::publish::fragments::{WalkError, each_fragment};
 use crate::publish::retry::put_patiently;
 use crate::publish::sink::{Body, Kind};
@@ -44,8 +44,7 @@ pub(super) async fn make(
         Some(record) => Some(Stored::read(context, record).await?),
         None => None,
     };
-    let scratch = &context.scratch;
-    tokio::fs::create_dir_all(scratch).await.map_err(|error| refused(scratch, &error))?;
+    make_directory(&context.scratch)?;
     let mut files = Vec::with_capacity(rungs.len());
     for record in rungs {
         let rung = Stored::read(context, record).await?;
@@ -65,8 +64,7 @@ async fn of_sound(context: &Context, ledger: &Ledger, labels: Labels<'_>) -> Res
     let sounds: Vec<_> =
         ledger.tracks.iter().filter(is_sound).filter(|track| track.in_packaging(Packaging::Cmaf)).collect();
     if !sounds.is_empty() {
-        let scratch = &context.scratch;
-        tokio::fs::create_dir_all(scratch).await.map_err(|error| refused(scratch, &error))?;
+        make_directory(&context.scratch)?;
     }
     let mut files = Vec::with_capacity(sounds.len());
     for record in sounds {

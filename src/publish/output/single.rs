@@ -9,7 +9,7 @@ use super::transfers::put;
 use crate::model::ledger::{Ledger, SingleFile, StoredFile, TrackRecord};
 use crate::model::{Packaging, Problem};
 use crate::package::{init_name, single, suffix};
-use crate::publish::disk::refused;
+use crate::publish::disk::{make_directory, refused};
 use crate::publish::sink::{Body, Kind};
 use bytes::Bytes;
 use std::path::Path;
@@ -21,8 +21,7 @@ use tokio::io::AsyncWriteExt;
 /// # Errors
 /// `output.single_file` when a track cannot be indexed, `output.*`.
 pub(super) async fn make(context: &Context, ledger: &mut Ledger, lanes: &[Lane]) -> Result<Vec<String>, Problem> {
-    let scratch = &context.scratch;
-    tokio::fs::create_dir_all(scratch).await.map_err(|error| refused(scratch, &error))?;
+    make_directory(&context.scratch)?;
     let mut replaced = Vec::new();
     for (track, lane) in ledger.tracks.iter_mut().zip(lanes) {
         // Files of text have no index; players read them one by one.
