@@ -5,6 +5,7 @@ use reelmill::dispatch::probe;
 use reelmill::input::{Source, Transport};
 use reelmill::model::Plan;
 use reelmill::model::device::{Accelerator, DeviceKind, Memory, Operation};
+use reelmill::model::request::Looks;
 use reelmill::plan::{Node, Request, plan};
 use reelmill::simulate::{Host, load};
 use reelmill::supervise::{self, Exit, Launch, Report};
@@ -63,7 +64,8 @@ async fn run(scratch: &TempDir, host: &Arc<Host>) -> (usize, Exit) {
     let made = Command::new("ffmpeg").args(["-nostdin", "-v", "error"]).args(input).arg(&clip).status().unwrap();
     assert!(made.success());
     let source = Source::open_file(&clip).unwrap();
-    let facts = probe(worker(), &source, Transport::Descriptor, watch::channel(false).1, false).await.unwrap();
+    let facts =
+        probe(worker(), &source, Transport::Descriptor, watch::channel(false).1, Looks::default()).await.unwrap();
     let request = Request { renditions: vec!["144p".parse().unwrap()], segment_ms: 1000, ..Request::default() };
     let mut plan = plan(&facts, &request, &Node { threads: 1 }).unwrap();
     place(&mut plan, host);

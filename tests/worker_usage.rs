@@ -3,6 +3,7 @@
 
 use reelmill::dispatch::probe;
 use reelmill::input::{Source, Transport};
+use reelmill::model::request::Looks;
 use reelmill::model::{Plan, Speed, VideoCodec};
 use reelmill::plan::{Node, Request, plan};
 use reelmill::supervise::{self, Exit, KernelUsage, Launch, Report};
@@ -57,7 +58,8 @@ async fn planned(source: &Source, codecs: &[VideoCodec]) -> Plan {
 }
 
 async fn planned_with(source: &Source, codecs: &[VideoCodec], copy: bool) -> Plan {
-    let facts = probe(worker(), source, Transport::Descriptor, watch::channel(false).1, false).await.unwrap();
+    let facts =
+        probe(worker(), source, Transport::Descriptor, watch::channel(false).1, Looks::default()).await.unwrap();
     let request = Request {
         renditions: vec!["270p".parse().unwrap(), "144p".parse().unwrap()],
         codecs: codecs.to_vec(),

@@ -162,6 +162,24 @@ impl Frame {
         unsafe { ff::av_frame_remove_side_data(self.pointer, ff::AVFrameSideDataType::AV_FRAME_DATA_A53_CC) };
     }
 
+    /// The closed captions that came with the picture (`cc_data` triplets).
+    pub fn captions(&self) -> Option<&[u8]> {
+        self.side_data(ff::AVFrameSideDataType::AV_FRAME_DATA_A53_CC)
+    }
+
+    /// Puts closed captions in the place of those that came with the picture.
+    pub fn set_captions(&mut self, triplets: &[u8]) -> Result<(), AvError> {
+        self.drop_captions();
+        let kind = ff::AVFrameSideDataType::AV_FRAME_DATA_A53_CC;
+        // SAFETY: the frame is live and ours; what is made has as many writable bytes, and belongs to the frame.
+        unsafe {
+            let data = ff::av_frame_new_side_data(self.pointer, kind, triplets.len()).as_mut();
+            let data = data.filter(|data| !data.data.is_null()).ok_or(AvError::no_memory("keep closed captions"))?;
+            std::ptr::copy_nonoverlapping(triplets.as_ptr(), data.data, triplets.len());
+        }
+        Ok(())
+    }
+
     /// Size, pixel format and shape.
     pub fn picture_format(&self) -> PictureFormat {
         let raw = self.raw();

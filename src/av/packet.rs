@@ -33,6 +33,14 @@ impl Packet {
         Ok(packet)
     }
 
+    /// A packet with the same times, flags and side data that holds a copy of `data` instead.
+    pub fn with_bytes(&self, data: &[u8]) -> Result<Self, AvError> {
+        let packet = Self::from_bytes(data)?;
+        // SAFETY: both packets are live; the other's bytes stay as they are.
+        check("copy what a packet says of itself", unsafe { ff::av_packet_copy_props(packet.pointer, self.pointer) })?;
+        Ok(packet)
+    }
+
     /// Another reference to the same data.
     pub fn reference(&self) -> Result<Self, AvError> {
         let copy = Self::new()?;

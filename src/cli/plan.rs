@@ -40,7 +40,7 @@ pub(super) async fn run(args: PlanArgs) -> Result<Ended, Vec<Problem>> {
         return Err(only(Problem::input("request.text_track", message).at("--subtitles")));
     }
     let transport = args.options.transport().map_err(only)?;
-    let facts = probe::facts_of(&args.input, transport, request.picture.crop_bars).await.map_err(only)?;
+    let facts = probe::facts_of(&args.input, transport, request.looks()).await.map_err(only)?;
     let images = probe::images_of(&request, transport).await.map_err(only)?;
     probe::check_cover(&request, transport).await.map_err(only)?;
     let plan = plan::plan_with(&facts, &images, &request, &plan::Node { threads: threads() })?;

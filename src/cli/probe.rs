@@ -4,6 +4,7 @@ use super::client::{ClientOptions, media};
 use super::{Ended, print, print_json, signals, tables};
 use crate::dispatch::{probe, probe_cover, probe_image};
 use crate::input::{Source, Transport};
+use crate::model::request::Looks;
 use crate::model::{Locator, MediaFacts, Problem};
 use crate::plan::Request;
 use crate::supervise::find_program;
@@ -29,7 +30,7 @@ pub(super) async fn run(args: ProbeArgs) -> Result<Ended, Vec<Problem>> {
     if let Some(uri) = media::remote(&args.input, &args.client).map_err(only)? {
         return media::probe(uri, args.json, &args.client).await;
     }
-    let facts = facts_of(&args.input, Transport::Descriptor, false).await.map_err(only)?;
+    let facts = facts_of(&args.input, Transport::Descriptor, Looks::default()).await.map_err(only)?;
     if args.json {
         print_json(&media::written(&facts)).map_err(only)?;
     } else {
@@ -38,11 +39,11 @@ pub(super) async fn run(args: ProbeArgs) -> Result<Ended, Vec<Problem>> {
     Ok(Ended::Done)
 }
 
-/// The facts about a file, from a worker, with `bars` also about black ones; Ctrl-C gives up.
-pub(super) async fn facts_of(path: &Path, transport: Transport, bars: bool) -> Result<MediaFacts, Problem> {
+/// The facts about a file, from a worker, and what else it is to look for; Ctrl-C gives up.
+pub(super) async fn facts_of(path: &Path, transport: Transport, looks: Looks) -> Result<MediaFacts, Problem> {
     let source = Source::open_file(path)?;
     let program = find_program()?;
-    probe(&program, &source, transport, signals::cancellation()?, bars).await
+    probe(&program, &source, transport, signals::cancellation()?, looks).await
 }
 
 /// What is known of the images of a request's watermarks.

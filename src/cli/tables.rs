@@ -1,12 +1,16 @@
 //! Facts, plans and reports as text for people.
 
 use crate::model::facts::{AudioFacts, StreamFacts, VideoFacts};
+use crate::model::labels::Tag;
 use crate::model::stills::PictureSummary;
 use crate::model::text::TextRendition;
 use crate::model::{AudioRendition, MediaFacts, Plan, RateControl, Ratio, VideoRendition};
 use crate::report::text::{bit_rate, bytes, clock, factor, seconds, table};
 use crate::report::{JobReport, TrackReport};
 use std::path::Path;
+
+/// Longest text of a tag that is shown to people, characters: two lines of a terminal. All of it is in the JSON.
+const SHOWN_CHARS_MAX: usize = 160;
 
 /// What `reelmill probe` prints.
 pub(super) fn facts(facts: &MediaFacts) -> String {
@@ -16,7 +20,19 @@ pub(super) fn facts(facts: &MediaFacts) -> String {
     if facts.truncated {
         text.push_str("The file ends before the media that it promises.\n");
     }
-    text + &table(&facts.streams.iter().map(stream).collect::<Vec<_>>())
+    text += &table(&facts.streams.iter().map(stream).collect::<Vec<_>>());
+    text + &tags(facts.tags.iter().map(|(tag, said)| (tag.name(), said.as_str())))
+}
+
+/// What a source says of itself, a line for each, in the order in which files are written.
+pub(super) fn tags<'a>(said: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut said: Vec<_> = said.collect();
+    said.sort_by_key(|(name, _)| (Tag::ALL.iter().position(|tag| tag.name() == *name).unwrap_or(usize::MAX), *name));
+    let shown = |text: &str| match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", plain(&text[..end])),
+        None => plain(text),
+    };
+    table(&said.iter().map(|(name, text)| vec![plain(name), shown(text)]).collect::<Vec<_>>())
 }
 
 fn stream(stream: &StreamFacts) -> Vec<String> {
@@ -206,5 +222,16 @@ mod tests {
         assert_eq!(lines[2], format!("0  video  h264 (High)  {picture}  a [2J, default"));
         assert!(lines[3].starts_with("1  audio  aac          48000 Hz, 5.1"));
         assert!(lines[3].ends_with("deu, cannot be decoded"));
+        assert_eq!(lines.len(), 4);
+        let long = "é".repeat(300);
+        let said = [("title", "Die Straße\u{1b}[2J"), ("date", "1927"), ("artist", &long), ("later", "x")];
+        let shown = [
+            ("title", "Die Straße [2J"),
+            ("artist", &(long[..320].to_owned() + "…")),
+            ("date", "1927"),
+            ("later", "x"),
+        ]
+        .map(|(name, text)| format!("{name:<6}  {text}\n"));
+        assert_eq!(tags(said.into_iter()), shown.concat(), "what a newer daemon tells comes last");
     }
 }

@@ -9,6 +9,7 @@ use super::keeper::Keeper;
 use super::settings::Settings;
 use super::{now_unix_ms, probe, probe_cover, probe_image};
 use crate::model::device::{DeviceId, DeviceInfo, DeviceKind};
+use crate::model::request::Looks;
 use crate::model::state::{InputEvent, JobEvent as On, JobState, OutputEvent, OutputState};
 use crate::model::{Fault, JobId, JobRecord, JobSpec, Locator, MediaFacts, Problem};
 use crate::package;
@@ -302,7 +303,7 @@ impl Engine {
     async fn probe_now(&self, locator: Locator) -> Result<MediaFacts, Problem> {
         let source = self.settings.opener.open(&locator).await?;
         let (_keep, cancelled) = watch::channel(false);
-        probe(&self.settings.worker, &source, self.settings.transport, cancelled, false).await
+        probe(&self.settings.worker, &source, self.settings.transport, cancelled, Looks::default()).await
     }
 
     async fn plan_now(&self, spec: JobSpec) -> Result<Planned, Problem> {
@@ -323,7 +324,7 @@ impl Engine {
             let facts = match (spec.is_cover(index), spec.is_image(index)) {
                 (true, _) => probe_cover(worker, &opened, transport, cancelled).await,
                 (false, true) => probe_image(worker, &opened, transport, cancelled).await,
-                (false, false) => probe(worker, &opened, transport, cancelled, spec.crops_bars(index)).await,
+                (false, false) => probe(worker, &opened, transport, cancelled, spec.looks(index)).await,
             };
             let facts = facts.map_err(here)?;
             sources.push(Some((facts, opened.size_bytes())));

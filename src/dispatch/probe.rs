@@ -3,8 +3,9 @@
 use super::{blocking, cancelled};
 use crate::input::{Source, Transport};
 use crate::model::labels::{Cover, CoverFormat};
-use crate::model::limits::{BARS_SECONDS_MAX, PROBE_SECONDS_MAX, STREAMS_MAX};
+use crate::model::limits::{BARS_SECONDS_MAX, CAPTIONS_SECONDS_MAX, PROBE_SECONDS_MAX, STREAMS_MAX};
 use crate::model::mark::Mark;
+use crate::model::request::Looks;
 use crate::model::{MediaFacts, Problem};
 use crate::supervise::{self, Exit, Launch, Report, Scratch};
 use crate::wire::v1::{self, CoverOrder, ProbeOrder, TextsOrder, from_worker::Message, order::Work};
@@ -12,7 +13,8 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
-/// Looks at a source; with `bars` also for black ones around its pictures. A worker that crashes over it is not tried again: a client waits for this answer.
+/// Looks at a source, and for what else is asked. A worker that crashes over it is not tried again: a client waits for this
+/// answer.
 ///
 /// # Errors
 /// What the worker says about the source; `source.probe_timeout` after `PROBE_SECONDS_MAX`; `worker.*`, `job.cancelled`.
@@ -21,9 +23,10 @@ pub async fn probe(
     source: &Source,
     transport: Transport,
     cancel: watch::Receiver<bool>,
-    bars: bool,
+    looks: Looks,
 ) -> Result<MediaFacts, Problem> {
-    look(program, source, transport, cancel, ProbeOrder { bars, ..ProbeOrder::default() }).await
+    let Looks { bars, captions } = looks;
+    look(program, source, transport, cancel, ProbeOrder { bars, captions, ..ProbeOrder::default() }).await
 }
 
 /// Looks at an image of a watermark.
@@ -116,7 +119,12 @@ async fn looked(
     work: Work,
 ) -> Result<(Exit, Option<Message>), Problem> {
     let scratch = blocking(Scratch::make).await?;
-    let more = if matches!(work, Work::Probe(ProbeOrder { bars: true, .. })) { BARS_SECONDS_MAX } else { 0 };
+    let more = match &work {
+        Work::Probe(order) => [(order.bars, BARS_SECONDS_MAX), (order.captions, CAPTIONS_SECONDS_MAX)]
+            .iter()
+            .fold(0, |sum, (asked, seconds)| if *asked { sum + seconds } else { sum }),
+        _ => 0,
+    };
     let mut launch = Launch::new(program, scratch.path(), source, transport, work);
     launch.deadline = Some(Duration::from_secs(PROBE_SECONDS_MAX + more));
     let (reports, mut told) = mpsc::channel(16);

@@ -1,5 +1,6 @@
 //! What is known of a source after probing, before anything is encoded.
 
+use super::captions::CaptionChannel;
 use super::labels::Tag;
 use super::request::Crop;
 use super::time::Ratio;
@@ -33,6 +34,9 @@ pub struct MediaFacts {
     /// What it says of itself, each cut to the longest that files of ours say.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<Tag, String>,
+    /// The closed captions that carry text, where they were looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captions: Option<Vec<CaptionChannel>>,
 }
 
 /// A chapter of a source, or of what is made of it.
@@ -287,6 +291,17 @@ impl MediaFacts {
             }
         }
         best
+    }
+
+    /// The stream that closed captions come with: for line 21 a track of their own, where there is one, else the main video,
+    /// where its codec is one that they are read from.
+    pub fn caption_stream(&self, channel: CaptionChannel) -> Option<&StreamFacts> {
+        let is_line21 = matches!(channel, CaptionChannel::Line21(_));
+        let is_track =
+            |stream: &&StreamFacts| is_line21 && stream.codec == "eia_608" && self.is_of_main_programme(stream);
+        let video = || self.main_video().map(|(stream, _)| stream);
+        let carries = |stream: &&StreamFacts| ["mpeg2video", "h264", "hevc"].contains(&stream.codec.as_str());
+        self.streams.iter().find(is_track).or_else(|| video().filter(carries))
     }
 
     /// Whether a stream belongs to the main video's programme, or to none.

@@ -61,3 +61,28 @@ pub struct PartSound {
     /// Filter graph from decoded samples to ones of the rendition's rate, format and layout.
     pub graph: String,
 }
+
+/// The text of one part of a joined source, for one rendition.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TextPart {
+    /// Index into the worker's list of inputs.
+    pub input: usize,
+    /// Where it begins on the output timeline, µs: where the pictures do. Nothing of it is shown before that.
+    pub start_us: i64,
+    /// Where it ends, exclusive, µs: where the next one begins, and what is shown longer ends too. `None`: where the output
+    /// does; the last one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_us: Option<i64>,
+    /// The track; `None`: nothing is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<PartText>,
+}
+
+/// A text track in a part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PartText {
+    /// Stream index in the input.
+    pub stream: u32,
+    /// Time in the input that lies at the part's start, µs.
+    pub origin_us: i64,
+}

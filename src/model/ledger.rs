@@ -1,5 +1,6 @@
 //! The record of finished segments. Manifests are a pure function of it.
 
+use super::captions::CaptionLabel;
 use super::codec::{AudioCodec, Packaging, VideoCodec};
 use super::facts::{HdrKind, SoundRole};
 use super::loudness::LoudnessFigures;
@@ -76,9 +77,12 @@ pub enum TrackKind {
         frame_rate: Ratio,
         /// Kept high dynamic range, for `VIDEO-RANGE`.
         hdr: Option<HdrKind>,
-        /// It is the source's own bitstream, with whatever that carries beside pictures.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        copied: bool,
+        /// It has the closed captions of the source, if that has any: it is a copy of its bitstream, or they were kept.
+        #[serde(default, alias = "copied", skip_serializing_if = "std::ops::Not::not")]
+        carries_captions: bool,
+        /// The closed captions that it carries, as players are told of them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        captions: Vec<CaptionLabel>,
     },
     /// Sound.
     Audio {

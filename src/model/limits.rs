@@ -43,6 +43,12 @@ pub const PROBE_SECONDS_MAX: u64 = 9;
 /// Seconds that may be spent on finding black bars, where a job asks for it: some twenty seeks in a store far away, each with
 /// a picture of UHD to decode.
 pub const BARS_SECONDS_MAX: u64 = 20;
+/// Seconds that may be spent on finding closed captions, where a job asks for all that there are: some twenty places in a
+/// store far away, ten seconds of the source read at each.
+pub const CAPTIONS_SECONDS_MAX: u64 = 20;
+/// Microseconds that captions are seen if nothing erases them: receivers erase them when nothing came for 16 s (47 CFR
+/// 79.101(i)).
+pub const CAPTION_SHOWN_US_MAX: i64 = 16_000_000;
 /// Chapters of a source that are known: a film has thirty, a lecture with one for each slide some hundreds.
 pub const CHAPTERS_MAX: usize = 1000;
 /// Characters of a chapter's title that are kept.

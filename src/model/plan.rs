@@ -12,6 +12,7 @@ use super::request::{EncoderOption, Loudness, ManifestOptions, PictureOptions};
 use super::stills::StillsPlan;
 use super::text::TextRendition;
 use super::time::{Ratio, Timeline, scale_floor};
+pub use super::uses::{PictureUse, TrackUse};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -110,42 +111,6 @@ impl OutputPlan {
     pub fn has(&self, work: usize, id: &str) -> bool {
         self.uses().any(|used| used == (work, id))
     }
-}
-
-/// Single pictures in an output.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct PictureUse {
-    /// Index into [`JobPlan::works`].
-    pub work: usize,
-    /// The set's id in that work's plan.
-    pub set: String,
-    /// Its name in the output, and its directory there: `stills` or `sprites`.
-    pub directory: String,
-}
-
-/// A rendition in an output.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct TrackUse {
-    /// Index into [`JobPlan::works`].
-    pub work: usize,
-    /// The rendition's id in that work's plan.
-    pub rendition: String,
-    /// Its id in the output, and its directory there.
-    pub id: String,
-    /// For sound and text: what players show, unique in the output (RFC 8216 §4.3.4.1.1); empty for pictures.
-    pub title: String,
-    /// For sound: played unless the viewer chooses otherwise. Exactly one track of sound of an output is; of text, which
-    /// is then shown, at most one.
-    pub default: bool,
-    /// For sound and text: the language that is told instead of the rendition's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub language: Option<String>,
-    /// For sound: whether it is told to be described sound, instead of what the rendition says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub descriptive: Option<bool>,
-    /// For sound: what it is told to be there for, instead of what the rendition says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<SoundRole>,
 }
 
 /// Everything that will be made from one source. A pure function of request, facts and capabilities.
@@ -366,6 +331,9 @@ pub struct VideoRendition {
     /// Filter graphs around that, where its frames lie in a device: to the host's memory, and back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark_graphs: Option<(String, String)>,
+    /// It carries the closed captions that come with the source's pictures.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub captions: bool,
     /// Rate that growing manifests declare, bits a second.
     pub declared_peak: u64,
 }

@@ -2,7 +2,7 @@
 
 use super::backoff::BackOff;
 use super::locator::Locator;
-use super::request::Request;
+use super::request::{Looks, Request};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -197,11 +197,16 @@ impl JobSpec {
         self.sources.get(index).is_some_and(|source| source.id.starts_with(IMAGE_ID)) || self.is_cover(index)
     }
 
-    /// Whether black bars of source `index` are to be looked for.
-    pub fn crops_bars(&self, index: usize) -> bool {
-        let of =
-            |output: &OutputSpec| output.source == index || output.rendition_sources.values().any(|of| *of == index);
-        self.outputs.iter().any(|output| output.request.picture.crop_bars && of(output))
+    /// What is looked for in source `index` beside what is known of every source.
+    pub fn looks(&self, index: usize) -> Looks {
+        let all = self
+            .outputs
+            .iter()
+            .filter(|output| output.source == index || output.rendition_sources.values().any(|of| *of == index));
+        all.fold(Looks::default(), |sum, output| {
+            let looks = output.request.looks();
+            Looks { bars: sum.bars || looks.bars, captions: sum.captions || (looks.captions && output.source == index) }
+        })
     }
 
     /// Whether source `index` is a cover.

@@ -1,6 +1,8 @@
 //! Text renditions, as data: subtitles and captions that players lay over the pictures.
 
+use super::captions::CaptionChannel;
 use super::codec::Packaging;
+use super::joined::TextPart;
 use super::time::Ratio;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +47,9 @@ pub struct TextRendition {
     pub id: String,
     /// Stream index in the source.
     pub stream: u32,
+    /// The closed captions of that stream that it is; `None`: the stream is text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caption: Option<CaptionChannel>,
     /// Seconds a tick in the source.
     pub time_base: Ratio,
     /// Source time that becomes zero, µs. What ends by then is left out, what begins before begins at zero.
@@ -61,6 +66,9 @@ pub struct TextRendition {
     /// `None`: a track of a container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sidecar_encoding: Option<String>,
+    /// The parts of a joined source, in order; then `stream` and `origin_us` are those of the whole. Empty for any other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<TextPart>,
     /// Language code, where known.
     pub language: Option<String>,
     /// What players show.

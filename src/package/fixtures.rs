@@ -27,7 +27,15 @@ pub(super) fn rung(id: &str, codec: VideoCodec, size: (u32, u32), kilobytes: &[u
         VideoCodec::Vp9 => "vp09.00.31.08",
     };
     let frame_rate = Ratio::new(30_000, 1001);
-    let kind = TrackKind::Video { codec, width: size.0, height: size.1, frame_rate, hdr: None, copied: false };
+    let kind = TrackKind::Video {
+        codec,
+        width: size.0,
+        height: size.1,
+        frame_rate,
+        hdr: None,
+        carries_captions: false,
+        captions: Vec::new(),
+    };
     let mut track = track(id, kind, codec_string, 90_000);
     track.declared_peak = u64::from(size.0) * u64::from(size.1) * 5 / 2;
     // 4 s are 119.88 frames: boundaries fall after 120, 240, 360 frames.

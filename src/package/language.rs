@@ -2,14 +2,14 @@
 
 use super::edit_list::{find, size};
 use super::fmp4::put_full_box;
-use super::text::{language_tag, three_letters};
+use crate::model::language::{self, three_letters};
 
 /// Writes a language (RFC 5646 or ISO 639-2) into the only track of an initialisation segment: packed into the media header
 /// (ISO/IEC 14496-12 §8.4.2), and where that does not say all of it as an extended language tag too (`elng`, §8.4.6). Nothing
 /// changes where nothing is known of the language, or there is no track.
 pub fn with_language(init_segment: &[u8], language: &str) -> Vec<u8> {
     let mut bytes = with_packed_language(init_segment, language);
-    let tag = language_tag(language).filter(|tag| tag.contains('-') || three_letters(language).is_none());
+    let tag = language::tag(language).filter(|tag| tag.contains('-') || three_letters(language).is_none());
     if let (Some(tag), Some([moov, trak, mdia, mdhd])) = (tag, path(&bytes)) {
         let mut extended = Vec::new();
         put_full_box(&mut extended, b"elng", 0, 0, |out| out.extend([tag.as_bytes(), b"\0"].concat()));

@@ -1,10 +1,12 @@
 //! What one packaging can show of a ledger now: the common ground of HLS and DASH.
 
 use super::Wishes;
-use super::text::{language_tag, one_line};
+use super::text::one_line;
 use crate::model::bitrate::{self, Piece};
+use crate::model::captions::CaptionLabel;
 use crate::model::codec::{AudioCodec, Packaging, VideoCodec};
 use crate::model::facts::{HdrKind, SoundRole};
+use crate::model::language::tag;
 use crate::model::ledger::{KeyFrame, Ledger, SegmentRecord, StoredFile, TrackKind, TrackRecord};
 use crate::model::text::TextFormat;
 use crate::model::time::{Ratio, scale_ceil, scale_round};
@@ -45,8 +47,10 @@ pub(super) struct Rung<'a> {
     pub(super) height: u32,
     pub(super) frame_rate: Ratio,
     pub(super) hdr: Option<HdrKind>,
-    /// Nobody has looked for captions in it.
-    pub(super) copied: bool,
+    /// It may carry closed captions beside those that are told.
+    pub(super) may_have_captions: bool,
+    /// The closed captions that it carries.
+    pub(super) captions: &'a [CaptionLabel],
 }
 
 /// All sound in one codec, of which a player plays one at a time.
@@ -195,8 +199,20 @@ impl<'a> Track<'a> {
 
 impl<'a> Rung<'a> {
     fn new(track: &Track<'a>) -> Option<Self> {
-        let TrackKind::Video { codec, width, height, frame_rate, hdr, copied } = track.record.kind else { return None };
-        Some(Self { track: track.clone(), codec, width, height, frame_rate, hdr, copied })
+        let TrackKind::Video { codec, width, height, frame_rate, hdr, carries_captions, captions } = &track.record.kind
+        else {
+            return None;
+        };
+        Some(Self {
+            track: track.clone(),
+            codec: *codec,
+            width: *width,
+            height: *height,
+            frame_rate: *frame_rate,
+            hdr: *hdr,
+            may_have_captions: *carries_captions,
+            captions,
+        })
     }
 }
 
@@ -207,7 +223,7 @@ impl<'a> Sound<'a> {
         else {
             return None;
         };
-        let language = language.as_deref().and_then(language_tag);
+        let language = language.as_deref().and_then(tag);
         let title = shown_title(title, language.as_deref(), &track.record.id);
         Some(Self {
             track: track.clone(),
@@ -241,7 +257,7 @@ impl<'a> Text<'a> {
         let TrackKind::Text { format, language, title, default, forced, hearing_impaired } = &track.record.kind else {
             return None;
         };
-        let language = language.as_deref().and_then(language_tag);
+        let language = language.as_deref().and_then(tag);
         Some(Self {
             track: track.clone(),
             format: *format,

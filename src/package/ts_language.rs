@@ -1,8 +1,8 @@
 //! The language of sound in transport streams: an `ISO_639_language_descriptor` in the program map (ISO/IEC 13818-1 §2.6.18).
 
-use super::text::three_letters;
 use super::ts::{PACKET_BYTES, is_start, pid_of};
 use crate::model::SoundRole;
+use crate::model::language::three_letters;
 use crate::model::ledger::TrackKind;
 
 /// `TS_program_map_section` (§2.4.4.9), and the program association before it (§2.4.4.4).

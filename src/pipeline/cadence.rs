@@ -17,6 +17,10 @@ use crate::model::{Problem, Ratio};
 /// of which each picture would be encoded.
 const STANDS_SECONDS_MAX: i64 = 6 * 3600;
 
+/// Most bytes of closed captions that one picture has, those of pictures that were left out with them: a third of a second
+/// at 600 triplets a second (CTA-708-E §4.3). At lower rates what comes after that is lost.
+const CAPTION_BYTES_MAX: usize = 200 * 3;
+
 /// Leaves pictures out and repeats them.
 pub(super) struct Cadenced {
     cadence: Cadence,
@@ -47,8 +51,8 @@ impl Cadenced {
         if self.held.is_none() && self.from_zero && self.ticks.is_some() {
             place = place.min(0);
         }
-        self.show_until(place, each)?;
-        self.held = Some((frame, place));
+        let left_out = self.show_until(place, each)?;
+        self.held = Some((with_captions(left_out, frame)?, place));
         Ok(())
     }
 
@@ -62,16 +66,20 @@ impl Cadenced {
             Some(_) => self.time(last),
             None => self.own_time(end).max(self.time(*since) + 1),
         };
-        self.show_until(last, each)?;
+        let _ = self.show_until(last, each)?;
         self.held = None;
         Ok(ends)
     }
 
-    fn show_until(&mut self, end: i64, each: &mut Each<'_>) -> Result<(), Stopped> {
-        let Some((frame, since)) = self.held.take().filter(|(_, since)| *since < end) else { return Ok(()) };
+    /// Gives the picture that is held wherever it is due before `end`, or hands it back when it is not.
+    fn show_until(&mut self, end: i64, each: &mut Each<'_>) -> Result<Option<Frame>, Stopped> {
+        let Some((mut frame, since)) = self.held.take() else { return Ok(None) };
+        if since >= end {
+            return Ok(Some(frame));
+        }
         self.shown = true;
         if self.ticks.is_none() {
-            return each(frame, self.time(since));
+            return each(frame, self.time(since)).map(|()| None);
         }
         let Ratio { num, den } = self.cadence.rate;
         if (end - since).saturating_mul(den) > num.saturating_mul(STANDS_SECONDS_MAX) {
@@ -84,8 +92,10 @@ impl Cadenced {
         }
         for place in since..end {
             each(frame.reference().map_err(faults::internal)?, self.time(place))?;
+            // They are said once.
+            frame.drop_captions();
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The place of an instant: its time in pictures that are due, less a quarter, rounded up.
@@ -110,6 +120,16 @@ impl Cadenced {
         let [own, output] = [self.cadence.timescale, self.timescale].map(|scale| Ratio::new(1, i64::from(scale)));
         rescale(at, own, output)
     }
+}
+
+/// A picture with the closed captions of the one before it that was left out, and then its own.
+fn with_captions(left_out: Option<Frame>, mut frame: Frame) -> Result<Frame, Stopped> {
+    let Some(before) = left_out.as_ref().and_then(Frame::captions) else { return Ok(frame) };
+    let all = [before, frame.captions().unwrap_or_default()].concat();
+    if all.len() <= CAPTION_BYTES_MAX {
+        frame.set_captions(&all).map_err(faults::internal)?;
+    }
+    Ok(frame)
 }
 
 #[cfg(test)]
@@ -174,6 +194,34 @@ mod tests {
     fn under_a_limit_none_is_repeated_and_the_last_of_a_burst_stays() {
         let burst = shown(&[0, 30, 60, 90, 900, 2000], (1000, Ratio::new(10, 1)), (90_000, None), 2500);
         assert_eq!(burst, [(0, 0), (3, 9000), (4, 81_000), (5, 180_000), (-1, 225_000)]);
+    }
+
+    #[test]
+    fn captions_of_pictures_that_are_left_out_go_on_with_the_next_and_none_are_said_twice() {
+        let said = |rate: i64, times: &[i64]| {
+            let cadence =
+                Cadence { timescale: 60, frame_ticks: None, frame_rate: Ratio::new(60, 1), rate: Ratio::new(rate, 1) };
+            let ticks = Some(60_000 / rate);
+            let mut cadenced =
+                Cadenced { cadence, timescale: 60_000, ticks, from_zero: false, held: None, shown: false };
+            let mut all = Vec::new();
+            let mut each = |frame: Frame, _: i64| {
+                all.push(frame.captions().map(<[u8]>::to_vec).unwrap_or_default());
+                Ok(())
+            };
+            for (number, at) in times.iter().enumerate() {
+                let mut frame = picture();
+                frame.set_captions(&[0xfc, number as u8, 0]).unwrap();
+                cadenced.take(frame, *at, &mut each).unwrap();
+            }
+            cadenced.finish(times.len() as i64 * 60 / 60, &mut each).unwrap();
+            all
+        };
+        let triplet = |number: u8| [0xfc, number, 0];
+        let half = said(30, &[0, 1, 2, 3, 4, 5]);
+        assert_eq!(half, [triplet(0).to_vec(), [triplet(1), triplet(2)].concat(), [triplet(3), triplet(4)].concat()]);
+        let twice = said(120, &[0, 1]);
+        assert_eq!(twice, [triplet(0).to_vec(), Vec::new(), triplet(1).to_vec(), Vec::new()]);
     }
 
     #[test]

@@ -40,8 +40,8 @@ struct End {
     problem: Option<Problem>,
     /// What it says about the device, where that is to blame.
     device: Option<(DeviceFault, String)>,
-    /// Why the last track failed that failed alone.
-    last_track: Option<DeviceTrouble>,
+    /// Why the last track failed that failed alone, and what that says about the device.
+    last_track: Option<(Problem, Option<(DeviceFault, String)>)>,
 }
 
 impl Control {
@@ -106,15 +106,25 @@ impl Control {
         match stopped {
             Stopped::Failed(problem) => self.fail(problem),
             Stopped::Device(trouble) => self.fail_on_device(*trouble),
+            Stopped::Alone(problem) => self.fail(*problem),
             Stopped::Neighbour | Stopped::Unwanted => {}
         }
     }
 
     /// A track cannot be made on its device: it ends as if it had been dropped. False when it had been.
     pub fn fail_track(&self, track: &str, trouble: &DeviceTrouble) -> bool {
+        self.end_track(track, &trouble.problem, Some((trouble.fault, trouble.ability.clone())))
+    }
+
+    /// As [`Control::fail_track`], where what the track is made with is to blame.
+    pub fn refuse_track(&self, track: &str, problem: &Problem) -> bool {
+        self.end_track(track, problem, None)
+    }
+
+    fn end_track(&self, track: &str, problem: &Problem, device: Option<(DeviceFault, String)>) -> bool {
         let wanted = self.dropped.lock().unwrap_or_else(PoisonError::into_inner).insert(track.to_owned());
         if wanted {
-            self.end.lock().unwrap_or_else(PoisonError::into_inner).last_track = Some(trouble.clone());
+            self.end.lock().unwrap_or_else(PoisonError::into_inner).last_track = Some((problem.clone(), device));
         }
         wanted
     }
@@ -122,7 +132,7 @@ impl Control {
     /// No track is left: that of which the last one died is what the span died of. False when none failed.
     pub fn fail_with_last_track(&self) -> bool {
         let last = self.end.lock().unwrap_or_else(PoisonError::into_inner).last_track.take();
-        last.map(|trouble| self.fail_on_device(trouble)).is_some()
+        last.map(|(problem, device)| self.end(problem, device)).is_some()
     }
 
     /// In which way, and at what, the device failed, where the recorded problem is that.

@@ -22,6 +22,8 @@ pub enum Stopped {
     Failed(Problem),
     /// The device failed at what this stage, or the one whose frames it gets, has placed on it.
     Device(Box<DeviceTrouble>),
+    /// What this track alone is made with cannot be used, by the client's fault: others go on.
+    Alone(Box<Problem>),
     /// A neighbour is gone, or everything was asked to stop: whoever went first has recorded why.
     Neighbour,
     /// Nobody wants what this stage makes any more, or any more of it. Not a failure.
@@ -162,7 +164,9 @@ impl<T, E> Fan<T, E> {
     {
         let ends: Vec<_> = self.0.into_iter().map(|out| out.end(end.clone())).collect();
         ends.into_iter()
-            .find(|end| matches!(end, Err(Stopped::Neighbour | Stopped::Failed(_) | Stopped::Device(_))))
+            .find(|end| {
+                matches!(end, Err(Stopped::Neighbour | Stopped::Failed(_) | Stopped::Device(_) | Stopped::Alone(_)))
+            })
             .unwrap_or(Ok(()))
     }
 }

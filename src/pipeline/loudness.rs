@@ -43,7 +43,8 @@ pub fn run(open: Open<'_>, plan: &Plan, outlet: &dyn Outlet, control: &Control) 
 }
 
 fn one_pass(open: Open<'_>, plan: &Plan, pass: &Pass, outlet: &dyn Outlet, control: &Control) -> Result<(), Problem> {
-    if plan.audio.iter().any(|rendition| !rendition.parts.is_empty()) {
+    let is_joined = plan.audio.iter().any(|rendition| !rendition.parts.is_empty());
+    if is_joined || plan.text.iter().any(|rendition| !rendition.parts.is_empty()) {
         joined::sound_pass(open, plan, pass, outlet, control)
     } else {
         audio::run_pass(open(0)?, plan, pass, outlet, control)

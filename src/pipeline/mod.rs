@@ -24,6 +24,7 @@ pub mod account;
 pub mod audio;
 pub mod bars;
 mod cadence;
+pub mod captions;
 mod channels;
 pub mod check;
 pub mod clock;

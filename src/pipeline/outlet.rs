@@ -63,6 +63,8 @@ pub trait Outlet: Send + Sync {
     fn loudness(&self, track: &str, figures: LoudnessFigures);
     /// A track could not be made on its device: nothing further comes of it.
     fn failed(&self, failure: TrackFailure);
+    /// What a track alone is made with cannot be used: nothing further comes of it.
+    fn refused(&self, track: &str, problem: &Problem);
 }
 
 /// The outlet for one track, open while anybody wants that.
@@ -114,6 +116,13 @@ impl<'a> TrackOutlet<'a> {
     pub fn fail(&self, trouble: &DeviceTrouble) {
         if self.control.fail_track(self.track, trouble) {
             self.outlet.failed(TrackFailure { track: self.track.to_owned(), trouble: trouble.clone() });
+        }
+    }
+
+    /// As [`TrackOutlet::fail`], where what the track is made with is to blame.
+    pub fn refuse(&self, problem: &Problem) {
+        if self.control.refuse_track(self.track, problem) {
+            self.outlet.refused(self.track, problem);
         }
     }
 

@@ -3,10 +3,12 @@
 //! this output's. Bound: the channels. Ends: `End` is handed on, the encoder drained, the last segment cut; without it
 //! nothing is finalised. A rung that is dropped closes its encoder at once and goes on scaling while rungs that start
 //! from its pictures are wanted; then it lets its sender go. One whose device fails at the encoder is told of and goes on
-//! like a dropped one; where the device fails at the graph, the rungs that start from its pictures fail with it.
+//! like a dropped one, and so is one whose watermarks cannot be drawn; where the device fails at the graph, the rungs that
+//! start from its pictures fail with it.
 //! Counters: frames and media time, through the outlet's progress.
 
 use super::accel::{DeviceError, PictureEncoder};
+use super::captions::Embedder;
 use super::check::{EncodeCheck, ScaleCheck};
 use super::control::Control;
 use super::cut::{Coded, Cut, Cutter};
@@ -166,6 +168,12 @@ impl Fork<'_> {
                 }
                 Ok(())
             }
+            Err(Stopped::Alone(problem)) => {
+                if let Some(coder) = self.coder.take() {
+                    coder.outlet.refuse(&problem);
+                }
+                Ok(())
+            }
             result => result,
         }
     }
@@ -215,6 +223,8 @@ struct Coder<'a> {
     open: Option<(Box<dyn PictureEncoder>, VideoWrapper)>,
     /// Looks at what the device makes.
     check: Option<EncodeCheck<'a>>,
+    /// Has the closed captions that stay in the pictures.
+    embedder: Option<Embedder>,
     control: &'a Control,
     cutter: Cutter,
     frames: u64,
@@ -228,6 +238,8 @@ impl<'a> Coder<'a> {
         let (encode, package) = (outlet.lap("encode"), outlet.lap("package"));
         let (chosen, cutter) = (control.equipment().encoder(spec.rendition), Cutter::default());
         let (marker, open, check, measurer) = (None, None, None, Measurer::of(spec, outlet));
+        let stay = spec.rendition.captions && !matches!(spec.pass, Pass::First(_));
+        let embedder = if stay { Embedder::of(spec.rendition.codec) } else { None };
         Self {
             spec,
             outlet,
@@ -236,6 +248,7 @@ impl<'a> Coder<'a> {
             marker,
             open,
             check,
+            embedder,
             control,
             cutter,
             frames: 0,
@@ -252,7 +265,11 @@ impl<'a> Coder<'a> {
             Some(marker) => marker,
             empty => {
                 let control = self.outlet.control();
-                empty.insert(Marker::new(rendition, timescale, control.images(), control.equipment())?)
+                let marker = Marker::new(rendition, timescale, control.images(), control.equipment());
+                empty.insert(marker.map_err(|problem| match problem.fault {
+                    Fault::Input => Stopped::Alone(Box::new(problem)),
+                    _ => Stopped::Failed(problem),
+                })?)
             }
         };
         let Some(marker) = marker else { return Ok(picture) };
@@ -261,11 +278,14 @@ impl<'a> Coder<'a> {
     }
 
     fn encode(&mut self, picture: Picture) -> Result<(), Stopped> {
+        if let Some(embedder) = &mut self.embedder {
+            embedder.take(&picture.frame, picture.pts);
+        }
         let mut picture = self.marked(picture)?;
         let _encoding = self.outlet.accounts.encoding();
         picture.frame.set_pts(Some(picture.pts));
         picture.frame.set_forced_key(picture.starts.is_some());
-        // Some encoders would write them down and others not, and cadences would double or lose some: manifests say none.
+        // Some encoders would write them down and others not. Those that stay go around the encoder.
         picture.frame.drop_captions();
         if let Some(measurer) = &mut self.measurer {
             return measurer.take(&picture.frame, picture.pts);
@@ -313,7 +333,7 @@ impl<'a> Coder<'a> {
     }
 
     fn pass(&mut self, frame: Option<&Frame>) -> Result<(), Stopped> {
-        let Self { spec, outlet, chosen, open, check, cutter, packets, encode, package, .. } = self;
+        let Self { spec, outlet, chosen, open, check, embedder, cutter, packets, encode, package, .. } = self;
         let Some((encoder, wrapper)) = open else { return Ok(()) };
         let failed = |error| failed(spec.rendition, chosen.on_device, &error);
         encode.count("frames", u64::from(frame.is_some()));
@@ -322,6 +342,10 @@ impl<'a> Coder<'a> {
             if let Some(told) = check.as_mut().and_then(|check| check.came(&packet)) {
                 return Err(corrupt(spec.rendition, &told));
             }
+            let packet = match embedder {
+                Some(embedder) => embedder.give(packet)?,
+                None => packet,
+            };
             match cutter.push(coded(&spec.rendition.id, packet)?)? {
                 Some(cut) => emit(outlet, wrapper, cut, package),
                 None => Ok(()),

@@ -57,6 +57,7 @@ impl Steps {
         let error = match &result {
             Err(Stopped::Failed(problem)) => problem.to_string(),
             Err(Stopped::Device(trouble)) => trouble.problem.to_string(),
+            Err(Stopped::Alone(problem)) => problem.to_string(),
             Ok(()) | Err(Stopped::Neighbour | Stopped::Unwanted) => String::new(),
         };
         let (track, ended) = (track.to_owned(), Instant::now());

@@ -1,5 +1,6 @@
 //! The planner's steps in order: sources, what each output needs of them, what is made once for all, who uses what.
 
+use super::captions;
 use super::joined::Joined;
 use super::labels;
 use super::marks;
@@ -142,13 +143,28 @@ fn one(draft: Draft<'_>, uses: Uses, sources: &Sources<'_>) -> OutputPlan {
     let pictures = pictures.collect();
     let track = |place: Option<Use>, id: String, title: String, default: bool| {
         let Use { work, rendition } = place?;
-        Some(TrackUse { work, rendition, id, title, default, language: None, descriptive: None, role: None })
+        Some(TrackUse {
+            work,
+            rendition,
+            id,
+            title,
+            default,
+            language: None,
+            descriptive: None,
+            role: None,
+            captions: Vec::new(),
+        })
     };
     let progressive = draft.request.progressive && !(draft.rungs.is_empty() && draft.tracks.is_empty());
     let mut told = Notes::default();
     let of = sources.known.get(draft.labels_source).and_then(Option::as_ref);
     let labels = if progressive { labels::labels(&draft, of, &mut told) } else { FileLabels::default() };
-    let rungs = draft.rungs.into_iter().zip(uses.rungs).map(|(made, at)| track(at, made.id, String::new(), false));
+    let own = sources.known.get(draft.sets_source).and_then(Option::as_ref);
+    let captions = own.map_or_else(Vec::new, |source| captions::labels(source, &draft.request.text.captions));
+    let rungs = draft.rungs.into_iter().zip(uses.rungs).map(|(made, at)| {
+        let captions = if made.captions { captions.clone() } else { Vec::new() };
+        Some(TrackUse { captions, ..track(at, made.id, String::new(), false)? })
+    });
     let sound = draft.tracks.into_iter().zip(uses.tracks).map(|(t, at)| {
         let used = track(at, t.id, t.title, t.default)?;
         Some(TrackUse { language: t.language, descriptive: t.descriptive, role: t.role, ..used })

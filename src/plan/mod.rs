@@ -5,6 +5,7 @@
 
 mod audio;
 mod burn;
+mod captions;
 mod checks;
 mod chosen;
 mod color;

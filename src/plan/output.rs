@@ -2,6 +2,7 @@
 
 use super::audio::{self, Track};
 use super::burn;
+use super::captions;
 use super::checks::{self, Outputs};
 use super::marks::Image;
 use super::notes::Notes;
@@ -101,6 +102,10 @@ pub(super) fn draft<'a>(ask: &Ask<'a>, sources: &'a Sources<'_>) -> Result<Optio
         Ok(burned) => from.burned = burned,
         Err(problem) => problems.push(ask.here(problem)),
     }
+    match stays(ask, known) {
+        Ok(stays) => from.captions = stays,
+        Err(problem) => problems.push(ask.here(problem)),
+    }
     let sets = match &sources.taken(ask.request.picture.timing().of_stills()).get(ask.source) {
         Some(Some(source)) => stills::sets(ask, source).map_err(|more| [problems.clone(), more].concat())?,
         _ => Vec::new(),
@@ -127,6 +132,7 @@ pub(super) fn draft<'a>(ask: &Ask<'a>, sources: &'a Sources<'_>) -> Result<Optio
     };
     tell(ask, &from, &sound, known, &mut general);
     let rungs = rungs_of(ask, &from, &outputs, &mut of_pictures)?;
+    captions::tell_of_rungs(&from, &rungs, &mut of_pictures);
     let tracks = audio::tracks(&sound, ask.audio_sources.is_empty(), &outputs, ask.request, &mut of_sound)
         .map_err(|problems| problems.into_iter().map(|problem| ask.here(problem)).collect::<Vec<_>>())?;
     let text = match &known[ask.source] {
@@ -169,6 +175,12 @@ fn burned(ask: &Ask<'_>, known: &[Option<Source<'_>>]) -> Result<Option<Mark>, P
         return Err(Problem::input("text.burn_in", message).at("text.burn_in"));
     }
     burn::mark(main, asked).map(Some)
+}
+
+/// Whether closed captions stay in the pictures of an output.
+fn stays(ask: &Ask<'_>, known: &[Option<Source<'_>>]) -> Result<bool, Problem> {
+    let Some(main) = known[ask.source].as_ref().filter(|_| ask.request.text.captions.stays()) else { return Ok(false) };
+    captions::stay(main, ask.request).map(|()| true)
 }
 
 /// An output of single pictures: nothing is encoded or packaged.
@@ -256,8 +268,14 @@ impl Ask<'_> {
 /// Where the pictures come from. A source of an output's own may be without them, one that is named for a rung may not.
 fn pictures<'a>(ask: &Ask<'_>, known: &'a [Option<Source<'a>>]) -> Result<From<'a>, Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut from =
-        From { main: None, others: BTreeMap::new(), sources: known, images: ask.images.clone(), burned: None };
+    let mut from = From {
+        main: None,
+        others: BTreeMap::new(),
+        sources: known,
+        images: ask.images.clone(),
+        burned: None,
+        captions: false,
+    };
     if let Some(source) = known[ask.source].as_ref().filter(|_| ask.main_pictures()) {
         problems.extend(source.unusable());
         from.main = source.pictures.as_ref().map(|pictures| (ask.source, pictures));

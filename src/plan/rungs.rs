@@ -1,5 +1,6 @@
 //! The rungs that one output has: every codec's ladder with its rates, before anything is shared or placed.
 
+use super::captions;
 use super::checks::Outputs;
 use super::color::{self, Look};
 use super::ladder::{self, Asked, Rung, Shape};
@@ -44,6 +45,8 @@ pub(super) struct Made {
     pub encoder_options: Vec<EncoderOption>,
     /// What is drawn over its pictures.
     pub marks: Vec<Mark>,
+    /// The source's closed captions stay in its pictures.
+    pub captions: bool,
 }
 
 /// From which sources an output's pictures are made: those of `main`, except for the rungs that name another one.
@@ -58,6 +61,8 @@ pub(super) struct From<'a> {
     pub images: Vec<Option<Image>>,
     /// Subtitles that are drawn into all pictures, below watermarks.
     pub burned: Option<Mark>,
+    /// The closed captions of the output's own source stay in its pictures.
+    pub captions: bool,
 }
 
 /// Every codec gets the whole ladder, as far as it can make its sizes: what it cannot is left out of a ladder that
@@ -183,6 +188,9 @@ impl<'a> From<'a> {
             copy: false,
             encoder_options: options_of(codec, request),
             marks: self.burned.iter().cloned().chain(watermarks).collect(),
+            captions: self.captions
+                && captions::has_room(codec)
+                && self.main.is_some_and(|(main, _)| main == rung.source),
         })
     }
 }

@@ -77,6 +77,7 @@ pub(super) fn file(streams: Vec<StreamFacts>) -> MediaFacts {
     MediaFacts {
         chapters: Vec::new(),
         tags: std::collections::BTreeMap::new(),
+        captions: None,
         container: "mov,mp4,m4a,3gp,3g2,mj2".into(),
         size_bytes: 75_000_000,
         duration_us: Some(60_000_000),

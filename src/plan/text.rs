@@ -1,16 +1,18 @@
 //! Text: the tracks of the source that are text, and files of text beside it, in the formats of HLS and DASH (FEATURES K7).
 
-use super::audio::{language, unique};
+use super::audio::{self, unique};
 use super::burn;
+use super::captions::captions;
 use super::checks::Outputs;
 use super::notes::Notes;
 use super::source::Source;
-use crate::model::Problem;
 use crate::model::facts::{StreamFacts, StreamKind};
+use crate::model::language;
 use crate::model::limits::TEXT_TRACKS_MAX;
 use crate::model::mark::MarkContent;
 use crate::model::request::{TextLabels, TextOptions};
 use crate::model::text::{TextFormat, TextRendition};
+use crate::model::{CaptionChannel, Problem};
 
 /// Codecs of text, by FFmpeg's names; every other codec of subtitles is pictures.
 const TEXT_CODECS: [&str; 19] = [
@@ -45,11 +47,13 @@ pub(super) struct Text {
 }
 
 /// One track before it is written in formats.
-struct Chosen<'a> {
-    source: &'a Source<'a>,
-    stream: &'a StreamFacts,
-    labels: TextLabels,
-    encoding: Option<String>,
+pub(super) struct Chosen<'a> {
+    pub source: &'a Source<'a>,
+    pub stream: &'a StreamFacts,
+    pub labels: TextLabels,
+    pub encoding: Option<String>,
+    /// The closed captions of the stream that it is.
+    pub caption: Option<CaptionChannel>,
 }
 
 /// Whether a stream is text.
@@ -71,14 +75,15 @@ pub(super) fn texts(
 ) -> Result<Vec<Text>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut all = embedded(main, asked, notes, &mut problems);
+    all.extend(captions(main, &asked.captions, notes, &mut problems));
     for (nth, sidecar) in asked.sidecars.iter().enumerate() {
         let Some(source) = known.get(sidecar.source as usize).and_then(Option::as_ref) else { continue };
-        let mut streams = source.facts.streams.iter().filter(|stream| is_text(stream));
+        let mut streams = source.facts.streams.iter().filter(|stream| is_text(stream) && source.joined.is_none());
         match streams.next() {
             Some(stream) => {
                 let alone = source.facts.streams.iter().all(|stream| stream.kind == StreamKind::Subtitle);
                 let encoding = alone.then(|| sidecar.encoding.clone().unwrap_or_default());
-                all.push(Chosen { source, stream, labels: sidecar.labels.clone(), encoding });
+                all.push(Chosen { source, stream, labels: sidecar.labels.clone(), encoding, caption: None });
             }
             None => {
                 let message = "the source that is named for text has none that can be read: name another one";
@@ -104,26 +109,22 @@ fn embedded<'a>(
     if asked.omit_embedded {
         return Vec::new();
     }
-    if main.joined.is_some() {
-        if !asked.tracks.is_empty() {
-            let message = "text of a joined source cannot be chosen: name a file of text for the whole of it";
-            problems.push(Problem::input("text.track", message).at("tracks").at("text"));
-        } else if main.joined.is_some_and(|joined| joined.has_text) {
-            let message = "text in the parts of a joined source is left out: name a file of text for the whole of it";
-            notes.add("text.joined_left_out", message);
-        }
-        return Vec::new();
-    }
-    let chosen = |stream, labels: &TextLabels| Chosen { source: main, stream, labels: labels.clone(), encoding: None };
+    let chosen = |stream, labels: &TextLabels| {
+        let labels = labels.clone();
+        Chosen { source: main, stream, labels, encoding: None, caption: None }
+    };
     if asked.tracks.is_empty() {
         let burned = asked.burn_in.as_ref().and_then(|burned| burn::mark(main, burned).ok());
         let is_burned = |stream: &StreamFacts| {
             let content = burned.as_ref().map(|mark| &mark.content);
             matches!(content, Some(MarkContent::Subtitles { stream: index, .. }) if *index == stream.index)
         };
+        // A track of captions is neither: it is asked for by itself.
+        let is_picture = |stream: &StreamFacts| !is_text(stream) && stream.codec != "eia_608";
         let is_left =
-            |stream: &&StreamFacts| stream.kind == StreamKind::Subtitle && !is_text(stream) && !is_burned(stream);
-        let pictures = streams.iter().filter(is_left).count();
+            |stream: &&StreamFacts| stream.kind == StreamKind::Subtitle && is_picture(stream) && !is_burned(stream);
+        let of_parts = main.joined.map_or(0, |joined| joined.picture_subtitles);
+        let pictures = streams.iter().filter(is_left).count() + of_parts;
         if pictures > 0 {
             let message = format!("{pictures} subtitle tracks of the source are pictures, not text, and are left out");
             notes.add("text.pictures_left_out", message);
@@ -140,7 +141,7 @@ fn embedded<'a>(
             (None, Some(asked)) => {
                 is_text(stream)
                     && main.facts.is_of_main_programme(stream)
-                    && stream.language.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(asked))
+                    && stream.language.as_ref().is_some_and(|own| is_language(own, asked))
             }
             (None, None) => false,
         };
@@ -168,6 +169,11 @@ fn embedded<'a>(
     all
 }
 
+/// Whether a code that is declared is the one that is asked for, or another one of the same language.
+fn is_language(own: &str, asked: &str) -> bool {
+    own.eq_ignore_ascii_case(asked) || language::is_same(own, asked)
+}
+
 fn shown(stream: &StreamFacts) -> String {
     match &stream.language {
         Some(language) => format!("{} ({language})", stream.index),
@@ -178,14 +184,17 @@ fn shown(stream: &StreamFacts) -> String {
 /// Every track in the formats that the packagings take. Nothing is shown by default unless it is asked for: containers
 /// mark their first text track as default whether it is meant to be seen or not.
 fn written(main: &Source<'_>, all: &[Chosen<'_>], outputs: &Outputs) -> Vec<Text> {
+    let names: Vec<_> = all.iter().map(|one| one.caption.map(|channel| channel.to_string())).collect();
     let told = |place: usize| {
         let Chosen { stream, labels, .. } = &all[place];
-        let language = labels.language.as_deref().filter(|_| stream.title.is_none());
-        labels.title.as_deref().or(language)
+        let name = names[place].as_deref();
+        // What the stream is called is not what its captions are.
+        let language = labels.language.as_deref().filter(|_| stream.title.is_none() || name.is_some());
+        labels.title.as_deref().or(language).or(name)
     };
     let titles = unique("Text", all.iter().map(|one| one.stream), told);
     let mut made = Vec::new();
-    for (nth, Chosen { source, stream, labels, encoding }) in all.iter().enumerate() {
+    for (nth, Chosen { source, stream, labels, encoding, caption }) in all.iter().enumerate() {
         // A file that is not cut itself is cut with the source that it belongs to.
         let follows = source.index != main.index && !source.range.in_point();
         let in_us = if follows { main.range.in_us } else { 0 };
@@ -200,17 +209,19 @@ fn written(main: &Source<'_>, all: &[Chosen<'_>], outputs: &Outputs) -> Vec<Text
             let rendition = TextRendition {
                 id: format!("text-{}{behind}", nth + 1),
                 stream: stream.index,
+                caption: *caption,
                 time_base: stream.time_base,
                 origin_us: source.range.origin.micros().saturating_add(in_us),
                 end_us: ends.into_iter().flatten().min(),
                 format,
                 packagings,
                 sidecar_encoding: encoding.clone(),
-                language: labels.language.clone().or_else(|| language(stream)),
+                parts: source.joined.map(|joined| joined.text(stream.index)).unwrap_or_default(),
+                language: labels.language.clone().or_else(|| audio::language(stream).filter(|_| caption.is_none())),
                 title: titles[nth].clone(),
                 default: labels.default,
-                forced: labels.forced.unwrap_or(stream.forced),
-                hearing_impaired: labels.hearing_impaired.unwrap_or(stream.hearing_impaired),
+                forced: labels.forced.unwrap_or(stream.forced && caption.is_none()),
+                hearing_impaired: labels.hearing_impaired.unwrap_or(stream.hearing_impaired || caption.is_some()),
             };
             made.push(Text { source: source.index, rendition });
         }

@@ -114,6 +114,7 @@ fn renditions(pictures: &Pictures<'_>, made: &[Made], grid: Grid, spans: u32, no
             encoder_options: m.encoder_options.clone(),
             marks: m.marks.clone(),
             mark_graphs: None,
+            captions: m.captions && !m.copy,
             declared_peak: m.declared_peak,
         }
     };

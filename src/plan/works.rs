@@ -197,6 +197,8 @@ pub(super) struct Encode {
     options: Vec<EncoderOption>,
     /// What is drawn over pictures.
     marks: Vec<Mark>,
+    /// Captions stay; a copy has what it has.
+    captions: bool,
 }
 
 impl Encode {
@@ -215,6 +217,7 @@ impl Encode {
             look: (made.look.hdr.is_some(), made.look.picture),
             options: if made.copy { Vec::new() } else { made.encoder_options.clone() },
             marks: made.marks.clone(),
+            captions: made.captions && !made.copy,
         }
     }
 }

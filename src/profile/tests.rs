@@ -1,7 +1,7 @@
 //! Profiles that are shipped, and files with mistakes.
 
 use super::*;
-use crate::model::request::{Deinterlace, FieldRate, RateMode, SizeSpec, Strength};
+use crate::model::request::{CaptionForm, Deinterlace, FieldRate, RateMode, SizeSpec, Strength};
 use crate::model::{Packaging, VideoCodec};
 
 fn loaded(files: &[(&str, &str)]) -> Result<Profiles, Vec<String>> {
@@ -62,6 +62,22 @@ fn sound_options_are_read_and_their_mistakes_are_told() {
 }
 
 #[test]
+fn text_options_are_read_and_their_mistakes_are_told() {
+    let of = |text: &str| {
+        let text = format!("name = 'x'\nversion = 1\n[[outputs]]\nid = 'a'\ntext = {text}\n");
+        loaded(&[("a.toml", &text)]).map(|profiles| profiles.find("x").unwrap().outputs[0].request().text)
+    };
+    let read = of("{ captions = { channels = [{ channel = 'CC3', language = 'fra' }], all = true, as = 'both' } }");
+    let captions = read.unwrap().captions;
+    assert_eq!((captions.all, captions.form), (true, CaptionForm::Both));
+    assert_eq!(captions.channels[0].channel.to_string(), "CC3");
+    assert_eq!(captions.channels[0].labels.language.as_deref(), Some("fra"));
+    let told = |text: &str| of(text).unwrap_err().join("\n");
+    assert!(told("{ captions = { channels = [{ channel = 'CC5' }] } }").contains("there are CC1 to CC4"));
+    assert!(told("{ captions = { channels = [{ channel = 'CC1' }, { channel = 'CC1' }] } }").contains("chosen twice"));
+}
+
+#[test]
 fn picture_options_are_read_and_their_mistakes_are_told() {
     let of = |picture: &str| {
         let text = format!("name = 'x'\nversion = 1\n[[outputs]]\nid = 'a'\npicture = {picture}\n");
@@ -85,6 +101,24 @@ fn picture_options_are_read_and_their_mistakes_are_told() {
         told("{ crop_bars = true, crop = { width = 9, height = 9 } }").starts_with("[request.crop] a.toml:5: either")
     );
     assert!(told("{ crop = { width = 1, height = 9 } }").starts_with("[request.crop] a.toml:5: nothing would be left"));
+}
+
+#[test]
+fn rate_controls_are_read_and_their_mistakes_are_told() {
+    let of = |control: &str| {
+        let text = format!("name = 'x'\nversion = 1\n[[outputs]]\nid = 'a'\nrate_control = {control}\n");
+        loaded(&[("a.toml", &text)]).map(|profiles| profiles.find("x").unwrap().outputs[0].request().rate_mode)
+    };
+    assert_eq!(of("{ mode = 'two_pass' }"), Ok(RateMode::TwoPass));
+    assert_eq!(of("{ mode = 'vbv' }"), Ok(RateMode::Vbv));
+    assert_eq!(of("{ mode = 'crf', crf = 20 }"), Ok(RateMode::Crf { crf: Some(20) }));
+    let told = |control: &str| of(control).unwrap_err().join("\n");
+    assert!(told("{ mode = 'two_pass', crf = 20 }").contains("a.toml:5: `crf` goes with the modes"));
+    assert!(told("{ mode = 'two-pass' }").contains("a.toml:5: `rate_control` needs a `mode`"));
+    let text = "name = 'x'\nversion = 1\n[[outputs]]\nid = 'a'\nvideo_codecs = ['av1']\npackagings = ['cmaf']\n\
+                rate_control = { mode = 'two_pass' }\n";
+    let refused = loaded(&[("a.toml", text)]).map(|_| ()).unwrap_err().join("\n");
+    assert!(refused.contains("two passes"), "{refused}");
 }
 
 #[test]

@@ -244,6 +244,7 @@ fn rung() -> VideoRendition {
         encoder_options: Vec::new(),
         marks: Vec::new(),
         mark_graphs: None,
+        captions: false,
         declared_peak: 0,
     }
 }

@@ -23,7 +23,7 @@ use crate::model::plan::SpanRange;
 use crate::model::{Plan, Problem};
 use crate::pipeline::marks::{self, Images};
 use crate::pipeline::watched::{OpenCalls, Watched};
-use crate::pipeline::{self, Control, bars, cover, equipment, simulated};
+use crate::pipeline::{self, Control, bars, captions, cover, equipment, simulated};
 use crate::sys::{clock, lockdown, threads};
 use crate::wire::v1::{self, order::Work};
 use link::Link;
@@ -134,6 +134,9 @@ fn carry_out(
                     let mut facts = probe::probe(open(0)?, source.size_bytes, control)?;
                     if probe.bars {
                         facts.set_area(bars::measure(open(0)?, &facts, control)?);
+                    }
+                    if probe.captions {
+                        facts.captions = Some(captions::measure(open(0)?, &facts, control)?);
                     }
                     facts
                 }

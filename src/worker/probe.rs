@@ -52,6 +52,7 @@ pub fn probe(mut source: Box<dyn ByteSource>, size: u64, control: &Control) -> R
         streams: streams.iter().map(Stream::facts).collect(),
         chapters: input.chapters(),
         tags: tags::of(&input, &streams),
+        captions: None,
     };
     facts.seekable = seekable(&input, &facts);
     list_key_frames(&input, &streams, &mut facts);

@@ -181,6 +181,15 @@ impl Outlet for SpoolOutlet {
             message: failure.trouble.problem.message,
         }));
     }
+
+    fn refused(&self, track: &str, problem: &Problem) {
+        self.link.send(Message::TrackFailed(v1::TrackFailed {
+            track: track.to_owned(),
+            code: problem.code.clone(),
+            message: problem.message.clone(),
+            ..v1::TrackFailed::default()
+        }));
+    }
 }
 
 impl PictureOutlet for SpoolOutlet {

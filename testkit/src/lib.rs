@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helper that fails must fail the test, where it stands")]
 
 mod background;
+pub mod captions;
 mod http;
 mod listing;
 mod proxy;

@@ -8,6 +8,7 @@ use reelmill::api::v1::node_service_client::NodeServiceClient;
 use reelmill::api::v1::*;
 use reelmill::api::{Placement as WhereAndWhy, Planned};
 use reelmill::model::job::{FileRole, FileSummary};
+use reelmill::model::labels::Tag;
 use reelmill::model::plan::{Grid, JobPlan, Note, OutputPlan, Plan, TrackUse, Work};
 use reelmill::model::request::ManifestOptions;
 use reelmill::model::state::{InputEvent, JobEvent, OutputEvent};
@@ -18,6 +19,7 @@ use reelmill::model::{
 use reelmill::report::JobProgress;
 use reelmill::report::webhook::message_id;
 use reelmill::store::{Effect, EffectAttempt, EffectState, StoredEffect};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[tokio::test]
@@ -178,10 +180,14 @@ async fn changes_and_deliveries_are_listed() {
 async fn media_is_probed_and_jobs_are_planned() {
     let server = Server::start().await;
     let mut client = MediaServiceClient::new(server.channel().await);
-    let facts = Facts { container: "mov".into(), duration_us: Some(1_500_000), ..Facts::default() };
+    let tags = [(Tag::Title, "The mill".to_owned()), (Tag::AlbumArtist, "A. Reed".to_owned())].into();
+    let facts = Facts { container: "mov".into(), duration_us: Some(1_500_000), tags, ..Facts::default() };
     *server.fake.probed.lock().unwrap() = Ok(facts.clone());
     let probed = client.probe_media(ProbeMediaRequest { uri: "s3://bkt/in.mp4".into() }).await.unwrap().into_inner();
-    assert_eq!(probed.facts.unwrap().duration, Some(Duration { seconds: 1, nanos: 500_000_000 }));
+    let probed = probed.facts.unwrap();
+    assert_eq!(probed.duration, Some(Duration { seconds: 1, nanos: 500_000_000 }));
+    let said: BTreeMap<_, _> = probed.tags.iter().map(|(tag, said)| (tag.as_str(), said.as_str())).collect();
+    assert_eq!(said, BTreeMap::from([("album_artist", "A. Reed"), ("title", "The mill")]));
 
     let note = Note { code: "copy.not_possible".into(), message: "it is encoded".into() };
     let output = OutputPlan {
@@ -272,6 +278,7 @@ async fn a_track_that_outputs_share_is_planned_once_and_says_so() {
         language: None,
         descriptive: None,
         role: None,
+        captions: Vec::new(),
     };
     let output_of = |id: &str, packagings: Vec<Wrapping>| OutputPlan {
         packagings,

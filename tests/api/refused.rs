@@ -425,3 +425,36 @@ async fn what_files_say_of_themselves() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn closed_captions() {
+    fn asked(job: &mut JobSpec, captions: CaptionsSpec) {
+        job.outputs[0].text = Some(TextSpec { captions: Some(captions), ..TextSpec::default() });
+    }
+    fn named(channels: &[&str]) -> CaptionsSpec {
+        let track = |channel: &&str| CaptionTrack { channel: (*channel).into(), ..Default::default() };
+        CaptionsSpec { channels: channels.iter().map(track).collect(), ..CaptionsSpec::default() }
+    }
+    let (at, code) = ("job.outputs[0].text.captions", "request.text");
+    check(&[
+        Case(at, code, "asked for, but none", |j| asked(j, CaptionsSpec::default())),
+        Case("job.outputs[0].text.captions.channels[1].channel", code, "CC1 to CC4", |j| {
+            asked(j, named(&["CC1", "CC5"]));
+        }),
+        Case("job.outputs[0].text.captions.channels[1]", code, "chosen twice", |j| asked(j, named(&["CC1", "cc1"]))),
+        Case("job.outputs[0].text.captions.form", "request.value", "9", |j| {
+            asked(j, CaptionsSpec { form: 9, ..named(&["CC1"]) });
+        }),
+        Case("job.outputs[0].text.captions.channels[0].language", code, "no code of a language", |j| {
+            let mut captions = named(&["SERVICE1"]);
+            captions.channels[0].language = "x y".into();
+            asked(j, captions);
+        }),
+        Case("job.outputs[0].text.captions.channels", "request.count", "65 closed captions are too many", |j| {
+            let all = (1..=4).map(|n| format!("CC{n}")).chain((1..=61).map(|n| format!("SERVICE{n}")));
+            let all: Vec<String> = all.collect();
+            asked(j, named(&all.iter().map(String::as_str).collect::<Vec<_>>()));
+        }),
+    ])
+    .await;
+}

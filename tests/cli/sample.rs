@@ -229,6 +229,9 @@ pub(crate) fn facts() -> v1::MediaFacts {
         bit_rate: 700_000,
         seekable: true,
         streams: vec![stream, audio],
+        tags: [("artist", "A. Reed"), ("title", "The mill\u{1b}[31m")]
+            .map(|(tag, said)| (tag.into(), said.into()))
+            .into(),
         ..v1::MediaFacts::default()
     }
 }

@@ -11,6 +11,7 @@
 //! | decode each track: frames, times, shape, key frames | `track.rs` |
 //! | sound in its place | `sound.rs` |
 //! | likeness to the source | `picture.rs` |
+//! | closed captions, as FFmpeg reads them | `captions.rs` |
 //!
 //! Generated media (`made.rs`) run through the same checks wherever FFmpeg's tools are, and `trust.rs` checks the
 //! checker: it must pass a sound output made by another program and fail each way of breaking it.
@@ -18,6 +19,7 @@
 //! Environment: `REELMILL_CORPUS` (directory, `../shared/corpus` by default), `REELMILL_CORPUS_FULL=1` (nothing is cut
 //! short), `REELMILL_UNDER_TEST` (another program with the same command line).
 
+mod captions;
 mod dash;
 mod made;
 mod output;
@@ -68,6 +70,11 @@ fn corpus_trials() -> Vec<Trial> {
         })
         .with_ignored_flag(!present),
     );
+    let captioned = directory.clone();
+    let trial = Trial::test("corpus::captions_are_those_that_ffmpeg_reads", move || {
+        captions::check(&captioned, "sintel_multichannel_608.ts").map_err(Failed::from)
+    });
+    trials.push(trial.with_ignored_flag(!present));
     for row in rows {
         let directory = directory.clone();
         let name = format!("corpus::{}", row.trial_name());

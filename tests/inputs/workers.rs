@@ -3,6 +3,7 @@
 use crate::server::{Answer, End, Reader, Server};
 use reelmill::dispatch::probe;
 use reelmill::input::{BLOCK_BYTES, Source, Transport};
+use reelmill::model::request::Looks;
 use reelmill::model::{Fault, MediaFacts, Problem};
 use reelmill::plan::{Node, Request, plan};
 use reelmill::supervise::{self, Exit, Launch, Report};
@@ -45,7 +46,7 @@ fn worker() -> &'static Path {
 }
 
 async fn facts(source: &Source) -> Result<MediaFacts, Problem> {
-    probe(worker(), source, Transport::Descriptor, watch::channel(false).1, false).await
+    probe(worker(), source, Transport::Descriptor, watch::channel(false).1, Looks::default()).await
 }
 
 /// What a worker makes of the pictures: the hashes of its segments, and how it ended.

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { calm, right } from "./lib/checks.mjs";
-import { BEGINS, CHAPTERS, SLOW_SECONDS } from "./lib/streams.mjs";
+import { BEGINS, CAPTIONS, CHAPTERS, SLOW_SECONDS } from "./lib/streams.mjs";
 import { TS, TS_START } from "./matrix.mjs";
 import { FPS } from "./page/pattern.mjs";
 import { begins, ends, hears, joints, seeks } from "./lib/walk.mjs";
@@ -134,6 +134,40 @@ export function special(world) {
       });
     });
   }
+
+  const captioned = ALL.filter(([player]) => player !== "dash");
+  for (const [player, manifest] of [...captioned, ["shaka", "cmaf/manifest.mpd"], ["shaka", "ts/master.m3u8"]]) {
+    test(`${player} shows the closed captions in the pictures of captioned/${manifest}`, async () => {
+      await world.streams.get("captioned");
+      await world.watch(player, `captioned/${manifest}`, async (screen) => {
+        await screen.until("a first picture", ({ ready }) => ready >= 2);
+        await screen.call("pickCaptions");
+        await screen.call("play");
+        const seen = new Map();
+        // Players take away what they have gone past, so that they are collected while it is played.
+        await screen.until("the end", async ({ ended }) => {
+          if (player === "hls") await screen.call("pickCaptions");
+          for (const cue of await screen.call("cues")) seen.set(JSON.stringify(cue), cue);
+          return ended;
+        });
+        const all = [...seen.values()];
+        const near = (a, b) => Math.abs(a.from - b.from) < 0.15 && Math.abs(a.to - b.to) < 0.15;
+        const said = (cue) => CAPTIONS.find((one) => cue.text.includes(one.text) && near(cue, one));
+        for (const cue of all) assert.ok(said(cue), `${JSON.stringify(cue)} is nothing that is said then`);
+        // Shaka Player gives no captions of what was buffered before they were chosen.
+        const last = CAPTIONS.slice(1).filter((one) => !all.some((cue) => said(cue) === one));
+        assert.deepEqual(last, [], `${screen.what}: ${JSON.stringify(all)}`);
+      });
+    });
+  }
+
+  test("dash offers the closed captions in the pictures of captioned/cmaf/manifest.mpd", async () => {
+    await world.streams.get("captioned");
+    await world.watch("dash", "captioned/cmaf/manifest.mpd", async (screen) => {
+      const tracks = await screen.call("text");
+      assert.deepEqual(tracks.map(({ language, roles }) => [language, ...roles]), [["en", "caption"]]);
+    });
+  });
 
   for (const [packaging, ts] of [["cmaf"], ["ts", TS]]) {
     test(`Shaka Player plays the key frames of main/${packaging} at eight times the speed`, async () => {

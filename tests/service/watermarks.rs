@@ -96,3 +96,31 @@ async fn an_image_that_cannot_be_used_fails_the_outputs_that_want_it_alone() {
     let refused = client.create_job(request).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::InvalidArgument);
 }
+
+#[tokio::test]
+async fn an_image_that_is_spoilt_after_planning_fails_its_output_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = Daemon::wrapper(directory.path(), "case $part in video*) echo spoilt > $DIR/logo.png;; esac");
+    let daemon = Setup::default().env("REELMILL_WORKER", script).start().await;
+    let (video, png, other) = (daemon.path("in.mp4"), directory.path().join("logo.png"), daemon.path("other.png"));
+    clip(&video, 3);
+    logo(&png);
+    logo(&other);
+    let mut spec = job(&video, &daemon.path("clean"));
+    for (name, png) in [("spoilt", &png), ("marked", &other)] {
+        let mut marked = output(daemon.path(name).to_str().unwrap(), &["180p"]);
+        marked.watermarks = vec![image(png)];
+        spec.outputs.push(marked);
+    }
+    let mut client = daemon.jobs().await;
+    let id = submit(&mut client, spec).await;
+    let ended = end_of(&mut client, &id).await;
+    assert_eq!(ended.state(), JobState::Partial, "{ended:?}");
+    let states: Vec<_> = ended.outputs.iter().map(v1::Output::state).collect();
+    assert_eq!(states, [OutputState::Ready, OutputState::Failed, OutputState::Ready]);
+    let problem = ended.outputs[1].problem.as_ref().unwrap();
+    assert_eq!((problem.code.as_str(), problem.fault()), ("watermark.not_image", v1::Fault::Input), "{problem:?}");
+    check_whole(&daemon.path("clean"), &["180p", "90p"], &["cmaf", "ts"], 3);
+    check_whole(&daemon.path("marked"), &["180p"], &["cmaf", "ts"], 3);
+    assert!(!daemon.path("spoilt").join("cmaf/master.m3u8").exists());
+}

@@ -4,6 +4,7 @@ use crate::made::{Bytes, Recorder, facts, groups, sound, video};
 use reelmill::av::{Encoder, Frame, Packet, Polled, VideoEncoderSpec};
 use reelmill::model::VideoCodec::{Av1, H264, Hevc};
 use reelmill::model::plan::SpanRange;
+use reelmill::model::request::Watermark;
 use reelmill::model::{AudioCodec, Fault, Plan, Problem, Speed};
 use reelmill::pipeline::{Control, audio, video as span};
 use reelmill::plan::{Node, Request, plan};
@@ -119,6 +120,41 @@ fn with_only_a_copy_left_nothing_is_decoded_any_more() {
     result.unwrap();
     assert_eq!(recorder.shape("240p").len(), 2, "a copy ends as soon");
     assert_eq!(recorder.shape("144p").iter().map(|s| s.3).sum::<u32>(), 1500);
+}
+
+/// The code of a refusal, and a plan in which only these rungs have a letter on them that no font has: as after a font
+/// was removed.
+fn without_font(source: &Arc<Vec<u8>>, marked: &[&str]) -> (String, Plan) {
+    let mark = Watermark { text: Some("\u{10fffd}".into()), ..Watermark::default() };
+    let mut plan = planned(source, Request { watermarks: vec![mark], ..rungs(&LADDER) });
+    let rungs = plan.video.iter_mut().flat_map(|video| &mut video.renditions);
+    rungs.filter(|rung| !marked.contains(&&*rung.id)).for_each(|rung| rung.marks.clear());
+    ("watermark.glyph".to_owned(), plan)
+}
+
+#[test]
+fn a_rung_whose_watermark_cannot_be_drawn_fails_alone() {
+    let source = source();
+    let whole = Recorder::default();
+    let clean = planned(&source, rungs(&LADDER));
+    span::run(Bytes::whole(&source), &clean, WHOLE, &whole, &Control::default()).unwrap();
+    for marked in [&["480p"][..], &["144p"], &["480p", "240p"]] {
+        let (code, plan) = without_font(&source, marked);
+        let recorder = Recorder::default();
+        span::run(Bytes::whole(&source), &plan, WHOLE, &recorder, &Control::default()).unwrap();
+        let mut refusals = recorder.refusals.lock().unwrap().clone();
+        refusals.sort_by_key(|(track, _)| LADDER.iter().position(|rung| rung == track));
+        assert_eq!(refusals, marked.iter().map(|rung| ((*rung).to_owned(), code.clone())).collect::<Vec<_>>());
+        assert!(recorder.failures.lock().unwrap().is_empty(), "no device is to blame");
+        for rung in LADDER {
+            let expected = if marked.contains(&rung) { Vec::new() } else { whole.track(rung) };
+            assert_eq!(recorder.track(rung), expected, "{rung} without {marked:?}");
+        }
+    }
+    let (code, plan) = without_font(&source, &LADDER);
+    let problem =
+        span::run(Bytes::whole(&source), &plan, WHOLE, &Recorder::default(), &Control::default()).unwrap_err();
+    assert_eq!((problem.fault, problem.code), (Fault::Input, code), "none is left");
 }
 
 /// Encoders are closed in the middle of their streams, without a flush.

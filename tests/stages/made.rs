@@ -50,6 +50,8 @@ pub(crate) struct Recorder {
     pub(crate) inits: Mutex<Vec<TrackInit>>,
     pub(crate) segments: Mutex<Vec<FinishedSegment>>,
     pub(crate) failures: Mutex<Vec<TrackFailure>>,
+    /// Tracks and the codes of why what they alone are made with cannot be used.
+    pub(crate) refusals: Mutex<Vec<(String, String)>>,
     pub(crate) at_segment: Option<Act>,
 }
 
@@ -89,6 +91,10 @@ impl Outlet for Recorder {
 
     fn failed(&self, failure: TrackFailure) {
         self.failures.lock().unwrap().push(failure);
+    }
+
+    fn refused(&self, track: &str, problem: &Problem) {
+        self.refusals.lock().unwrap().push((track.to_owned(), problem.code.clone()));
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::api::v1;
 use crate::model::facts::{HdrKind, Scan};
 use crate::model::job::FileRole;
-use crate::model::request::{Channels, Deinterlace, DynamicRange, FieldOrder, FieldRate, ImageFormat, JoinMono, Path};
+use crate::model::request::{
+    CaptionForm, Channels, Deinterlace, DynamicRange, FieldOrder, FieldRate, ImageFormat, JoinMono, Path,
+};
 use crate::model::request::{Position, SizeOf, Strength, ToneMap};
 use crate::model::spec::{Fallback, IfExists, Priority, WebhookEvent};
 use crate::model::state::{InputState, JobState, OutputState};
@@ -54,6 +56,7 @@ wire! {
         Hable = Hable, Mobius = Mobius, Reinhard = Reinhard, Clip = Clip,
     }
     DynamicRange as v1::picture_spec::DynamicRange, but Unspecified { Auto = Auto, Sdr = Sdr }
+    CaptionForm as v1::CaptionForm, but Unspecified { Tracks = Tracks, Embedded = Embedded, Both = Both }
     Deinterlace as v1::picture_spec::Deinterlace, but Unspecified { Auto = Auto, Off = Off, Force = Force }
     FieldRate as v1::picture_spec::FieldRate, but Unspecified { Frame = Frame, Field = Field }
     FieldOrder as v1::picture_spec::FieldOrder, but Unspecified {

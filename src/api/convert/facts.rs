@@ -19,6 +19,7 @@ pub(crate) fn facts(facts: &MediaFacts) -> v1::MediaFacts {
         truncated: facts.truncated,
         seekable: facts.seekable,
         streams: facts.streams.iter().map(stream).collect(),
+        tags: facts.tags.iter().map(|(tag, text)| (tag.name().to_owned(), text.clone())).collect(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::show::ms;
 use super::{json, spec};
 use crate::api::{self, v1};
 use crate::cli::options::PlanOptions;
-use crate::cli::tables::{counted, per_second, plain};
+use crate::cli::tables::{counted, per_second, plain, tags};
 use crate::cli::{Ended, print, print_json};
 use crate::model::{MediaFacts, Problem, Ratio};
 use crate::report::text::{bit_rate, bytes, clock, seconds, table};
@@ -71,7 +71,8 @@ fn shown_facts(facts: &v1::MediaFacts) -> String {
     if facts.truncated {
         text.push_str("The source ends before the media that it promises.\n");
     }
-    text + &table(&facts.streams.iter().map(stream).collect::<Vec<_>>())
+    text += &table(&facts.streams.iter().map(stream).collect::<Vec<_>>());
+    text + &tags(facts.tags.iter().map(|(name, said)| (name.as_str(), said.as_str())))
 }
 
 fn stream(stream: &v1::StreamFacts) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use super::refused;
 use crate::model::Problem;
-use crate::model::request::{BurnIn, Sidecar, TextChoice, TextLabels, TextOptions};
+use crate::model::request::{BurnIn, CaptionChoice, CaptionForm, Sidecar, TextChoice, TextLabels, TextOptions};
 use std::path::PathBuf;
 
 /// Options about subtitles.
@@ -20,6 +20,13 @@ pub(crate) struct TextFlags {
     /// language such as deu
     #[arg(long = "burn-in", value_name = "TRACK")]
     pub(crate) burn_in: Option<String>,
+    /// Closed captions to make text tracks of: all, or channels and services with their languages such as
+    /// CC1=eng,CC3=fra,SERVICE1
+    #[arg(long = "captions", value_name = "LIST", value_delimiter = ',')]
+    pub(crate) captions: Vec<String>,
+    /// What becomes of closed captions: tracks of text, captions that stay embedded in the pictures, or both
+    #[arg(long = "captions-as", value_name = "FORM", value_parser = ["tracks", "embedded", "both"])]
+    pub(crate) captions_as: Option<String>,
 }
 
 impl TextFlags {
@@ -44,6 +51,21 @@ impl TextFlags {
             }
             None => None,
         };
+        for word in self.captions.iter().map(|word| word.trim()) {
+            match word {
+                "all" => options.captions.all = true,
+                word => options.captions.channels.push(caption(word)?),
+            }
+        }
+        options.captions.form = match self.captions_as.as_deref() {
+            Some("embedded") => CaptionForm::Embedded,
+            Some("both") => CaptionForm::Both,
+            _ => CaptionForm::Tracks,
+        };
+        if self.captions_as.is_some() && self.captions.is_empty() && options.captions.form != CaptionForm::Embedded {
+            let help = "tracks are made of what --captions names, as in --captions all";
+            return Err(refused("text_track", self.captions_as.as_deref().unwrap_or_default(), help));
+        }
         for (place, text) in self.subtitles.iter().enumerate() {
             let (_, labels, encoding) = parsed(text);
             options.sidecars.push(Sidecar { source: u32::try_from(place).unwrap_or(u32::MAX), encoding, labels });
@@ -55,6 +77,15 @@ impl TextFlags {
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         self.subtitles.iter().map(|text| PathBuf::from(parsed(text).0)).collect()
     }
+}
+
+/// A channel, and its language behind an equals sign.
+fn caption(word: &str) -> Result<CaptionChoice, Problem> {
+    let (name, language) = word.split_once('=').map_or((word, None), |(name, language)| (name, Some(language)));
+    let help = "all, or CC1 to CC4 and SERVICE1 to SERVICE63, with a language such as CC1=eng";
+    let channel = name.parse().map_err(|_| refused("text_track", word, help))?;
+    let labels = TextLabels { language: language.map(str::to_owned), ..TextLabels::default() };
+    Ok(CaptionChoice { channel, labels })
 }
 
 fn choice(word: &str) -> Option<TextChoice> {
@@ -97,11 +128,19 @@ mod tests {
             subtitles: vec!["a:b.srt".into(), "s3://x/c.vtt:lang=de,title=Deutsch,forced,sdh,encoding=latin1".into()],
             text: vec!["3".into(), "deu".into()],
             burn_in: Some("4".into()),
+            captions: vec!["all".into(), "cc3=fra".into(), "SERVICE1".into()],
+            captions_as: Some("both".into()),
         };
         let options = flags.options().unwrap();
         assert_eq!(flags.files(), [PathBuf::from("a:b.srt"), PathBuf::from("s3://x/c.vtt")]);
         assert_eq!(options.sidecars[0].labels, TextLabels::default());
         assert_eq!(options.burn_in, Some(BurnIn { stream: Some(4), in_language: None }));
+        assert!(options.captions.all && options.captions.form == CaptionForm::Both);
+        let told: Vec<_> =
+            options.captions.channels.iter().map(|one| (one.channel.to_string(), &one.labels.language)).collect();
+        assert_eq!(told, [("CC3".to_owned(), &Some("fra".to_owned())), ("SERVICE1".to_owned(), &None)]);
+        let wrong = TextFlags { captions: vec!["CC5".into()], ..TextFlags::default() };
+        assert_eq!(wrong.options().unwrap_err().code, "request.text_track");
         let second = &options.sidecars[1];
         assert_eq!((second.source, second.encoding.as_deref()), (1, Some("latin1")));
         assert_eq!((second.labels.language.as_deref(), second.labels.forced), (Some("de"), Some(true)));

@@ -174,7 +174,7 @@ impl Job {
             let Some(locator) = self.keeper.record.spec.sources[index].locator.clone() else { continue };
             let (job, step) = (self.keeper.record.id, input.under());
             let spec = &self.keeper.record.spec;
-            let (is_cover, is_image, bars) = (spec.is_cover(index), spec.is_image(index), spec.crops_bars(index));
+            let (is_cover, is_image, wanted) = (spec.is_cover(index), spec.is_image(index), spec.looks(index));
             let look = async move {
                 let mut opening = step.open("open");
                 let source = opening.failed_by(settings.opener.open(&locator).await)?;
@@ -191,7 +191,7 @@ impl Job {
                         probe_image(&settings.worker, &source, settings.transport, cancelled.clone()).await
                     }
                     (false, false) => {
-                        probe(&settings.worker, &source, settings.transport, cancelled.clone(), bars).await
+                        probe(&settings.worker, &source, settings.transport, cancelled.clone(), wanted).await
                     }
                 };
                 let looked = look().await;

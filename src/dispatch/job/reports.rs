@@ -68,8 +68,13 @@ impl Job {
         self.tell_listener(JobEvent::Log { level, track, text }).await;
     }
 
-    /// A worker goes on without a rendition that its device could not make.
+    /// A worker goes on without a rendition that its device could not make, or that is to have on it what is not there
+    /// any more.
     async fn rendition_failed(&mut self, index: usize, failed: &v1::TrackFailed) -> Result<(), Broken> {
+        if failed.device_fault.is_empty() {
+            let problem = said(Fault::Input, &failed.code, &failed.message);
+            return self.fail_outputs_with(index, &BTreeSet::from([failed.track.clone()]), &problem).await;
+        }
         let fault = DeviceFault::from_name(&failed.device_fault).unwrap_or(DeviceFault::Unsupported);
         if fault == DeviceFault::SoftwareFallback {
             self.figures.software_fallbacks += 1;

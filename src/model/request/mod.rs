@@ -1,5 +1,6 @@
 //! What a client asks for, and how it is written in text.
 
+mod captions;
 pub mod encoders;
 mod manifests;
 mod metadata;
@@ -10,6 +11,7 @@ mod text;
 mod timing;
 mod watermark;
 
+pub use captions::{CaptionChoice, CaptionForm, CaptionOptions};
 pub use encoders::EncoderOption;
 pub use manifests::ManifestOptions;
 pub use metadata::FileMetadata;
@@ -94,7 +96,21 @@ pub struct Request {
     pub file_metadata: FileMetadata,
 }
 
+/// What is looked for in a source, beside what is known of every source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Looks {
+    /// Black bars around its pictures.
+    pub bars: bool,
+    /// Closed captions.
+    pub captions: bool,
+}
+
 impl Request {
+    /// What is to be looked for in its source.
+    pub const fn looks(&self) -> Looks {
+        Looks { bars: self.picture.crop_bars, captions: self.text.captions.looks() }
+    }
+
     /// Whether nothing but single pictures is made.
     pub fn is_pictures_alone(&self) -> bool {
         self.stills.as_ref().is_some_and(|stills| stills.alone)

@@ -1,6 +1,7 @@
 //! Which text an output has, as asked.
 
 use super::TITLE_CHARS_MAX;
+use super::captions::CaptionOptions;
 use super::sound::is_code;
 use crate::model::Problem;
 use crate::model::limits::TEXT_TRACKS_MAX;
@@ -20,6 +21,13 @@ pub struct TextOptions {
     /// Subtitles of the source, as pictures, that are drawn into the output's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub burn_in: Option<BurnIn>,
+    /// Closed captions that become tracks.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub captions: CaptionOptions,
+}
+
+fn is_nothing(captions: &CaptionOptions) -> bool {
+    *captions == CaptionOptions::default()
 }
 
 /// A track of subtitles that are pictures.
@@ -91,7 +99,7 @@ impl TextOptions {
         let mut refuse = |field: String, message: &str| {
             problems.push(Problem::input("request.text", message).at(format!("text.{field}")));
         };
-        if self.tracks.len() > TEXT_TRACKS_MAX || self.sidecars.len() > TEXT_TRACKS_MAX {
+        if [self.tracks.len(), self.sidecars.len(), self.captions.channels.len()].iter().any(|n| *n > TEXT_TRACKS_MAX) {
             refuse("tracks".to_owned(), "more text is chosen than an output can have: choose fewer");
         }
         if self.omit_embedded && !self.tracks.is_empty() {
@@ -127,10 +135,18 @@ impl TextOptions {
                 refuse(at, "this source is named twice: name it once");
             }
         }
+        let captions = &self.captions.channels;
+        for (nth, one) in captions.iter().enumerate() {
+            if captions[..nth].iter().any(|other| other.channel == one.channel) {
+                refuse(format!("captions.channels[{nth}]"), "these captions are chosen twice: name them once");
+            }
+        }
         let tracks = self.tracks.iter().enumerate().map(|(nth, track)| (format!("tracks[{nth}]"), &track.labels));
         let sidecars = self.sidecars.iter().enumerate().map(|(nth, one)| (format!("sidecars[{nth}]"), &one.labels));
+        let captions = captions.iter().enumerate();
+        let captions = captions.map(|(nth, one)| (format!("captions.channels[{nth}]"), &one.labels));
         let mut has_default = false;
-        for (at, labels) in tracks.chain(sidecars) {
+        for (at, labels) in tracks.chain(sidecars).chain(captions) {
             if labels.language.as_deref().is_some_and(|code| !is_code(code)) {
                 refuse(format!("{at}.language"), NO_CODE);
             }

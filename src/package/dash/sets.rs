@@ -3,9 +3,10 @@
 use super::xml::Element;
 use crate::model::facts::{HdrKind, SoundRole};
 use crate::model::instant::utc;
+use crate::model::language::three_letters;
 use crate::model::text::TextFormat;
 use crate::model::time::scale_round;
-use crate::model::{AudioCodec, Packaging, Ratio};
+use crate::model::{AudioCodec, CaptionChannel, Packaging, Ratio};
 use crate::package::presentation::{Presentation, Rung, Sound, Text, Track};
 use crate::package::text::uri;
 use crate::package::{init_name, suffix};
@@ -43,6 +44,7 @@ fn video_set(presentation: &Presentation<'_>, rungs: &[&Rung<'_>]) -> Element {
         let has_sdr = presentation.video.iter().any(|rung| rung.hdr.is_none());
         set = set.children(color(hdr, has_sdr));
     }
+    set = set.children(rungs.first().map_or_else(Vec::new, |rung| captions(rung)));
     set = set.children(rungs.first().and_then(|rung| reference_time(presentation, &rung.track)));
     let (shared, own) = templates(rungs.iter().map(|rung| &rung.track));
     set = set.children(shared);
@@ -57,6 +59,25 @@ fn video_set(presentation: &Presentation<'_>, rungs: &[&Rung<'_>]) -> Element {
         set = set.child(representation.children(located(&rung.track, own)));
     }
     set
+}
+
+/// Closed captions in the pictures (ANSI/SCTE 214-1, DASH-IF IOP 4.3 §6.4.3): channels of line 21 and services of digital
+/// television, with languages of three letters.
+fn captions(rung: &Rung<'_>) -> Vec<Element> {
+    let (mut channels, mut services) = (Vec::new(), Vec::new());
+    for label in rung.captions {
+        let language = label.language.as_deref().and_then(three_letters);
+        match (label.channel, language) {
+            (CaptionChannel::Line21(_), Some(language)) => channels.push(format!("{}={language}", label.channel)),
+            (CaptionChannel::Line21(_), None) => channels.push(label.channel.to_string()),
+            (CaptionChannel::Service(number), language) => {
+                services.push(format!("{number}=lang:{}", language.as_deref().unwrap_or("und")));
+            }
+        }
+    }
+    let told = [("urn:scte:dash:cc:cea-608:2015", channels), ("urn:scte:dash:cc:cea-708:2015", services)];
+    let told = told.into_iter().filter(|(_, values)| !values.is_empty());
+    told.map(|(scheme, values)| described("Accessibility", scheme, &values.join(";"))).collect()
 }
 
 /// `FrameRateType` (§5.3.7.2): an integer or a fraction.

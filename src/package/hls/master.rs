@@ -1,6 +1,6 @@
 //! The master ("multivariant") playlist (RFC 8216 §4.3.4).
 
-use super::{CHAPTERS, I_FRAMES, MEDIA, version};
+use super::{CHAPTERS, I_FRAMES, MEDIA, captions, version};
 use crate::model::facts::{HdrKind, SoundRole};
 use crate::package::presentation::{AudioGroup, Presentation, Rung, Sound, Text};
 use crate::package::text::{one_line, quoted, uri};
@@ -12,8 +12,8 @@ const FIRST_VARIANT_PEAK: u64 = 2_500_000;
 
 /// The master playlist of a packaging, to stand in the packaging's directory.
 pub(in crate::package) fn master(presentation: &Presentation<'_>) -> String {
-    let mut text =
-        format!("#EXTM3U\n#EXT-X-VERSION:{}\n#EXT-X-INDEPENDENT-SEGMENTS\n", version(presentation.packaging));
+    let version = captions::version(presentation, version(presentation.packaging));
+    let mut text = format!("#EXTM3U\n#EXT-X-VERSION:{version}\n#EXT-X-INDEPENDENT-SEGMENTS\n");
     if !presentation.wishes.chapters.is_empty() {
         let tag = format!("#EXT-X-SESSION-DATA:DATA-ID=\"com.apple.hls.chapters\",URI={}", quoted(CHAPTERS));
         writeln!(text, "{tag}").expect("writing to a string does not fail");
@@ -26,6 +26,7 @@ pub(in crate::package) fn master(presentation: &Presentation<'_>) -> String {
         media_tags(&mut text, group, &(0..group.members.len()).collect::<Vec<_>>());
     }
     text_tags(&mut text, presentation);
+    captions::tags(&mut text, presentation);
     let rungs = in_order(presentation);
     // The first codec of sound with every codec of pictures, then the next.
     let groups: Vec<_> = presentation.audio.iter().map(Some).collect();
@@ -88,10 +89,7 @@ fn variant(text: &mut String, presentation: &Presentation<'_>, rung: &Rung<'_>, 
     if texts(presentation).next().is_some() {
         attributes.push(format!("SUBTITLES={}", quoted(SUBTITLES)));
     }
-    // All variants say it or none does (§4.3.4.2). Encoders are given no captions; a bitstream that is copied may have some.
-    if !presentation.video.iter().any(|rung| rung.copied) {
-        attributes.push("CLOSED-CAPTIONS=NONE".to_owned());
-    }
+    attributes.extend(captions::of_variant(presentation, rung));
     stream_inf(text, &attributes, &rung.track.record.id);
 }
 
@@ -282,6 +280,6 @@ fn group_id(group: &AudioGroup<'_>) -> &'static str {
     group.codec.traits().name
 }
 
-const fn yes_no(value: bool) -> &'static str {
+pub(super) const fn yes_no(value: bool) -> &'static str {
     if value { "YES" } else { "NO" }
 }

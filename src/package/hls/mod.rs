@@ -1,5 +1,6 @@
 //! HLS playlists (RFC 8216 and draft-pantos-hls-rfc8216bis, "bis" below).
 
+mod captions;
 mod chapters;
 mod master;
 mod media;

@@ -1,5 +1,5 @@
-//! Wires the pass that makes all sound of a joined source: part after part one demuxer and a decoder for each stream, and
-//! a thread for each rendition that lasts for all of them.
+//! Wires the pass that makes all sound and text of a joined source: part after part one demuxer and a decoder for each
+//! stream, and a thread for each rendition of sound that lasts for all of them.
 
 use super::samples::Samples;
 use super::{Open, of_part};
@@ -16,6 +16,7 @@ use crate::pipeline::faults;
 use crate::pipeline::flow::{self, Flow, Inflow, Outflow, Stopped};
 use crate::pipeline::outlet::{Outlet, TrackOutlet};
 use crate::pipeline::sound::{Pass, SoundSpec};
+use crate::pipeline::text::Parts;
 use crate::pipeline::video::{PREROLL_US, finished, stage};
 use std::thread;
 
@@ -47,7 +48,7 @@ struct Stream<'a> {
     over: bool,
 }
 
-/// Makes all segments of all audio renditions.
+/// Makes all segments of all audio and text renditions.
 ///
 /// # Errors
 /// The first problem of any stage, which names the part; that of a cancelled job when every rendition was dropped.
@@ -73,11 +74,13 @@ pub(in crate::pipeline) fn run_pass(
                 control.steps().timed("encode", &spec.rendition.id, || make(spec, inflow, outlet, control))
             });
         }
-        if let Err(stopped) = feed(open, &mut renditions, control) {
+        let fed = Parts::begin(plan, outlet, control).and_then(|texts| feed(open, &mut renditions, texts, control));
+        if let Err(stopped) = fed {
             control.stage_stopped(stopped);
         }
     });
-    finished(control, plan.audio.iter().map(|rendition| rendition.id.as_str()))
+    let sound = plan.audio.iter().map(|rendition| rendition.id.as_str());
+    finished(control, sound.chain(plan.text.iter().map(|rendition| rendition.id.as_str())))
 }
 
 /// The stage of a rendition: joins what it is fed with, and encodes it.
@@ -109,21 +112,27 @@ fn receive(samples: &mut Samples<'_>, inflow: &Inflow<Piece, ()>, control: &Cont
 }
 
 /// Reads one part after the other.
-fn feed(open: Open<'_>, renditions: &mut [Rendition<'_>], control: &Control) -> Result<(), Stopped> {
+fn feed(
+    open: Open<'_>,
+    renditions: &mut [Rendition<'_>],
+    mut texts: Parts<'_>,
+    control: &Control,
+) -> Result<(), Stopped> {
     let count = renditions.iter().map(|rendition| rendition.plan.parts.len()).max().unwrap_or(0);
-    for number in 0..count {
+    for number in 0..count.max(texts.count()) {
         for rendition in renditions.iter_mut() {
             rendition.send(|| Ok(Piece::Part(number)))?;
         }
-        let fed = feed_part(open, number, renditions, control);
+        let fed = feed_part(open, number, renditions, &mut texts, control).and_then(|()| texts.leave());
         fed.map_err(|stopped| match stopped {
             Stopped::Failed(problem) => Stopped::Failed(of_part(number, problem)),
             other => other,
         })?;
-        if renditions.iter().all(|rendition| rendition.out.is_none()) {
+        if renditions.iter().all(|rendition| rendition.out.is_none()) && texts.is_unwanted() {
             return Err(Stopped::Unwanted);
         }
     }
+    texts.finish()?;
     renditions.iter_mut().filter_map(|rendition| rendition.out.take()).try_for_each(|out| match out.end(()) {
         Err(Stopped::Unwanted) => Ok(()),
         ended => ended,
@@ -134,17 +143,25 @@ fn feed_part(
     open: Open<'_>,
     number: usize,
     renditions: &mut [Rendition<'_>],
+    texts: &mut Parts<'_>,
     control: &Control,
 ) -> Result<(), Stopped> {
     let wanted = renditions.iter().filter(|rendition| rendition.out.is_some()).map(|rendition| rendition.plan);
     let parts: Vec<(&AudioRendition, &AudioPart, &PartSound)> = wanted
         .filter_map(|plan| plan.parts.get(number).and_then(|part| Some((plan, part, part.sound.as_ref()?))))
         .collect();
-    // Silence needs no input.
-    let Some((_, first, _)) = parts.first() else { return Ok(()) };
-    let indices: Vec<u32> = parts.iter().map(|(_, _, sound)| sound.stream).collect();
-    let mut demux = Demux::open(open(first.input)?, &indices, control)?;
-    seek_to_in_point(&mut demux, parts.iter().map(|(_, _, sound)| *sound))?;
+    let text = texts.wanted(number);
+    // Silence needs no input, and neither does nothing to read.
+    let input = parts.first().map(|(_, part, _)| part.input).or(text.as_ref().map(|(input, _)| *input));
+    let Some(input) = input else { return texts.enter(number, None) };
+    let mut indices: Vec<u32> = parts.iter().map(|(_, _, sound)| sound.stream).collect();
+    indices.extend(text.iter().flat_map(|(_, streams)| streams));
+    let mut demux = Demux::open(open(input)?, &indices, control)?;
+    // What is shown at an in point may have begun long before it.
+    if text.is_none() {
+        seek_to_in_point(&mut demux, parts.iter().map(|(_, _, sound)| *sound))?;
+    }
+    texts.enter(number, Some(&demux))?;
     let mut streams: Vec<Stream<'_>> = Vec::new();
     for (plan, part, sound) in &parts {
         if streams.iter().any(|stream| stream.sound.stream == sound.stream) {
@@ -159,7 +176,7 @@ fn feed_part(
         });
         streams.push(Stream { sound, decoder: Tolerant::open(&decoder, control)?, end, over: false });
     }
-    read(&mut demux, &mut streams, number, renditions, control)
+    read(&mut demux, &mut streams, number, renditions, texts, control)
 }
 
 fn read(
@@ -167,16 +184,20 @@ fn read(
     streams: &mut [Stream<'_>],
     number: usize,
     renditions: &mut [Rendition<'_>],
+    texts: &mut Parts<'_>,
     control: &Control,
 ) -> Result<(), Stopped> {
-    while streams.iter().any(|stream| !stream.over) {
+    while streams.iter().any(|stream| !stream.over) || !texts.is_over() {
         if control.stopped() {
             return Err(Stopped::Neighbour);
         }
-        if renditions.iter().all(|rendition| rendition.out.is_none()) {
+        if renditions.iter().all(|rendition| rendition.out.is_none()) && texts.is_unwanted() {
             return Ok(());
         }
         let Some(packet) = demux.read()? else { break };
+        if texts.take(&packet, demux.time_base(packet.stream()), control)? {
+            continue;
+        }
         let Some(stream) = streams.iter_mut().find(|stream| stream.sound.stream == packet.stream()) else { continue };
         let time = packet.pts().or(packet.dts());
         stream.over |= stream.end.zip(time).is_some_and(|(end, time)| time >= end);
@@ -184,7 +205,7 @@ fn read(
             decode(stream, Some(&packet), number, renditions)?;
         }
     }
-    let mut made_any = false;
+    let mut made_any = streams.is_empty();
     for stream in streams {
         decode(stream, None, number, renditions)?;
         made_any |= stream.decoder.made_any();

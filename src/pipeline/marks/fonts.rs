@@ -41,7 +41,9 @@ impl Fonts {
             if is_unseen(letter) && current.is_some() {
                 continue;
             }
-            let candidates = std::iter::once(asked).chain(current).chain(self.0.faces().map(|face| face.id));
+            // What is written over or under a letter belongs to its font.
+            let first = current.filter(|_| unicode_bidi::bidi_class(letter) == unicode_bidi::BidiClass::NSM);
+            let candidates = first.into_iter().chain([asked]).chain(current).chain(self.0.faces().map(|face| face.id));
             let usual = if is_unseen(letter) { Some(asked) } else { None };
             let font = usual.or_else(|| candidates.into_iter().find(|id| self.has(*id, letter)));
             let font = font.ok_or_else(|| missing(letter))?;

@@ -103,6 +103,7 @@ pub(in crate::pipeline) fn facts(head: &Head, size_bytes: u64) -> MediaFacts {
         streams: vec![stream],
         chapters: Vec::new(),
         tags: BTreeMap::new(),
+        captions: None,
     }
 }
 

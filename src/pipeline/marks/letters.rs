@@ -2,6 +2,7 @@
 //! other fonts where the one that is asked lacks them.
 
 use super::fonts::Fonts;
+use super::lines::{self, Piece};
 use super::paint::{Colors, Painted};
 use super::raster::Raster;
 use crate::model::Problem;
@@ -9,7 +10,6 @@ use crate::model::mark::TextStyle;
 use crate::model::request::Position;
 use resvg::tiny_skia::{self, Pixmap, Transform};
 use resvg::usvg;
-use std::fmt::Write as _;
 
 /// From one line to the next, hundredths of the letters' size.
 const LINE_HUNDREDTHS: u32 = 125;
@@ -135,29 +135,45 @@ fn svg<'a>(
     anchor: &str,
     fonts: &Fonts,
 ) -> Result<String, Problem> {
-    let mut text = String::from(r#"<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16">"#);
+    let mut elements = String::new();
     for (index, line) in lines.enumerate() {
         let y = style.size + index as u32 * style.size * LINE_HUNDREDTHS / 100;
-        let outline = style.outline.map_or_else(String::new, |color| {
-            let width = (style.size / OUTLINE_PART).max(1);
-            format!(r#" stroke="{color}" stroke-width="{width}" stroke-linejoin="round" paint-order="stroke""#)
-        });
-        let (size, color) = (style.size, style.color);
-        // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            r#"<text xml:space="preserve" x="0" y="{y}" font-size="{size}" fill="{color}" text-anchor="{anchor}"{outline}>"#
-        );
-        for (family, part) in fonts.runs(line, &style.font)? {
-            let family = match family.as_str() {
-                "sans-serif" | "serif" | "monospace" => family,
-                name => format!("'{}'", escaped(&name.replace(['\'', '"', '\\'], " "))),
-            };
-            let _ = write!(text, r#"<tspan font-family="{family}">{}</tspan>"#, escaped(part));
+        let (pieces, width) = lines::pieces(line, style, fonts)?;
+        if let [piece] = &pieces[..] {
+            elements += &element(piece, style, (0.0, y), anchor);
+            continue;
         }
-        text.push_str("</text>");
+        let left = match anchor {
+            "end" => -width,
+            "middle" => -width / 2.0,
+            _ => 0.0,
+        };
+        for piece in &pieces {
+            elements += &element(piece, style, (left + piece.x, y), "start");
+        }
     }
-    Ok(text + "</svg>")
+    Ok(drawing(&elements))
+}
+
+/// A drawing of these elements.
+pub(super) fn drawing(elements: &str) -> String {
+    format!(r#"<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16">{elements}</svg>"#)
+}
+
+/// A piece of a line as an element of a drawing.
+pub(super) fn element(piece: &Piece, style: &TextStyle, (x, y): (f32, u32), anchor: &str) -> String {
+    let outline = style.outline.map_or_else(String::new, |color| {
+        let width = (style.size / OUTLINE_PART).max(1);
+        format!(r#" stroke="{color}" stroke-width="{width}" stroke-linejoin="round" paint-order="stroke""#)
+    });
+    let (size, color, text) = (style.size, style.color, escaped(&piece.text));
+    let family = match piece.family.as_str() {
+        generic @ ("sans-serif" | "serif" | "monospace") => generic.to_owned(),
+        name => format!("'{}'", escaped(&name.replace(['\'', '"', '\\'], " "))),
+    };
+    format!(
+        r#"<text xml:space="preserve" x="{x}" y="{y}" font-size="{size}" fill="{color}" text-anchor="{anchor}"{outline} font-family="{family}">{text}</text>"#
+    )
 }
 
 fn escaped(text: &str) -> String {

@@ -6,6 +6,7 @@ mod draw;
 mod fonts;
 pub(super) mod image;
 mod letters;
+mod lines;
 mod paint;
 mod raster;
 mod subtitles;
@@ -20,7 +21,7 @@ use crate::av::{ByteSource, Frame};
 use crate::model::mark::{self, Mark, MarkContent};
 use crate::model::plan::{SpanRange, VideoRendition};
 use crate::model::time::{Ratio, rescale, scale_round};
-use crate::model::{Plan, Problem};
+use crate::model::{Fault, Plan, Problem};
 use fonts::Fonts;
 use image::Artwork;
 use letters::Clock;
@@ -32,17 +33,18 @@ use subtitles::{Coded, Subtitles};
 /// The images of a plan's watermarks, the fonts of its texts, and the subtitles that are burned in, for all rungs.
 #[derive(Default)]
 pub struct Images {
-    artwork: BTreeMap<usize, Artwork>,
+    /// By their input. One that is no image any more fails the rungs that have it, and no others.
+    artwork: BTreeMap<usize, Result<Artwork, Problem>>,
     fonts: OnceLock<Fonts>,
-    /// By their stream.
-    subtitles: BTreeMap<u32, Arc<Coded>>,
+    /// By their stream, likewise.
+    subtitles: BTreeMap<u32, Result<Arc<Coded>, Problem>>,
 }
 
 impl Images {
     /// Reads the images that the rungs of a plan have, and subtitles for a span; `open` opens inputs by their place.
     ///
     /// # Errors
-    /// `watermark.*`, as [`probe`]; `text.too_large`; `source.unreadable`.
+    /// `source.unreadable`. What was read and cannot be used fails the rungs that are to have it, when they are drawn.
     pub fn load(
         open: &dyn Fn(usize) -> Result<Box<dyn ByteSource>, Problem>,
         plan: &Plan,
@@ -54,11 +56,11 @@ impl Images {
         for mark in video.renditions.iter().flat_map(|rung| &rung.marks) {
             match mark.content {
                 MarkContent::Image { input, .. } if !images.artwork.contains_key(&input) => {
-                    images.artwork.insert(input, Artwork::read(open(input)?)?);
+                    images.artwork.insert(input, kept(Artwork::read(open(input)?))?);
                 }
                 MarkContent::Subtitles { stream, origin_us } if !images.subtitles.contains_key(&stream) => {
-                    let coded = Coded::read(open(0)?, (plan, video, span), (stream, origin_us), control)?;
-                    images.subtitles.insert(stream, Arc::new(coded));
+                    let coded = Coded::read(open(0)?, (plan, video, span), (stream, origin_us), control);
+                    images.subtitles.insert(stream, kept(coded.map(Arc::new))?);
                 }
                 _ => {}
             }
@@ -66,8 +68,28 @@ impl Images {
         Ok(images)
     }
 
+    fn artwork(&self, input: usize) -> Result<&Artwork, Problem> {
+        let unread = || Problem::bug("internal.watermark", "an image was planned and not read; please report this");
+        self.artwork.get(&input).ok_or_else(unread)?.as_ref().map_err(Problem::clone)
+    }
+
     fn fonts(&self) -> &Fonts {
         self.fonts.get_or_init(Fonts::of_this_machine)
+    }
+}
+
+/// What was read, or why it cannot be used.
+///
+/// # Errors
+/// Why it was not read: the next one who tries may succeed.
+fn kept<T>(read: Result<T, Problem>) -> Result<Result<T, Problem>, Problem> {
+    let is_lasting = |problem: &Problem| {
+        let of_content = ["watermark.", "text."].iter().any(|area| problem.code.starts_with(area));
+        problem.fault == Fault::Input && (of_content || problem.code == "source.empty")
+    };
+    match read {
+        Err(problem) if !is_lasting(&problem) => Err(problem),
+        read => Ok(read),
     }
 }
 
@@ -103,7 +125,7 @@ impl<'a> Marker<'a> {
     /// One for a rung's pictures, whose times are in ticks of the output; `None` for a rung without watermarks.
     ///
     /// # Errors
-    /// As [`check_texts`]; images were looked at before.
+    /// As [`check_texts`], `watermark.*` of images and `text.*` of subtitles, by the client's fault.
     pub(super) fn new(
         rendition: &'a VideoRendition,
         timescale: u32,
@@ -201,14 +223,12 @@ fn over(
 fn drawn(mark: &Mark, picture: (u32, u32), colors: &Colors, images: &Images) -> Result<Drawn, Problem> {
     Ok(match &mark.content {
         MarkContent::Image { input, width, height } => {
-            let unread = || Problem::bug("internal.watermark", "an image was planned and not read; please report this");
-            let artwork = images.artwork.get(input).ok_or_else(unread)?;
-            Drawn::Still(colors.paint(&artwork.at_size(*width, *height, images)?))
+            Drawn::Still(colors.paint(&images.artwork(*input)?.at_size(*width, *height, images)?))
         }
         MarkContent::Subtitles { stream, origin_us } => {
             let unread =
                 || Problem::bug("internal.watermark", "subtitles were planned and not read; please report this");
-            let coded = images.subtitles.get(stream).ok_or_else(unread)?;
+            let coded = images.subtitles.get(stream).ok_or_else(unread)?.as_ref().map_err(Problem::clone)?;
             Drawn::Subtitles(Box::new(Subtitles::new(Arc::clone(coded), *origin_us, colors, picture)?))
         }
         MarkContent::Text { text, style } => {

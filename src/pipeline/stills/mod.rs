@@ -87,6 +87,7 @@ impl From<Stopped> for Ended {
         match stopped {
             Stopped::Failed(problem) => Self::All(problem),
             Stopped::Device(trouble) => Self::All(trouble.problem),
+            Stopped::Alone(problem) => Self::All(*problem),
             Stopped::Neighbour => Self::All(Problem::cancelled()),
             Stopped::Unwanted => Self::Dropped,
         }

@@ -2,8 +2,12 @@
 //! the outlet; owns a decoder for each stream and a segmenter for each rendition. Bound: cues and bytes by
 //! `model::limits`. Ends: with the source; renditions that are dropped are let go.
 
+mod captions;
+mod parts;
 mod sidecar;
 
+use captions::Carried;
+pub(super) use parts::Parts;
 pub use sidecar::sidecar;
 
 use super::control::Control;
@@ -30,6 +34,13 @@ const SHOWN_US_MAX: i64 = 10_000_000;
 /// All text of a pass.
 pub(super) struct Texts<'a> {
     tracks: Vec<Track<'a>>,
+    carried: Vec<Carried<'a>>,
+}
+
+/// Counts cues, of which a damaged or hostile source may have endless ones.
+struct TextLimit {
+    what: String,
+    cues: u32,
 }
 
 /// One stream of the source.
@@ -39,7 +50,7 @@ struct Track<'a> {
     decoder: SubtitleDecoder,
     /// It is a file of text, in which times are what they say; in a container no duration means until something else is.
     is_file: bool,
-    cues: u32,
+    limit: TextLimit,
     /// What is shown until something else is said: since when, source µs, and what.
     open: Option<(i64, Vec<(String, String)>)>,
     renditions: Vec<Written<'a>>,
@@ -48,12 +59,29 @@ struct Track<'a> {
 /// One rendition of it.
 struct Written<'a> {
     rendition: &'a TextRendition,
+    window: Window,
     segmenter: Option<Segmenter>,
     outlet: TrackOutlet<'a>,
     segments: u64,
 }
 
+/// Where what is read lies on the output timeline, µs.
+#[derive(Clone, Copy)]
+struct Window {
+    /// Source time that lies at `start`.
+    origin: i64,
+    /// Nothing is shown before this.
+    start: i64,
+    /// Nor from here on.
+    end: i64,
+}
+
 impl<'a> Texts<'a> {
+    /// No text.
+    const fn none() -> Self {
+        Self { tracks: Vec::new(), carried: Vec::new() }
+    }
+
     /// Opens the decoders, and tells the outlet of the renditions.
     pub(super) fn open(
         demux: &Demux,
@@ -61,25 +89,32 @@ impl<'a> Texts<'a> {
         outlet: &'a dyn Outlet,
         control: &'a Control,
     ) -> Result<Self, Stopped> {
-        let mut tracks: Vec<Track<'a>> = Vec::new();
+        let Self { mut tracks, mut carried } = Self::none();
         for rendition in &plan.text {
             let written = Written::begin(rendition, plan.grid, TrackOutlet::new(&rendition.id, outlet, control));
+            if let Some(channel) = rendition.caption {
+                let at = match carried.iter().position(|one| one.stream() == rendition.stream) {
+                    Some(at) => at,
+                    None => {
+                        let info = demux.input().stream_info(rendition.stream).map_err(faults::internal)?;
+                        let (codec, extradata) = (info.params.codec_name(), info.params.extradata());
+                        carried.push(Carried::open(rendition.stream, &codec, extradata, info.time_base)?);
+                        carried.len() - 1
+                    }
+                };
+                carried[at].add(channel, written?);
+                continue;
+            }
             match tracks.iter_mut().find(|track| track.stream == rendition.stream) {
                 Some(track) => track.renditions.push(written?),
                 None => {
-                    let info = demux.input().stream_info(rendition.stream).map_err(faults::internal)?;
-                    let decoder = SubtitleDecoder::open(&info.params, info.time_base).map_err(|error| {
-                        let what = format!("text stream {} cannot be decoded here ({error})", rendition.stream);
-                        Problem::input("text.unsupported", format!("{what}; leave it out, or convert it to WebVTT"))
-                    })?;
-                    let (stream, time_base) = (rendition.stream, info.time_base);
                     let is_file = rendition.sidecar_encoding.is_some();
-                    let renditions = vec![written?];
-                    tracks.push(Track { stream, time_base, decoder, is_file, cues: 0, open: None, renditions });
+                    let track = Track::open(demux, rendition.stream, is_file)?;
+                    tracks.push(Track { renditions: vec![written?], ..track });
                 }
             }
         }
-        Ok(Self { tracks })
+        Ok(Self { tracks, carried })
     }
 
     /// Whether nobody wants any text, or any more of it.
@@ -88,14 +123,18 @@ impl<'a> Texts<'a> {
             track.renditions.retain(|written| written.outlet.wanted().is_ok());
         }
         self.tracks.retain(|track| !track.renditions.is_empty());
-        self.tracks.is_empty()
+        self.carried.retain_mut(|carried| !carried.is_unwanted());
+        self.tracks.is_empty() && self.carried.is_empty()
     }
 
-    /// Takes a packet of any stream; true when it was text.
+    /// Takes a packet of any stream; true when it was text and nothing else.
     pub(super) fn take(&mut self, packet: &Packet, time_base: Ratio, control: &Control) -> Result<bool, Stopped> {
         if let Some(track) = self.tracks.iter_mut().find(|track| track.stream == packet.stream()) {
             track.decode(packet, control)?;
             return Ok(true);
+        }
+        if let Some(carried) = self.carried.iter_mut().find(|carried| carried.stream() == packet.stream()) {
+            carried.take(packet)?;
         }
         if let Some(time) = packet.order_time() {
             let until = rescale(time, time_base, MICROS).saturating_sub(INTERLEAVED_US);
@@ -112,11 +151,38 @@ impl<'a> Texts<'a> {
             track.close(i64::MAX);
             track.renditions.into_iter().try_for_each(Written::finish)?;
         }
+        self.carried.into_iter().try_for_each(Carried::finish)
+    }
+}
+
+impl TextLimit {
+    const fn new(what: String) -> Self {
+        Self { what, cues: 0 }
+    }
+
+    /// One more.
+    fn count(&mut self) -> Result<(), Stopped> {
+        self.cues = self.cues.saturating_add(1);
+        if self.cues > CUES_MAX {
+            let message = format!("{} has more than {CUES_MAX} cues: leave it out", self.what);
+            return Err(Problem::input("text.too_large", message).into());
+        }
         Ok(())
     }
 }
 
 impl Track<'_> {
+    /// Opens the decoder of a stream, for no rendition yet.
+    fn open(demux: &Demux, stream: u32, is_file: bool) -> Result<Self, Stopped> {
+        let info = demux.input().stream_info(stream).map_err(faults::internal)?;
+        let decoder = SubtitleDecoder::open(&info.params, info.time_base).map_err(|error| {
+            let what = format!("text stream {stream} cannot be decoded here ({error})");
+            Problem::input("text.unsupported", format!("{what}; leave it out, or convert it to WebVTT"))
+        })?;
+        let (time_base, limit) = (info.time_base, TextLimit::new(format!("text stream {stream}")));
+        Ok(Self { stream, time_base, decoder, is_file, limit, open: None, renditions: Vec::new() })
+    }
+
     fn decode(&mut self, packet: &Packet, control: &Control) -> Result<(), Stopped> {
         let Some(time) = packet.pts().or(packet.dts()) else { return Ok(()) };
         let start = rescale(time, self.time_base, MICROS);
@@ -134,11 +200,7 @@ impl Track<'_> {
         if cues.is_empty() {
             return Ok(());
         }
-        self.cues = self.cues.saturating_add(1);
-        if self.cues > CUES_MAX {
-            let message = format!("text stream {} has more than {CUES_MAX} cues: leave it out", self.stream);
-            return Err(Problem::input("text.too_large", message).into());
-        }
+        self.limit.count()?;
         let lasts = Some(rescale(packet.duration(), self.time_base, MICROS)).filter(|us| *us > 0);
         match lasts.or(shown.end_ms.map(|ms| i64::from(ms) * 1000)) {
             Some(us) => self.show(start, start.saturating_add(us), &with_settings(cues, packet)),
@@ -156,14 +218,7 @@ impl Track<'_> {
     }
 
     fn show(&mut self, start: i64, end: i64, cues: &[(String, String)]) {
-        for Written { rendition, segmenter, .. } in &mut self.renditions {
-            let Some(segmenter) = segmenter else { continue };
-            let ms = |us: i64| rescale(us.saturating_sub(rendition.origin_us), MICROS, Ratio::new(1, 1000));
-            for (settings, text) in cues {
-                let (settings, text) = (settings.clone(), text.clone());
-                segmenter.push(Cue { start: ms(start), end: ms(end), settings, text });
-            }
-        }
+        self.renditions.iter_mut().for_each(|written| written.show(start, end, cues));
     }
 }
 
@@ -188,12 +243,24 @@ impl<'a> Written<'a> {
             Err(stopped) => return Err(stopped),
         }
         let end = rendition.end_us.map(|us| rescale(us, MICROS, Ratio::new(1, 1000)).max(1));
-        Ok(Self { rendition, segmenter: Some(Segmenter::new(grid, end)), outlet, segments: 0 })
+        let window = Window { origin: rendition.origin_us, start: 0, end: i64::MAX };
+        Ok(Self { rendition, window, segmenter: Some(Segmenter::new(grid, end)), outlet, segments: 0 })
+    }
+
+    /// Takes what is shown from when to when, source µs: settings and text.
+    fn show(&mut self, start: i64, end: i64, cues: &[(String, String)]) {
+        let Some(segmenter) = &mut self.segmenter else { return };
+        let window = self.window;
+        let ms = |us: i64| milliseconds(window.place(us).max(window.start).min(window.end));
+        for (settings, text) in cues {
+            let (settings, text) = (settings.clone(), text.clone());
+            segmenter.push(Cue { start: ms(start), end: ms(end), settings, text });
+        }
     }
 
     /// No cue that starts before `until`, source µs, comes any more.
     fn advance(&mut self, until: i64) -> Result<(), Stopped> {
-        let ms = rescale(until.saturating_sub(self.rendition.origin_us), MICROS, Ratio::new(1, 1000));
+        let ms = milliseconds(self.window.place(until).min(self.window.end));
         let segments = self.segmenter.as_mut().map(|segmenter| segmenter.cut(ms)).unwrap_or_default();
         self.write(segments)
     }
@@ -216,6 +283,17 @@ impl<'a> Written<'a> {
         }
         Ok(())
     }
+}
+
+impl Window {
+    /// A source time on the output timeline.
+    const fn place(self, us: i64) -> i64 {
+        us.saturating_sub(self.origin).saturating_add(self.start)
+    }
+}
+
+fn milliseconds(us: i64) -> i64 {
+    rescale(us, MICROS, Ratio::new(1, 1000))
 }
 
 /// A segment in every packaging that it has. A file counts its cues, an empty one as one.

@@ -4,18 +4,19 @@
 //! tracks of sound there are and what each is; where it is silent, the first one with sound does. Where a part begins is said here, for pictures and sound alike, so nothing can drift.
 
 mod picture;
+mod text;
 
 use super::audio;
 use super::checks;
 use super::notes::Notes;
 use super::source::{self, Source};
-use super::text::is_text;
 use super::timeline::{MICROS, between};
 use crate::model::facts::{AudioFacts, Chapter, MediaFacts, StreamFacts, StreamKind, VideoFacts};
-use crate::model::joined::{AudioPart, PartSound, VideoPart};
+use crate::model::joined::{AudioPart, PartSound, PartText, TextPart, VideoPart};
 use crate::model::time::{Timeline, rescale, scale_round};
 use crate::model::{AudioRendition, Problem, Ratio};
 use picture::Canvas;
+use text::TextTrack;
 
 /// A part as it is given: its place among the job's sources, its facts, and the piece of it that is asked for.
 pub(super) type Given<'a> = (usize, &'a MediaFacts, (Option<i64>, Option<i64>));
@@ -31,9 +32,10 @@ pub(super) struct Joined {
     pub video: Vec<VideoPart>,
     /// What there is to tell of its parts.
     pub notes: Notes,
-    /// Some of them have text, which is not joined.
-    pub has_text: bool,
+    /// How many tracks of subtitles of its parts are pictures, which are not joined.
+    pub picture_subtitles: usize,
     sound: Vec<Sound>,
+    text: Vec<TextTrack>,
     /// Seconds a tick of the parts' places.
     ticks: Ratio,
 }
@@ -98,9 +100,10 @@ pub(super) fn join(given: &[Given<'_>], like: usize) -> Result<Joined, Problem> 
     let video = video.collect();
     let sound = parts.iter().zip(&spans).map(|(part, span)| sound_of(part, input(part), *span)).collect();
     let total = spans.last().and_then(|span| span.expected);
-    let facts = facts((&parts, like), canvas, line, total, &mut notes);
-    let has_text = given.iter().any(|(_, facts, _)| facts.streams.iter().any(is_text));
-    Ok(Joined { facts, video, sound, notes, has_text, ticks: line.output_time_base(), inputs })
+    let mut text = text::tracks(&parts, like);
+    let facts = facts((&parts, like), canvas, line, total, &mut text, &mut notes);
+    let (ticks, picture_subtitles) = (line.output_time_base(), text::pictures(&parts));
+    Ok(Joined { facts, inputs, video, notes, picture_subtitles, sound, text, ticks })
 }
 
 impl Joined {
@@ -121,6 +124,19 @@ impl Joined {
             AudioPart { input: part.input, start: at(part.start), end: end.map(at), sound }
         };
         self.sound.iter().map(part).collect()
+    }
+
+    /// The parts of the text track that is this stream of the whole, in order.
+    pub(super) fn text(&self, stream: u32) -> Vec<TextPart> {
+        let Some(track) = self.text.iter().find(|track| track.facts.index == stream) else { return Vec::new() };
+        let at = |ticks: i64| between(ticks, self.ticks, MICROS);
+        let part = |(part, text): (&Sound, &Option<PartText>)| TextPart {
+            input: part.input,
+            start_us: at(part.start),
+            end_us: part.end.map(at),
+            text: *text,
+        };
+        self.sound.iter().zip(&track.parts).map(part).collect()
     }
 }
 
@@ -240,12 +256,14 @@ fn sound_of(part: &Source<'_>, input: usize, Span { start, end, expected }: Span
     Sound { input, start, end, expected, tracks: part.sound.iter().map(track).collect() }
 }
 
-/// The whole as one source: pictures as stream 0, tracks of sound from 1 on, all of them from zero to the end.
+/// The whole as one source: pictures as stream 0, then tracks of sound and of text, all of them from zero to the end. The
+/// tracks of text get their places.
 fn facts(
     (parts, like): (&[Source<'_>], usize),
     canvas: Option<(Canvas, &VideoFacts)>,
     line: Timeline,
     total: Option<i64>,
+    text: &mut [TextTrack],
     notes: &mut Notes,
 ) -> MediaFacts {
     let ticks = line.output_time_base();
@@ -277,6 +295,10 @@ fn facts(
         let timed = timed(stream, nth + 1, time_base);
         streams.push(StreamFacts { kind: StreamKind::Audio, audio: Some(audio), ..timed });
     }
+    for (nth, track) in text.iter_mut().enumerate() {
+        track.facts = timed(&track.facts, tracks.len() + 1 + nth, MICROS);
+        streams.push(track.facts.clone());
+    }
     let duration_us = total.map(|total| scale_round(total, 1_000_000, i64::from(line.timescale)));
     let sizes: std::collections::BTreeMap<usize, u64> = parts.iter().map(|p| (p.index, p.facts.size_bytes)).collect();
     MediaFacts {
@@ -291,6 +313,7 @@ fn facts(
         streams,
         chapters: chapters(parts),
         tags: parts[like].facts.tags.clone(),
+        captions: None,
     }
 }
 

@@ -4,6 +4,7 @@ use super::super::color::Look;
 use super::super::{graph, picture, tree};
 use super::{DECODE, FilterSet, fit};
 use crate::model::device::{DeviceId, DeviceInfo, DeviceKind, Operation, Placement};
+use crate::model::mark::{Mark, MarkContent};
 use crate::model::plan::{SourcePictures, VideoPlan};
 use crate::model::{Plan, VideoRendition};
 use std::collections::BTreeSet;
@@ -85,10 +86,12 @@ pub fn reasons(plan: &Plan, placement: &Placement, device: Option<&DeviceInfo>, 
             (_, _, true) => "pictures are in the device's memory when they are scaled",
             _ => "pictures are in the host's memory when they are scaled",
         };
-        let text = match (placed.marks.is_empty(), placed.mark_graphs.is_some(), device) {
-            (true, ..) | (_, _, None) => text.to_owned(),
-            (false, true, _) => format!("{text}; watermarks are drawn by the CPU, whose look no device's filters have"),
-            (false, false, _) => format!("{text}; the CPU draws the watermarks there"),
+        let text = match (drawn(&placed.marks), placed.mark_graphs.is_some(), device) {
+            (None, ..) | (_, _, None) => text.to_owned(),
+            (Some(drawn), true, _) => {
+                format!("{text}; {drawn} are drawn by the CPU, whose look no device's filters have")
+            }
+            (Some(drawn), false, _) => format!("{text}; the CPU draws the {drawn} there"),
         };
         let in_device = scales || placed.graph.is_empty() && super::is_device(placed.memory);
         reasons.push(reason(Operation::Filter, &rung.id, in_device, text));
@@ -97,6 +100,17 @@ pub fn reasons(plan: &Plan, placement: &Placement, device: Option<&DeviceInfo>, 
         reasons.push(reason(Operation::Encode, &rung.id, used, why(used, refusal, "the device can encode it", spare)));
     }
     reasons
+}
+
+/// What is drawn over a rung's pictures, in the words of those who asked for it.
+fn drawn(marks: &[Mark]) -> Option<&'static str> {
+    let is_subtitles = |mark: &Mark| matches!(mark.content, MarkContent::Subtitles { .. });
+    match (marks.iter().any(is_subtitles), marks.iter().all(is_subtitles)) {
+        _ if marks.is_empty() => None,
+        (true, true) => Some("burned-in subtitles"),
+        (true, false) => Some("burned-in subtitles and watermarks"),
+        (false, _) => Some("watermarks"),
+    }
 }
 
 /// The plan of these renditions alone, of pictures and of sound. Parents are chosen anew among those that are left, by

@@ -3,6 +3,7 @@
 use super::cases::asking;
 use super::goldens::check;
 use super::jobs::{Job, hd, job};
+use super::joined_text::programme;
 use crate::model::facts::{HdrKind, MediaFacts, Scan, VideoFacts};
 use crate::model::plan::Work;
 use crate::model::spec::SourceSpec;
@@ -10,7 +11,7 @@ use crate::plan::testing::{file, hdr_video, movie, picture_stream, sound_stream,
 use crate::plan::{Request, joined_facts};
 
 /// A job of sources, and one output of what these of them are joined to.
-fn joining(facts: Vec<MediaFacts>, concat: &[usize], request: Request) -> Job {
+pub(super) fn joining(facts: Vec<MediaFacts>, concat: &[usize], request: Request) -> Job {
     let mut job = job(facts, vec![request]);
     let source = SourceSpec { id: "joined".into(), locator: None, concat: concat.to_vec(), ..SourceSpec::default() };
     job.spec.sources.push(source);
@@ -19,20 +20,20 @@ fn joining(facts: Vec<MediaFacts>, concat: &[usize], request: Request) -> Job {
     job
 }
 
-fn made(job: &Job) -> Work {
+pub(super) fn made(job: &Job) -> Work {
     let planning = job.planned();
     assert!(planning.problems.is_empty(), "{:?}", planning.problems);
     planning.plan.works.into_iter().next().unwrap()
 }
 
 /// Code and field of the only problem.
-fn refusal(job: &Job) -> (String, String) {
+pub(super) fn refusal(job: &Job) -> (String, String) {
     let planning = job.planned();
     let [(0, problems)] = &planning.problems[..] else { panic!("{:?}", planning.problems) };
     (problems[0].code.clone(), problems[0].field.clone())
 }
 
-fn lasting(mut facts: MediaFacts, us: Option<i64>) -> MediaFacts {
+pub(super) fn lasting(mut facts: MediaFacts, us: Option<i64>) -> MediaFacts {
     (facts.duration_us, facts.media_end_us) = (us, us);
     facts
 }
@@ -67,6 +68,7 @@ fn cases() -> Vec<(&'static str, Job)> {
         ("mixed-dynamic-range", joining(vec![pq(), lasting(hd(), Some(2_000_000))], &[0, 1], hevc)),
         ("spans-and-no-copy", joining(vec![hd(), hd()], &[1, 0], spans)),
         ("sound-alone", joining(vec![wav(48_000, 1_234_500), wav(44_100, 2_000_000)], &[0, 1, 0], Request::default())),
+        ("text-of-parts", programme()),
     ]
 }
 

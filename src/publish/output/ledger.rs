@@ -43,7 +43,8 @@ fn track(plan: &JobPlan, used: &TrackUse) -> Option<TrackRecord> {
             height: rung.height,
             frame_rate: rung.frame_rate,
             hdr: rung.hdr.as_ref().map(|hdr| hdr.kind),
-            copied: rung.copy,
+            carries_captions: rung.copy || rung.captions,
+            captions: used.captions.clone(),
         };
         return Some(empty(&used.id, kind, video.timescale, rung.declared_peak));
     }

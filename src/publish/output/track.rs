@@ -124,6 +124,7 @@ impl Lane {
             language: None,
             descriptive: None,
             role: None,
+            captions: Vec::new(),
         };
         let is_plain = self.is_plain;
         Self { is_plain, ..Self::new(&used, self.is_video, self.packagings.clone(), generation) }

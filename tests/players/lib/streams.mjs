@@ -1,8 +1,10 @@
 // The streams that are played, each made when a test first asks for it, two at a time.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { FPS } from "../page/pattern.mjs";
+import { withCaptions } from "./captions.mjs";
 import { makeSource } from "./source.mjs";
 import { Daemon, transcode, until } from "./reelmill.mjs";
 
@@ -34,6 +36,8 @@ export const CUES = Object.fromEntries(
     Array.from({ length: SECONDS / 2 }, (_, at) => ({ from: 2 * at + 0.5, to: 2 * at + 1.9, text: `${word} ${at}` })),
   ]),
 );
+/** What the closed captions say. */
+export const CAPTIONS = [1, 3, 5].map((at) => ({ from: at + 0.6, to: at + 1.8, text: `Said at ${at}` }));
 /** Where the streams in single files begin to play. */
 export const START_SECONDS = 6;
 
@@ -114,6 +118,15 @@ const RECIPES = {
   sprites: async (all) => {
     const sheets = "--sprites=interval=1s,columns=3,rows=2,width=80,exact";
     return all.output("sprites", await all.get("short.mp4"), ...SMALL, sheets);
+  },
+  /** Closed captions in the pictures, and nothing else that is text. */
+  captioned: async (all) => {
+    const plain = await all.get("short.mp4");
+    const [units, said, source] = ["plain.h264", "said.h264", "captioned.mp4"].map((name) => all.at(name));
+    await ffmpeg("-i", plain, "-map", "0:v", "-c", "copy", "-bsf:v", "h264_mp4toannexb", units);
+    await writeFile(said, withCaptions(await readFile(units), CAPTIONS));
+    await ffmpeg("-r", String(FPS), "-i", said, "-i", plain, "-map", "0:v", "-map", "1:a", "-c", "copy", source);
+    return all.output("captioned", source, ...SMALL, "--captions", "CC1=eng", "--captions-as", "embedded");
   },
   /** Two files in one stream, of different size, the first with an odd length. */
   joined: async (all) => {

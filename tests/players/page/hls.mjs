@@ -37,6 +37,8 @@ export async function open(video, url, { start, troubles }) {
       hls.subtitleDisplay = true;
       hls.subtitleTrack = id ?? -1;
     },
+    // It makes a track when the first captions come.
+    pickCaptions: () => [...video.textTracks].filter(({ kind }) => kind === "captions").forEach((track) => (track.mode = "showing")),
     growing: () => hls.latestLevelDetails?.live === true,
     programTime: () => hls.playingDate?.getTime(),
     // hls.js hands the list of key frames over and leaves it to the page what becomes of it.

@@ -36,6 +36,7 @@ export async function open(video, url, { start, troubles }) {
     pickAudio: (id) => player.selectAudioTrack(audio()[id]),
     text: () => player.getTextTracks().map(({ id, language, label }) => ({ id, language, label: label ?? "" })),
     pickText: (id) => player.selectTextTrack(player.getTextTracks().find((track) => track.id === id) ?? null),
+    pickCaptions: () => player.selectTextTrack(player.getTextTracks()[0]),
     growing: () => player.isDynamic(),
     programTime: () => player.getPlayheadTimeAsDate()?.getTime(),
     keyFrameLists: () => player.getManifest()?.variants?.find((variant) => variant.video?.trickModeVideo) && 1,

@@ -88,6 +88,8 @@ const stage = {
   pickAudio: (id) => void engine.pickAudio(id),
   text: () => engine.text(),
   pickText: (id) => void engine.pickText(id),
+  /** Shows the closed captions that are in the pictures. */
+  pickCaptions: () => void engine.pickCaptions(),
   /** Cues of all text tracks that are on, as far as they are loaded. */
   cues: () =>
     [...video.textTracks]

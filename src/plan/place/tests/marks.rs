@@ -2,7 +2,8 @@
 
 use super::made::{arc, encoded, ffmpeg, l4, on, planned};
 use crate::model::device::{Memory, Operation};
-use crate::model::request::Watermark;
+use crate::model::mark::{Mark, MarkContent};
+use crate::model::request::{Position, Watermark};
 use crate::plan::Request;
 use crate::plan::place::{place, reasons};
 use crate::plan::testing::{movie, video};
@@ -37,4 +38,35 @@ fn devices_decode_scale_and_encode_and_the_cpu_draws() {
         let of_filters: Vec<_> = told.iter().filter(|reason| reason.stage == Operation::Filter).collect();
         assert!(of_filters.iter().all(|reason| reason.reason.contains("watermarks are drawn by the CPU")), "{told:?}");
     }
+}
+
+#[test]
+fn what_is_drawn_is_told_by_its_name() {
+    let mark = Watermark { text: Some("x".into()), ..Watermark::default() };
+    let request = Request { watermarks: vec![mark], ..asking("360p") };
+    let marked = planned(&movie(video(1920, 1080, 25, 1)), &request);
+    let watermark = marked.video.as_ref().unwrap().renditions[0].marks[0].clone();
+    let subtitles = Mark { content: MarkContent::Subtitles { stream: 2, origin_us: 0 }, ..watermark.clone() };
+    let subtitles = Mark { position: Position::TopLeft, ..subtitles };
+    let told = |marks: Vec<Mark>| {
+        let mut plan = marked.clone();
+        plan.video.as_mut().unwrap().renditions[0].marks = marks;
+        let of = |placement| {
+            let reasons = reasons(&plan, &placement, Some(&l4()), ffmpeg((7, 1)));
+            reasons.into_iter().find(|reason| reason.stage == Operation::Filter).unwrap().reason
+        };
+        (of(on(&l4(), true, &encoded(&plan))), of(on(&l4(), true, &[])))
+    };
+    let all = [
+        (vec![watermark.clone()], "watermarks"),
+        (vec![subtitles.clone()], "burned-in subtitles"),
+        (vec![subtitles, watermark], "burned-in subtitles and watermarks"),
+    ];
+    for (marks, name) in all {
+        let (apart, here) = told(marks);
+        assert!(apart.contains(&format!("; {name} are drawn by the CPU, whose look")), "{apart}");
+        assert!(here.ends_with(&format!("; the CPU draws the {name} there")), "{here}");
+    }
+    let (clean, _) = told(Vec::new());
+    assert!(!clean.contains("draw"), "{clean}");
 }
