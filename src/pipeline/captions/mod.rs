@@ -1,7 +1,7 @@
 //! Closed captions of a source: read from coded pictures, without decoding them, and turned into what was seen when.
 //!
-//! Order of a caption's way: [`Carrier`] finds it in a packet, [`Order`] puts pictures in the order in which they are shown,
-//! [`line21`] and [`dtvcc`] are the receivers, [`screen`] says what was seen. All of it works on bytes alone. Captions that
+//! Order of a caption's way: `Carrier` finds it in a packet, `Order` puts pictures in the order in which they are shown,
+//! `line21` and `dtvcc` are the receivers, `screen` says what was seen. All of it works on bytes alone. Captions that
 //! stay in pictures go around the encoder, by `Embedder`.
 
 mod carrier;
