@@ -66,12 +66,18 @@ deny() {
     fi
 }
 
+# `cargo deny` looks at the crates of all targets, without the network; a build gets those of this one alone.
+crates() {
+    cargo fetch --quiet --locked
+}
+
 debian_packages
 rust
 # `make demo` runs no tests and so need not wait for what only they use.
 if [ "${1:-}" != --no-tests ]; then
     nextest
     deny
+    crates
     scripts/python-client.sh
     # Without it the tests that need a Prometheus say that they are skipped.
     scripts/setup-telemetry.sh "$(realpath -m "${CARGO_TARGET_DIR:-target}")/prometheus" ||
