@@ -25,6 +25,10 @@ pub struct Fields {
     pub each: bool,
     /// Frames themselves may say something else about their fields, and are wrong.
     pub told: bool,
+    /// They are those of film: of five frames at this rate four become pictures. Where frames come at varying times, that
+    /// is the rate which they would have if no field were repeated by a flag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telecine: Option<Ratio>,
 }
 
 impl VideoPlan {

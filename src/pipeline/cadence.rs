@@ -123,7 +123,7 @@ impl Cadenced {
 }
 
 /// A picture with the closed captions of the one before it that was left out, and then its own.
-fn with_captions(left_out: Option<Frame>, mut frame: Frame) -> Result<Frame, Stopped> {
+pub(super) fn with_captions(left_out: Option<Frame>, mut frame: Frame) -> Result<Frame, Stopped> {
     let Some(before) = left_out.as_ref().and_then(Frame::captions) else { return Ok(frame) };
     let all = [before, frame.captions().unwrap_or_default()].concat();
     if all.len() <= CAPTION_BYTES_MAX {

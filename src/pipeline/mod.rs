@@ -52,6 +52,7 @@ pub mod sound;
 pub mod sound_copy;
 pub mod steps;
 pub mod stills;
+mod telecine;
 pub mod text;
 pub mod trouble;
 pub mod two_pass;

@@ -11,6 +11,7 @@ use super::control::Control;
 use super::equipment::Equipment;
 use super::faults;
 use super::flow::{Fan, Flow, Inflow, Stopped};
+use super::telecine::Film;
 use crate::av::frame::PictureFormat;
 use crate::av::hw::PoolId;
 use crate::av::{Frame, Polled};
@@ -181,6 +182,7 @@ pub fn run(
     let mut marker = Marker {
         spec,
         clock: FrameClock::new(spec.video, spec.span.first == 0),
+        film: Film::new(spec.video),
         cadenced: Cadenced::new(spec.video, spec.span.first == 0 && spec.video.in_point),
         last_segment: None,
         full: None,
@@ -202,6 +204,8 @@ pub fn run(
 struct Marker<'a> {
     spec: &'a PrepareSpec<'a>,
     clock: FrameClock,
+    /// Where frames of television are pictures of film again.
+    film: Option<Film>,
     /// Where not every picture is shown once.
     cadenced: Option<Cadenced>,
     last_segment: Option<i64>,
@@ -252,6 +256,14 @@ impl Marker<'_> {
         let untimed = self.untimed.pop_front().unwrap_or(false);
         let pts = if untimed { None } else { frame.pts() };
         let Some(pts) = self.clock.place(pts) else { return Ok(()) };
+        let Some(mut film) = self.film.take() else { return self.come(frame, pts) };
+        let taken = film.take(frame, pts, &mut |frame, pts| self.come(frame, pts));
+        self.film = Some(film);
+        taken
+    }
+
+    /// A frame has its place on the timeline that pictures come on.
+    fn come(&mut self, frame: Frame, pts: i64) -> Result<(), Stopped> {
         let Some(mut cadenced) = self.cadenced.take() else { return self.arrive(frame, pts) };
         let taken = cadenced.take(frame, pts, &mut |frame, pts| self.arrive(frame, pts));
         self.cadenced = Some(cadenced);
@@ -311,6 +323,9 @@ impl Marker<'_> {
     /// frame.
     fn finish(&mut self, last_duration: Option<i64>) -> Result<SpanEnd, Stopped> {
         let mut source_end = self.clock.end(last_duration);
+        if let Some(mut film) = self.film.take() {
+            film.finish(&mut |frame, pts| self.come(frame, pts))?;
+        }
         if let Some(mut cadenced) = self.cadenced.take() {
             source_end = cadenced.finish(source_end, &mut |frame, pts| self.arrive(frame, pts))?;
         }

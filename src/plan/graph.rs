@@ -18,12 +18,20 @@ const HDR_MATRICES: [&str; 2] = ["bt2020nc", "bt709"];
 /// `bwdif` refuses pictures with fewer columns or lines.
 const DEINTERLACE_SIDE_MIN: u32 = 3;
 
+/// What film is matched and compared in.
+pub(super) const TELECINE_FORMAT: &str = "yuv420p";
+
 /// What every decoded frame goes through once: fields to frames at the source's frame rate, then upright. Empty for
 /// pictures that already are. A quarter turn swaps width and height, and inverts the pixel's aspect by itself.
 pub(super) fn prepare(video: &VideoFacts, fields: Option<Fields>) -> String {
     let mut filters = Vec::new();
-    if let Some(parity) = parity(video) {
-        filters.push(format!("bwdif=mode={}:parity={parity}:deint=all", deinterlaced(fields)));
+    match parity(video) {
+        // What no neighbour's field fits stays marked as interlaced, and is interpolated.
+        Some(parity) if fields.is_some_and(|fields| fields.telecine.is_some()) => filters.push(format!(
+            "fieldmatch=order={parity},bwdif=mode=send_frame:parity={parity}:deint=interlaced,format={TELECINE_FORMAT}"
+        )),
+        Some(parity) => filters.push(format!("bwdif=mode={}:parity={parity}:deint=all", deinterlaced(fields))),
+        None => {}
     }
     if video.mirrored {
         filters.push("hflip".to_owned());
@@ -222,7 +230,7 @@ mod tests {
         source.mirrored = true;
         source.rotation = 90;
         assert_eq!(prepare(&source, None), "bwdif=mode=send_frame:parity=bff:deint=all,hflip,transpose=clock");
-        let each = Fields { each: true, told: false };
+        let each = Fields { each: true, told: false, telecine: None };
         assert_eq!(prepare(&source, Some(each)), "bwdif=mode=send_field:parity=bff:deint=all,hflip,transpose=clock");
         source.height = 2;
         source.mirrored = false;

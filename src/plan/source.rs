@@ -87,7 +87,8 @@ impl<'a> Source<'a> {
             timing::tell_of_unused(video, asked, &mut self.notes);
         }
         let constant = self.joined.is_some();
-        if let Some((clock, cadence)) = timing::clock(pictures.clock, constant, asked, &mut self.notes) {
+        if let Some((clock, cadence)) = timing::clock(pictures.clock, pictures.fields, constant, asked, &mut self.notes)
+        {
             pictures.clock = clock;
             pictures.cadence = Some(cadence);
             pictures.altered = true;

@@ -2,6 +2,7 @@
 //!
 //! All rungs of a decode have one clock, so outputs that ask for different ones do not share it.
 
+use super::graph;
 use super::notes::Notes;
 use super::source::Source;
 use super::timeline::{self, Clock};
@@ -14,6 +15,8 @@ use std::borrow::Cow;
 /// A limit on the rate is kept by leaving out all but every `n`-th picture as long as that leaves this many hundredths of
 /// what is allowed; below it, motion that is uneven is better than motion that is slow.
 const WHOLE_PERCENT: i64 = 66;
+/// Frames a second of television that film was put into by repeating fields.
+const NTSC: Ratio = Ratio::new(30_000, 1001);
 
 /// The facts of a source whose fields are taken as asked.
 pub(super) fn facts(facts: &MediaFacts, asked: Timing) -> Cow<'_, MediaFacts> {
@@ -23,6 +26,10 @@ pub(super) fn facts(facts: &MediaFacts, asked: Timing) -> Cow<'_, MediaFacts> {
         return Cow::Borrowed(facts);
     };
     video.scan = scan(video.scan, asked);
+    if telecine(video, asked).is_some() && no_television(video).is_none() {
+        video.pixel_format = graph::TELECINE_FORMAT.to_owned();
+        video.bit_depth = 8;
+    }
     if doubles(video, asked) {
         let Ratio { num, den } = video.frame_rate;
         video.frame_rate = Ratio::new(num.saturating_mul(2), den).reduced();
@@ -32,20 +39,33 @@ pub(super) fn facts(facts: &MediaFacts, asked: Timing) -> Cow<'_, MediaFacts> {
 
 /// What is made of the fields of pictures with these facts; `None` for what is usual. `own` is what the source says itself.
 pub(super) fn fields(own: &VideoFacts, as_taken: &VideoFacts, asked: Timing) -> Option<Fields> {
-    let fields = Fields { each: doubles(as_taken, asked), told: as_taken.scan != own.scan };
-    let any = as_taken.scan != Scan::Progressive && (fields.each || fields.told);
+    let told = as_taken.scan != own.scan;
+    let fields = Fields { each: doubles(as_taken, asked), told, telecine: telecine(as_taken, asked) };
+    let any = as_taken.scan != Scan::Progressive && (fields.each || fields.told || fields.telecine.is_some());
     any.then_some(fields)
 }
 
 /// The clock that pictures are shown by where it is not the one that they come by.
-pub(super) fn clock(read: Clock, constant: bool, asked: Timing, notes: &mut Notes) -> Option<(Clock, Cadence)> {
+pub(super) fn clock(
+    read: Clock,
+    fields: Option<Fields>,
+    constant: bool,
+    asked: Timing,
+    notes: &mut Notes,
+) -> Option<(Clock, Cadence)> {
     let cadence =
         |rate| Cadence { timescale: read.timescale, frame_ticks: read.frame_ticks, frame_rate: read.frame_rate, rate };
+    let film = fields.and_then(|fields| fields.telecine).map(of_film);
+    let most = asked.frame_rate_max.map(|rate| rate.ratio());
     if let Some(rate) = asked.frame_rate.map(|rate| rate.ratio()) {
         let clock = timeline::of_rate(rate);
-        return (clock != read).then(|| (clock, cadence(rate)));
+        return (clock != read || film.is_some()).then(|| (clock, cadence(rate)));
     }
-    let most = asked.frame_rate_max?.ratio();
+    if let Some(film) = film {
+        let rate = most.filter(|most| faster(film, *most)).map_or(film, |most| divided(film, most, notes));
+        return Some((timeline::of_rate(rate), cadence(rate)));
+    }
+    let most = most?;
     let varies = read.frame_ticks.is_none();
     if varies && !constant {
         // The mean says nothing about how close two pictures are.
@@ -62,7 +82,12 @@ pub(super) fn clock(read: Clock, constant: bool, asked: Timing, notes: &mut Note
 /// What cannot be done to the fields of a source.
 pub(super) fn problem(source: &Source<'_>, asked: &PictureOptions) -> Option<Problem> {
     let timing = asked.timing();
-    source.joined?;
+    if source.joined.is_none() {
+        let video = source.pictures.as_ref()?.video;
+        let why = no_television(video).filter(|_| timing.deinterlace == Deinterlace::InverseTelecine)?;
+        let message = format!("there is no telecine to undo: {why}");
+        return Some(Problem::input("request.deinterlace", message).at("picture.deinterlace"));
+    }
     let said = [
         (timing.deinterlace != Deinterlace::default(), "deinterlace"),
         (timing.field_rate != FieldRate::default(), "field_rate"),
@@ -93,14 +118,46 @@ fn scan(own: Scan, asked: Timing) -> Scan {
     };
     match (asked.deinterlace, own) {
         (Deinterlace::Off, _) | (Deinterlace::Auto, Scan::Progressive) => Scan::Progressive,
-        (Deinterlace::Force, Scan::Progressive) => told.unwrap_or(Scan::TopFirst),
-        (Deinterlace::Auto | Deinterlace::Force, own) => told.unwrap_or(own),
+        (Deinterlace::Force | Deinterlace::InverseTelecine, Scan::Progressive) => told.unwrap_or(Scan::TopFirst),
+        (Deinterlace::Auto | Deinterlace::Force | Deinterlace::InverseTelecine, own) => told.unwrap_or(own),
     }
+}
+
+/// The rate of frames of which five become four pictures of film, where that is asked.
+fn telecine(video: &VideoFacts, asked: Timing) -> Option<Ratio> {
+    let film = asked.deinterlace == Deinterlace::InverseTelecine && graph::parity(video).is_some();
+    film.then_some(if video.variable_rate { NTSC } else { video.frame_rate.reduced() })
+}
+
+/// The rate of film in frames of television at another.
+fn of_film(television: Ratio) -> Ratio {
+    Ratio::new(television.num.saturating_mul(4), television.den.saturating_mul(5)).reduced()
+}
+
+/// Why pictures cannot be film in frames of television; `None`: they can.
+fn no_television(video: &VideoFacts) -> Option<String> {
+    let rate = video.frame_rate;
+    let thousandths = rate.millis();
+    // Fields that are repeated by flags alone leave the mean rate anywhere between film's and television's.
+    let least = if video.variable_rate { 23_900 } else { 29_900 };
+    if !(least..=30_100).contains(&thousandths) {
+        return Some(format!(
+            "film is in sources of 29.97 or 30 frames a second, and this one has {}",
+            per_second(rate)
+        ));
+    }
+    let full = video.color.range.as_deref() == Some("pc") || video.pixel_format.starts_with("yuvj");
+    if full || video.rgb || video.hdr.is_some() {
+        return Some(
+            "the pictures of the source are not those of television, in standard and limited range".to_owned(),
+        );
+    }
+    None
 }
 
 /// Whether each field becomes a picture; `video` has the scan that it is taken by.
 fn doubles(video: &VideoFacts, asked: Timing) -> bool {
-    asked.field_rate == FieldRate::Field && super::graph::parity(video).is_some()
+    asked.field_rate == FieldRate::Field && graph::parity(video).is_some()
 }
 
 /// The rate that a constant one becomes under a limit: a whole part of it, so that motion stays even, if it has one that is
@@ -145,7 +202,7 @@ mod tests {
     fn limited(num: i64, den: i64, most: &str) -> (Option<Ratio>, bool) {
         let mut notes = Notes::default();
         let asked = Timing { frame_rate_max: most.parse().ok(), ..Timing::default() };
-        let clock = clock(timeline::clock(&video(1280, 720, num, den)), false, asked, &mut notes);
+        let clock = clock(timeline::clock(&video(1280, 720, num, den)), None, false, asked, &mut notes);
         (clock.map(|(clock, _)| clock.frame_rate), !notes.into_vec().is_empty())
     }
 
@@ -165,7 +222,7 @@ mod tests {
         let mut varying = video(1280, 720, 25, 1);
         varying.variable_rate = true;
         let read = timeline::clock(&varying);
-        let of = |asked| clock(read, false, asked, &mut Notes::default()).unwrap().0;
+        let of = |asked| clock(read, None, false, asked, &mut Notes::default()).unwrap().0;
         let most = of(Timing { frame_rate_max: "30".parse().ok(), ..Timing::default() });
         assert_eq!((most.frame_ticks, most.frame_rate), (None, Ratio::new(25, 1)));
         let exact = of(Timing { frame_rate: "50".parse().ok(), ..Timing::default() });

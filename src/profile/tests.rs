@@ -92,6 +92,8 @@ fn picture_options_are_read_and_their_mistakes_are_told() {
     let timed = timed.unwrap().timing();
     assert_eq!((timed.deinterlace, timed.field_rate), (Deinterlace::Force, FieldRate::Field));
     assert_eq!(timed.frame_rate_max.map(String::from).as_deref(), Some("30000/1001"));
+    let film = of("{ deinterlace = 'inverse_telecine' }").unwrap().timing();
+    assert_eq!(film.deinterlace, Deinterlace::InverseTelecine);
     let told = |picture: &str| of(picture).unwrap_err().join("\n");
     assert!(told("{ frame_rate = '0' }").contains("is no frame rate"));
     assert!(told("{ pad = { shape = '16-9' } }").starts_with("[profile.value] a.toml:5: `picture`:"));

@@ -101,15 +101,20 @@ fn an_option_that_an_encoder_does_not_have_or_whose_value_it_refuses_is_named() 
 #[test]
 fn graphs_of_picture_options_run_without_a_device() {
     let mut seen = BTreeSet::new();
-    for name in ["picture-all", "picture-denoised"] {
+    for name in ["picture-all", "picture-denoised", "telecine-1080i"] {
         let text = lines(&format!("tests/golden/plan/{name}.json")).join("");
         let plan: reelmill::model::Plan = serde_json::from_str(&text).unwrap();
-        for rung in plan.video.unwrap().renditions.iter().filter(|rung| rung.parent.is_none()) {
+        let video = plan.video.unwrap();
+        if !video.prepare.is_empty() {
+            parse(&video.prepare).unwrap_or_else(|error| panic!("{}: {error:?}", video.prepare));
+            seen.extend(video.prepare.split(',').filter_map(|filter| filter.split('=').next()).map(str::to_owned));
+        }
+        for rung in video.renditions.iter().filter(|rung| rung.parent.is_none()) {
             parse(&rung.graph).unwrap_or_else(|error| panic!("{}: {error:?}", rung.graph));
             seen.extend(rung.graph.split(',').filter_map(|filter| filter.split('=').next()).map(str::to_owned));
         }
     }
-    for filter in ["crop", "pad", "hqdn3d", "tonemap", "unsharp"] {
+    for filter in ["crop", "pad", "hqdn3d", "tonemap", "unsharp", "fieldmatch", "bwdif"] {
         assert!(seen.contains(filter), "{filter} is not among {seen:?}");
     }
 }

@@ -57,7 +57,7 @@ wire! {
     }
     DynamicRange as v1::picture_spec::DynamicRange, but Unspecified { Auto = Auto, Sdr = Sdr }
     CaptionForm as v1::CaptionForm, but Unspecified { Tracks = Tracks, Embedded = Embedded, Both = Both }
-    Deinterlace as v1::picture_spec::Deinterlace, but Unspecified { Auto = Auto, Off = Off, Force = Force }
+    Deinterlace as v1::picture_spec::Deinterlace, but Unspecified { Auto = Auto, Off = Off, Force = Force, InverseTelecine = InverseTelecine }
     FieldRate as v1::picture_spec::FieldRate, but Unspecified { Frame = Frame, Field = Field }
     FieldOrder as v1::picture_spec::FieldOrder, but Unspecified {
         Auto = Auto, TopFirst = TopFirst, BottomFirst = BottomFirst,

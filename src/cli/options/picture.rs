@@ -32,7 +32,8 @@ pub(crate) struct PictureFlags {
     /// High dynamic range: auto (kept where the codec can), sdr (never kept) [default: auto]
     #[arg(long, value_name = "RANGE")]
     pub(crate) dynamic_range: Option<String>,
-    /// Fields become whole pictures: auto (where the source is interlaced), off, force [default: auto]
+    /// Fields become whole pictures: auto (where the source is interlaced), off, force, inverse-telecine (film in 29.97 frames
+    /// a second becomes 23.976 whole pictures) [default: auto]
     #[arg(long, value_name = "WHEN")]
     pub(crate) deinterlace: Option<String>,
     /// Pictures made of two fields: frame (one), field (two: 50i becomes 50p) [default: frame]
@@ -70,6 +71,7 @@ impl PictureFlags {
             "auto" => Some(Deinterlace::Auto),
             "off" => Some(Deinterlace::Off),
             "force" => Some(Deinterlace::Force),
+            "inverse-telecine" => Some(Deinterlace::InverseTelecine),
             _ => None,
         };
         let fields = |name: &str| match name {
@@ -84,7 +86,7 @@ impl PictureFlags {
             _ => None,
         };
         Ok(PictureOptions {
-            deinterlace: one(self.deinterlace.as_deref(), "deinterlace", "auto, off or force", when)?
+            deinterlace: one(self.deinterlace.as_deref(), "deinterlace", "auto, off, force or inverse-telecine", when)?
                 .unwrap_or_default(),
             field_rate: one(self.field_rate.as_deref(), "field_rate", "frame or field", fields)?.unwrap_or_default(),
             field_order: one(self.field_order.as_deref(), "field_order", "auto, top or bottom", order)?

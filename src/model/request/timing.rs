@@ -31,6 +31,9 @@ pub enum Deinterlace {
     Off,
     /// Always: also where the source says that it is progressive.
     Force,
+    /// Film that was put into 59.94 or 60 fields a second (2:3 pull-down) becomes film again, 23.976 or 24 pictures a second:
+    /// fields that belong together are put together, and the repeated one of five frames is left out.
+    InverseTelecine,
 }
 
 /// How many pictures become of a frame of two fields.
@@ -125,6 +128,10 @@ impl PictureOptions {
         for (_, name) in fields.iter().filter(|(said, _)| *said && self.deinterlace == Deinterlace::Off) {
             let message = format!("fields are left as they are with `deinterlace` off, so leave `{name}` out");
             problems.push(Problem::input("request.deinterlace", message).at(format!("picture.{name}")));
+        }
+        if self.deinterlace == Deinterlace::InverseTelecine && self.field_rate == FieldRate::Field {
+            let message = "film has no fields that could become pictures: leave `field_rate` out";
+            problems.push(Problem::input("request.deinterlace", message).at("picture.field_rate"));
         }
         problems
     }

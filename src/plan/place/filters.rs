@@ -15,13 +15,14 @@ pub const DEVICE_FILTERS: [&str; 8] = [
     "hwdownload",
 ];
 /// Every other filter that stands in graphs for pictures.
-pub const HOST_FILTERS: [&str; 15] = [
+pub const HOST_FILTERS: [&str; 16] = [
     "scale",
     "format",
     "setsar",
     "setparams",
     "zscale",
     "tonemap",
+    "fieldmatch",
     "bwdif",
     "setfield",
     "hflip",

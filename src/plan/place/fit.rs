@@ -49,6 +49,9 @@ pub(super) fn decode_refusal(
     if video.renditions.iter().any(|rung| !rung.picture.is_plain()) {
         return Some("needs pictures in the host's memory; only the CPU makes them as asked".to_owned());
     }
+    if video.fields.is_some_and(|fields| fields.telecine.is_some()) {
+        return Some("needs fields of film put together again; only the CPU does that".to_owned());
+    }
     let (engine, codec) = (engine(device.kind, Operation::Decode), codec_name(&source.codec));
     if !DECODED.contains(&pictures.pixel_format.as_str()) {
         return Some(format!(

@@ -1,7 +1,9 @@
 //! One source and one request for each thing that can be odd.
 
 use crate::model::facts::{HdrKind, MediaFacts, Scan, StreamFacts, VideoFacts};
-use crate::model::request::{Color, Crop, DynamicRange, FieldRate, Pad, PictureOptions, Shape, Strength, ToneMap};
+use crate::model::request::{
+    Color, Crop, Deinterlace, DynamicRange, FieldRate, Pad, PictureOptions, Shape, Strength, ToneMap,
+};
 use crate::model::{AudioCodec, Packaging, Ratio, Speed, VideoCodec};
 use crate::plan::testing::{file, hdr_video, movie, picture_stream, sound_stream, video};
 use crate::plan::{Channels, RateMode, Request};
@@ -81,11 +83,13 @@ fn pictures() -> Vec<Case> {
     let smooth = timed(PictureOptions { field_rate: FieldRate::Field, ..PictureOptions::default() });
     let halved = timed(PictureOptions { frame_rate_max: "30".parse().ok(), ..PictureOptions::default() });
     let slowed = timed(PictureOptions { frame_rate: "24".parse().ok(), ..PictureOptions::default() });
+    let film = timed(PictureOptions { deinterlace: Deinterlace::InverseTelecine, ..PictureOptions::default() });
     let changed = Request { picture: changed, codecs: vec![VideoCodec::Hevc], ..asking("1080p,720p") };
     let clean = PictureOptions { denoise: Some(Strength::Medium), ..PictureOptions::default() };
     vec![
         ("picture-all", movie(hdr_video(1920, 1080, HdrKind::Pq)), changed),
         ("picture-denoised", movie(interlaced.clone()), Request { picture: clean, ..asking("1080p,540p") }),
+        ("telecine-1080i", movie(VideoFacts { scan: Scan::TopFirst, ..video(1920, 1080, 30_000, 1001) }), film),
         ("fields-each-1080i", movie(interlaced.clone()), smooth),
         ("rate-halved", movie(video(1920, 1080, 60_000, 1001)), halved.clone()),
         ("rate-limit-variable", movie(variable.clone()), halved),

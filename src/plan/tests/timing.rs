@@ -77,6 +77,28 @@ fn what_is_said_of_fields_of_a_joined_source_is_refused() {
 }
 
 #[test]
+fn film_in_television_becomes_film_on_the_cpu_at_four_fifths_of_the_rate() {
+    let film = PictureOptions { deinterlace: Deinterlace::InverseTelecine, ..PictureOptions::default() };
+    let of = |num, den, varies, picture: PictureOptions| {
+        let source = movie(VideoFacts { variable_rate: varies, ..video(720, 480, num, den) });
+        plan(&source, &with(picture), &Node { threads: 4 }).map(|plan| plan.video.unwrap())
+    };
+    let ntsc = of(30_000, 1001, false, film).unwrap();
+    assert_eq!((ntsc.frame_rate, ntsc.frame_ticks, ntsc.timescale), (Ratio::new(24_000, 1001), Some(1001), 24_000));
+    assert_eq!(ntsc.fields.unwrap().telecine, Some(Ratio::new(30_000, 1001)));
+    assert_eq!(of(30, 1, false, film).unwrap().frame_rate, Ratio::new(24, 1));
+    let by_flags = of(25_000, 1001, true, film).unwrap();
+    assert_eq!((by_flags.frame_rate, by_flags.frame_ticks), (Ratio::new(24_000, 1001), Some(1001)));
+    let most = |rate: &str| PictureOptions { frame_rate_max: rate.parse().ok(), ..film };
+    assert_eq!(of(30_000, 1001, false, most("24")).unwrap().frame_rate, Ratio::new(24_000, 1001));
+    assert_eq!(of(30_000, 1001, false, most("12")).unwrap().frame_rate, Ratio::new(12_000, 1001));
+    for (num, den) in [(25, 1), (24_000, 1001), (60, 1)] {
+        let problem = of(num, den, false, film).unwrap_err().remove(0);
+        assert_eq!((problem.code.as_str(), problem.field.as_str()), ("request.deinterlace", "picture.deinterlace"));
+    }
+}
+
+#[test]
 fn stills_are_deinterlaced_as_said_and_have_the_sources_clock() {
     let stills = StillsOptions { evenly: Some(3), ..StillsOptions::default() };
     let picture =
