@@ -57,7 +57,7 @@ pub(super) fn parity(video: &VideoFacts) -> Option<&'static str> {
 /// beneath shows, which is black in most media and white in FFmpeg's GIF decoder. Pictures are cropped and padded first,
 /// lose noise at the rung's size, before tone mapping shows it more plainly, and are sharpened last.
 pub(super) fn from_source(video: &VideoFacts, decoded: &ColorTags, look: &Look, width: u32, height: u32) -> String {
-    let framed = picture::framed(video, &look.picture);
+    let framed = picture::framed_in(video, decoded, &look.picture);
     let video = framed.video.as_ref();
     let tone_map = tone_maps(video, look.hdr.as_ref());
     let full = decoded.range.as_deref() == Some("pc");
