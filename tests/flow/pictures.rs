@@ -115,6 +115,33 @@ fn bars_in_hdr_are_no_brighter_than_white_on_paper() {
 }
 
 #[test]
+fn pictures_that_change_their_size_in_mid_stream_are_cropped_and_padded_alike() {
+    let scratch = tempfile::tempdir().unwrap();
+    let [small, large, both] = ["small.ts", "large.ts", "both.ts"].map(|name| scratch.path().join(name));
+    for (file, size) in [(&large, "640x360"), (&small, "320x180")] {
+        let quarters = QUARTERS.replace("320x180", size);
+        let coded = ["-c:v", "mpeg2video", "-b:v", "4M", "-f", "mpegts", file.to_str().unwrap()];
+        ffmpeg(&[&["-f", "lavfi", "-i", &quarters][..], &coded].concat());
+    }
+    std::fs::write(&both, [std::fs::read(&large).unwrap(), std::fs::read(&small).unwrap()].concat()).unwrap();
+    // A quarter of 1280x720, of which pictures of 640x360 have less than nothing.
+    let made = made(
+        &both,
+        scratch.path(),
+        "made",
+        "360p",
+        &["--crop", "640x360+640+360", "--pad", "1:1", "--pad-color", "#ffff00"],
+    );
+    let end = scratch.path().join("end.mkv");
+    let last = ["-sseof", "-0.5", "-i", made.to_str().unwrap(), "-c", "copy", "-an", end.to_str().unwrap()];
+    ffmpeg(&last);
+    for file in [&made, &end] {
+        near(color(file, 180, 180), [255, 255, 255]);
+        near(color(file, 180, 10), [255, 255, 0]);
+    }
+}
+
+#[test]
 fn noise_is_taken_away_and_edges_are_raised() {
     let noisy = clip_of("color=gray:size=320x180:rate=25:duration=2,noise=alls=5:allf=t", TONE);
     let soft = clip_of("testsrc2=size=320x180:rate=25:duration=2,boxblur=2", TONE);
