@@ -100,8 +100,10 @@ impl Fork<'_> {
                 return Err(Stopped::Neighbour);
             }
             match inflow.receive()? {
-                Flow::Item(picture) => {
+                Flow::Item(mut picture) => {
                     self.heed()?;
+                    // Filters that put several streams together go by it.
+                    picture.frame.set_pts(Some(picture.pts));
                     self.waiting.push_back((picture.pts, picture.starts));
                     if let Some(check) = self.scaled.as_mut().filter(|_| picture.starts.is_some()) {
                         check.given(&picture.frame, picture.pts);

@@ -65,7 +65,8 @@ pub(super) fn parity(video: &VideoFacts) -> Option<&'static str> {
 /// beneath shows, which is black in most media and white in FFmpeg's GIF decoder. Pictures are cropped and padded first,
 /// lose noise at the rung's size, before tone mapping shows it more plainly, and are sharpened last.
 pub(super) fn from_source(video: &VideoFacts, decoded: &ColorTags, look: &Look, width: u32, height: u32) -> String {
-    let framed = picture::framed(video, &look.picture);
+    let whole = prepared_size(video);
+    let framed = picture::framed_in(video, decoded, &look.picture);
     let video = framed.video.as_ref();
     let tone_map = tone_maps(video, look.hdr.as_ref());
     let full = decoded.range.as_deref() == Some("pc");
@@ -88,7 +89,10 @@ pub(super) fn from_source(video: &VideoFacts, decoded: &ColorTags, look: &Look, 
         filters.push(tone_map_graph(decoded, look.picture.tone_map));
     }
     filters.extend(look.picture.sharpen.map(|strength| picture::sharpen(strength).to_owned()));
-    [framed.filters, filters].concat().join(",")
+    // Changes nothing but pictures that a source makes smaller or larger in mid-stream: what is left out of them, and
+    // what is put beside them, has its place in those of the size that was planned with.
+    let whole = (!framed.filters.is_empty()).then(|| format!("scale=w={}:h={}:flags=bicubic", whole.0, whole.1));
+    [whole.into_iter().collect(), framed.filters, filters].concat().join(",")
 }
 
 /// Whether a rung's pictures are tone-mapped: the source is HDR and what is `kept` is not.

@@ -395,7 +395,11 @@ fn tell(ask: &Ask<'_>, from: &From<'_>, sound: &[&Source<'_>], known: &[Option<S
     let pictures: BTreeSet<usize> = from.all().collect();
     for source in ask.used().into_iter().filter_map(|index| known[index].as_ref()) {
         let heard = sound.iter().any(|other| other.index == source.index);
-        source.tell_what_is_left_out(pictures.contains(&source.index), heard, notes);
+        let seen = pictures.contains(&source.index);
+        source.tell_what_is_left_out(seen, heard, notes);
         notes.extend(&source.notes);
+        if seen {
+            notes.extend(&source.timing_notes);
+        }
     }
 }

@@ -4,12 +4,12 @@
 //! different pictures share one decode.
 
 use super::checks::SOURCE_SIDE_MAX;
-use super::graph;
 use super::notes::Notes;
 use super::source::Source;
-use crate::model::Problem;
-use crate::model::facts::{Scan, VideoFacts};
-use crate::model::request::{Crop, DynamicRange, PictureOptions, Strength, ToneMap};
+use super::{color, graph};
+use crate::model::facts::{ColorTags, Scan, VideoFacts};
+use crate::model::request::{Color, Crop, DynamicRange, PictureOptions, Strength, ToneMap};
+use crate::model::{Problem, Signal};
 use std::borrow::Cow;
 
 /// Pictures of a source after cropping and padding.
@@ -30,6 +30,11 @@ pub(super) fn effective(asked: &PictureOptions, tone_mapped: bool) -> PictureOpt
 /// Crops and pads, in that order, at even places and to even sizes, where the coarser planes of colour have samples. What
 /// of a crop lies outside of the picture is not there ([`problem`] refuses it beforehand).
 pub(super) fn framed<'a>(video: &'a VideoFacts, options: &PictureOptions) -> Framed<'a> {
+    framed_in(video, &color::decoded(video), options)
+}
+
+/// [`framed`] for frames of these colours.
+pub(super) fn framed_in<'a>(video: &'a VideoFacts, decoded: &ColorTags, options: &PictureOptions) -> Framed<'a> {
     let asked = options.crop.or(video.area.filter(|_| options.crop_bars));
     if asked.is_none() && options.pad.is_none() {
         return Framed { video: Cow::Borrowed(video), filters: Vec::new() };
@@ -54,9 +59,7 @@ pub(super) fn framed<'a>(video: &'a VideoFacts, options: &PictureOptions) -> Fra
             if wide < high { (longer(size.0, high, wide), size.1) } else { (size.0, longer(size.1, wide, high)) };
         if padded != size {
             let (x, y) = ((padded.0 - size.0) / 4 * 2, (padded.1 - size.1) / 4 * 2);
-            let [red, green, blue] = pad.color.0;
-            filters
-                .push(format!("pad=w={}:h={}:x={x}:y={y}:color=0x{red:02x}{green:02x}{blue:02x}", padded.0, padded.1));
+            filters.push(bars(size, padded, (x, y), pad.color, (video, decoded)));
             size = padded;
         }
     }
@@ -80,6 +83,40 @@ pub(super) fn framed<'a>(video: &'a VideoFacts, options: &PictureOptions) -> Fra
         ..video.clone()
     };
     Framed { video: Cow::Owned(video), filters }
+}
+
+/// Bars in this colour around pictures of a size. `pad` takes any colour by BT.601 (FFmpeg 5.1), and to the brightest that
+/// HDR can be, so bars that are not black are made of pictures with the codes that the colour has there.
+fn bars(
+    size: (u32, u32),
+    padded: (u32, u32),
+    (x, y): (u32, u32),
+    color: Color,
+    (video, decoded): (&VideoFacts, &ColorTags),
+) -> String {
+    let format = video.pixel_format.as_str();
+    let usual = ["yuv420", "yuv422", "yuv444", "yuvj42", "yuvj444", "yuva42", "yuva444"];
+    let is_whole = size.0 % 2 == 0 && size.1 % 2 == 0 && usual.iter().any(|start| format.starts_with(start));
+    // Black is what `pad` takes it for, but in full range that the name of the format does not tell.
+    let full = decoded.range.as_deref() == Some("pc") && !format.starts_with("yuvj");
+    if color::is_rgb(video) || !is_whole || color == Color([0; 3]) && !full {
+        let [red, green, blue] = color.0;
+        return format!("pad=w={}:h={}:x={x}:y={y}:color=0x{red:02x}{green:02x}{blue:02x}", padded.0, padded.1);
+    }
+    let signal = Signal::of(decoded, video.bit_depth, video.hdr.as_ref().map(|hdr| hdr.kind));
+    let (luma, cb, cr) = signal.code(color.0.map(|channel| f32::from(channel) / 255.0));
+    let [luma, cb, cr] = [luma, cb, cr].map(|code| code.round() as u32);
+    let is_wide = padded.1 == size.1;
+    let (before, after) = if is_wide { (x, padded.0 - size.0 - x) } else { (y, padded.1 - size.1 - y) };
+    let bar = |name: &str, side: u32| {
+        let (width, height) = if is_wide { (side, size.1) } else { (size.0, side) };
+        format!("[{name}]scale=w={width}:h={height}:flags=neighbor,lutyuv=y={luma}:u={cb}:v={cr}[{name}_bar];")
+    };
+    let (split, first) = if before > 0 { ("[before]", bar("before", before)) } else { ("", String::new()) };
+    let (bars, first_bar) = if before > 0 { (3, "[before_bar]") } else { (2, "") };
+    let stack = if is_wide { "hstack" } else { "vstack" };
+    let last = bar("after", after);
+    format!("split={bars}{split}[kept][after];{first}{last}{first_bar}[kept][after_bar]{stack}=inputs={bars},setsar=1")
 }
 
 /// What cannot be done to the pictures of a source, by the fields of `reelmill.v1.PictureSpec`.
@@ -185,7 +222,7 @@ fn longer(side: u32, over: u128, under: u128) -> u32 {
 mod tests {
     use super::*;
     use crate::model::Ratio;
-    use crate::model::request::{Color, Crop, Pad};
+    use crate::model::request::Pad;
     use crate::plan::testing::video;
 
     fn cropped(x: u32, y: u32, width: u32, height: u32) -> PictureOptions {
@@ -193,7 +230,7 @@ mod tests {
     }
 
     fn padded(shape: &str) -> PictureOptions {
-        let pad = Pad { shape: shape.parse().unwrap(), color: Color([16, 32, 255]) };
+        let pad = Pad { shape: shape.parse().unwrap(), color: Color([0; 3]) };
         PictureOptions { pad: Some(pad), ..PictureOptions::default() }
     }
 
@@ -224,19 +261,40 @@ mod tests {
     fn bars_make_a_shape_of_square_pixels() {
         let square = video(1080, 1080, 25, 1);
         let wide = framed(&square, &padded("16:9"));
-        assert_eq!(wide.filters, ["pad=w=1920:h=1080:x=420:y=0:color=0x1020ff"]);
+        assert_eq!(wide.filters, ["pad=w=1920:h=1080:x=420:y=0:color=0x000000"]);
         let high = framed(&square, &padded("9:16"));
-        assert_eq!(high.filters, ["pad=w=1080:h=1920:x=0:y=420:color=0x1020ff"]);
+        assert_eq!(high.filters, ["pad=w=1080:h=1920:x=0:y=420:color=0x000000"]);
         assert!(framed(&square, &padded("1:1")).filters.is_empty());
 
         let mut pal = video(720, 576, 25, 1);
         (pal.sample_aspect, pal.display_width) = (Ratio::new(16, 15), 768);
         let wide = framed(&pal, &padded("16:9"));
-        assert_eq!(wide.filters, ["pad=w=960:h=576:x=120:y=0:color=0x1020ff"]);
+        assert_eq!(wide.filters, ["pad=w=960:h=576:x=120:y=0:color=0x000000"]);
         assert_eq!(shown(&wide), (1024, 576));
         let both = PictureOptions { crop: cropped(0, 0, 540, 1080).crop, ..padded("1:1") };
         let framed = framed(&square, &both);
-        assert_eq!(framed.filters, ["crop=w=540:h=1080:x=0:y=0", "pad=w=1080:h=1080:x=270:y=0:color=0x1020ff"]);
+        assert_eq!(framed.filters, ["crop=w=540:h=1080:x=0:y=0", "pad=w=1080:h=1080:x=270:y=0:color=0x000000"]);
+    }
+
+    #[test]
+    fn bars_have_the_codes_of_their_color_in_the_pictures() {
+        let pad = |color| PictureOptions {
+            pad: Some(Pad { shape: "16:9".parse().unwrap(), color: Color(color) }),
+            ..PictureOptions::default()
+        };
+        let graph = |video: &VideoFacts, color| framed(video, &pad(color)).filters.concat();
+        let mut square = video(1080, 1080, 25, 1);
+        let orange = "split=3[before][kept][after];\
+                      [before]scale=w=420:h=1080:flags=neighbor,lutyuv=y=141:u=59:v=189[before_bar];\
+                      [after]scale=w=420:h=1080:flags=neighbor,lutyuv=y=141:u=59:v=189[after_bar];\
+                      [before_bar][kept][after_bar]hstack=inputs=3,setsar=1";
+        assert_eq!(graph(&square, [255, 128, 0]), orange);
+        square.color.matrix = Some("smpte170m".into());
+        assert!(graph(&square, [255, 128, 0]).contains("lutyuv=y=146:u=53:v=193"));
+        (square.color.range, square.pixel_format, square.bit_depth) = (Some("pc".into()), "yuv420p10le".into(), 10);
+        assert!(graph(&square, [0; 3]).contains("lutyuv=y=0:u=512:v=512"));
+        square.pixel_format = "yuv410p".into();
+        assert!(graph(&square, [1, 2, 3]).starts_with("pad="));
     }
 
     #[test]

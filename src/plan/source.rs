@@ -28,6 +28,8 @@ pub(super) struct Source<'a> {
     pub longest_us: i64,
     /// What its range has that the client may not expect.
     pub notes: Notes,
+    /// What is told of how its pictures are taken, where they are.
+    pub timing_notes: Notes,
     /// Its parts, where it is joined of others; then the facts are those of the whole.
     pub joined: Option<&'a Joined>,
 }
@@ -64,7 +66,17 @@ impl<'a> Source<'a> {
         let timed = main.map(|(stream, video)| (stream, video, timeline::clock(video)));
         let range = trim::range(facts, timed, start, part, &mut notes)?;
         let pictures = timed.map(|(stream, video, clock)| Pictures::new(stream, video, clock));
-        Ok(Self { index, facts, pictures, sound, range, longest_us, notes, joined: None })
+        Ok(Self {
+            index,
+            facts,
+            pictures,
+            sound,
+            range,
+            longest_us,
+            notes,
+            timing_notes: Notes::default(),
+            joined: None,
+        })
     }
 
     /// A joined source, whole: what is cut are its parts.
@@ -84,11 +96,11 @@ impl<'a> Source<'a> {
         if let Some((_, video)) = own.main_video() {
             pictures.fields = timing::fields(video, pictures.video, asked);
             pictures.altered = pictures.fields.is_some() || pictures.video.scan != video.scan;
-            timing::tell_of_unused(video, asked, &mut self.notes);
+            timing::tell_of_unused(video, asked, &mut self.timing_notes);
         }
         let constant = self.joined.is_some();
-        if let Some((clock, cadence)) = timing::clock(pictures.clock, pictures.fields, constant, asked, &mut self.notes)
-        {
+        let told = &mut self.timing_notes;
+        if let Some((clock, cadence)) = timing::clock(pictures.clock, pictures.fields, constant, asked, told) {
             pictures.clock = clock;
             pictures.cadence = Some(cadence);
             pictures.altered = true;

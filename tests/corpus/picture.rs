@@ -6,18 +6,26 @@ use crate::tools::{tail, text, tool};
 use crate::track::Joined;
 use std::path::Path;
 
-/// Mean luma SSIM in thousandths. Frames are paired by their index; FFmpeg turns the source upright by itself.
-pub(crate) fn likeness(joined: &Joined, source: &Source, scratch: &Path) -> Check<u32> {
+/// Mean luma SSIM in thousandths. Frames are paired by their index; FFmpeg turns the source upright by itself, and draws
+/// the stream of subtitles over it that is `burned` in.
+pub(crate) fn likeness(joined: &Joined, source: &Source, burned: Option<u32>, scratch: &Path) -> Check<u32> {
     let pictures = source.pictures.as_ref().ok_or("no pictures to compare with")?;
     let field = |key: &str| joined.stream[key].as_str().unwrap_or("");
     let side = |key: &str| joined.stream[key].as_u64().unwrap_or(0);
     let range = if field("color_range") == "pc" { "pc" } else { "tv" };
     let format = if field("pix_fmt").contains("10") { "yuv420p10le" } else { "yuv420p" };
     let whole = if pictures.interlaced { "bwdif=mode=send_frame:deint=interlaced," } else { "" };
+    let (drawn, from) = match burned {
+        // The canvas is laid over the whole picture.
+        Some(stream) => {
+            let over = format!("[0:{stream}][0:{0}]scale2ref[s][v];[v][s]overlay[o];", pictures.stream);
+            (over, "[o]".to_owned())
+        }
+        None => (String::new(), format!("[0:{}]", pictures.stream)),
+    };
     let graph = format!(
-        "[0:{}]{whole}scale={}:{}:flags=bicubic:out_range={range},format={format},setsar=1,settb=1/25,setpts=N[a];\
+        "{drawn}{from}{whole}scale={}:{}:flags=bicubic:out_range={range},format={format},setsar=1,settb=1/25,setpts=N[a];\
          [1:v]format={format},setsar=1,settb=1/25,setpts=N[b];[a][b]ssim",
-        pictures.stream,
         side("width"),
         side("height"),
     );

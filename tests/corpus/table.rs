@@ -15,6 +15,8 @@ pub(crate) struct Row {
     pub(crate) codec: String,
     /// Seconds taken in CI.
     pub(crate) cut: Option<u32>,
+    /// Stream of subtitles that are pictures, to burn in.
+    pub(crate) burn: Option<u32>,
 }
 
 /// The two ways a file can end.
@@ -41,6 +43,8 @@ pub(crate) struct Expected {
     pub(crate) stream: Option<u32>,
     /// Least mean luma SSIM in thousandths; `None` where it cannot be told.
     pub(crate) ssim: Option<u32>,
+    /// Stream of subtitles that is drawn over the pictures they are compared with.
+    pub(crate) burned: Option<u32>,
     /// Greatest distance of sound from its place.
     pub(crate) sync: i64,
     /// Whether picture times can be compared.
@@ -61,6 +65,7 @@ impl Expected {
             audio,
             stream: None,
             ssim: Some(900),
+            burned: None,
             sync: 40_000,
             times: true,
             silence: None,
@@ -77,9 +82,10 @@ impl Row {
     pub(crate) fn trial_name(&self) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
         let file: String = self.file.chars().map(plain).collect();
-        match self.codec.as_str() {
-            "h264" => file,
-            codec => format!("{file}__{}", codec.replace(',', "_")),
+        match (self.codec.as_str(), self.burn) {
+            ("h264", None) => file,
+            (codec, None) => format!("{file}__{}", codec.replace(',', "_")),
+            (codec, Some(_)) => format!("{file}__{}_burned_in", codec.replace(',', "_")),
         }
     }
 }
@@ -113,6 +119,7 @@ fn parse_row(file: &str, outcome: &str, expectations: &str) -> Check<Row> {
         outcome: Outcome::Problem(outcome.to_owned()),
         codec: "h264".to_owned(),
         cut: None,
+        burn: None,
     };
     let mut expected = Expected::new(None, 0, 0, 0);
     for token in expectations.split_whitespace() {
@@ -120,6 +127,10 @@ fn parse_row(file: &str, outcome: &str, expectations: &str) -> Check<Row> {
         let bad = || format!("{file}: {token} cannot be read");
         match key {
             "codec" => row.codec = value.to_owned(),
+            "burn" => {
+                row.burn = Some(value.parse().map_err(|_| bad())?);
+                expected.burned = row.burn;
+            }
             "cut" => row.cut = Some(value.parse().map_err(|_| bad())?),
             "size" => {
                 let (width, height) = value.split_once('x').ok_or_else(bad)?;

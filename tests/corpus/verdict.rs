@@ -33,7 +33,9 @@ pub(crate) fn check_file(directory: &Path, row: &Row) -> Check {
         None => (directory, OsString::from(&row.file)),
     };
     let out = scratch.path().join("out");
-    let ran = transcode(place, &name, &out, &row.codec, scratch.path())?;
+    let burn = row.burn.map(|stream| stream.to_string());
+    let options = burn.iter().flat_map(|stream| ["--burn-in", stream.as_str()]).collect::<Vec<_>>();
+    let ran = transcode_with(place, &name, &out, (&row.codec, &options), scratch.path())?;
     check_nothing_leaked(&ran, &out)?;
     match &row.outcome {
         Outcome::Problem(code) => check_refused(&ran, &out, code),
@@ -56,11 +58,21 @@ fn cmaf_alone(codec: &str) -> bool {
 
 /// Runs the program under test.
 pub(crate) fn transcode(place: &Path, name: &OsString, out: &Path, codec: &str, scratch: &Path) -> Check<Ran> {
+    transcode_with(place, name, out, (codec, &[]), scratch)
+}
+
+fn transcode_with(
+    place: &Path,
+    name: &OsString,
+    out: &Path,
+    (codec, options): (&str, &[&str]),
+    scratch: &Path,
+) -> Check<Ran> {
     let program = std::env::var_os("REELMILL_UNDER_TEST").map(PathBuf::from);
     let packaging = if cmaf_alone(codec) { "cmaf" } else { "cmaf,ts" };
     let mut command = Command::new(program.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_reelmill"))));
     command.current_dir(place).args(["transcode", "--renditions", LADDER, "--speed", "fast"]);
-    command.args(["--codec", codec, "--packaging", packaging, "--"]).arg(name).arg(out);
+    command.args(options).args(["--codec", codec, "--packaging", packaging, "--"]).arg(name).arg(out);
     run(&mut command, scratch, LIMIT)
 }
 
@@ -202,9 +214,15 @@ fn check_pictures(
     }
     // Both packagings carry the same encodes, so one of them is enough.
     if let Some(floor) = expected.ssim.filter(|_| package.name == "cmaf") {
-        let ssim = picture::likeness(&joined, source, scratch)?;
+        let ssim = picture::likeness(&joined, source, expected.burned, scratch)?;
         if ssim < floor {
             return Err(format!("{}: SSIM is 0.{ssim:03}, the floor 0.{floor:03}", joined.label));
+        }
+        if expected.burned.is_some() {
+            let clean = picture::likeness(&joined, source, None, scratch)?;
+            if clean >= ssim {
+                return Err(format!("{}: SSIM without subtitles is 0.{clean:03}, with them 0.{ssim:03}", joined.label));
+            }
         }
     }
     Ok(zero)

@@ -23,6 +23,16 @@ fn color(file: &Path, x: u32, y: u32) -> [u8; 3] {
     ran.stdout[..3].try_into().unwrap()
 }
 
+/// Luma and both differences, in 8 bits, a few pixels from the corner (both ways).
+fn codes(file: &Path, at: u32, wanted: [u8; 3]) {
+    let filter = format!("crop=w=2:h=2:x={at}:y=if(gt(iw\\,ih)\\,90\\,{at}),format=yuv420p");
+    let arguments = ["-nostdin", "-v", "error", "-i", file.to_str().unwrap(), "-vf", &filter, "-frames:v", "1"];
+    let ran = Command::new("ffmpeg").args(arguments).args(["-f", "rawvideo", "-"]).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let got = [ran.stdout[0], ran.stdout[4], ran.stdout[5]];
+    assert!(got.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) <= 3), "{got:?} is not {wanted:?}");
+}
+
 fn near(got: [u8; 3], wanted: [u8; 3]) {
     assert!(got.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) < 30), "{got:?} is not {wanted:?}");
 }
@@ -71,6 +81,64 @@ fn bars_have_their_colour_and_the_picture_keeps_its_shape() {
     // 203 lines in the middle are the picture.
     near(color(&high, 20, 240), [255, 0, 0]);
     near(color(&high, 340, 400), [255, 255, 255]);
+}
+
+#[test]
+fn bars_have_their_colour_by_the_matrix_of_the_pictures() {
+    let (scratch, clip) = clip_of("color=gray:size=1280x720:rate=25:duration=1,format=yuv420p", TONE);
+    let wide = made(&clip, scratch.path(), "wide", "180p", &["--pad", "3:1", "--pad-color", "#ff8000"]);
+    assert_eq!(ffprobe(&wide, "stream=width,height,color_space"), ["540,180,bt709"]);
+    for x in [8, 530] {
+        codes(&wide, x, [141, 59, 189]);
+    }
+    near(color(&wide, 270, 90), [128; 3]);
+}
+
+#[test]
+fn bars_in_hdr_are_no_brighter_than_white_on_paper() {
+    let scratch = tempfile::tempdir().unwrap();
+    let clip = scratch.path().join("hdr.mp4");
+    let x265 = "log-level=none:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:range=limited";
+    let grey = "color=gray:size=320x180:rate=25:duration=1,format=yuv420p10le";
+    let codec = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", x265];
+    ffmpeg(&[&["-f", "lavfi", "-i", grey][..], &codec, &[clip.to_str().unwrap()]].concat());
+    let high =
+        made(&clip, scratch.path(), "high", "180p", &["--pad", "1:1", "--pad-color", "#ffffff", "--codec", "hevc"]);
+    assert_eq!(ffprobe(&high, "stream=width,height,color_transfer"), ["180,180,smpte2084"]);
+    // 203 cd/m² (ITU-R BT.2408) is 573 in 10 bits.
+    for y in [8, 170] {
+        codes(&high, y, [143, 128, 128]);
+    }
+    let plain = made(&clip, scratch.path(), "sdr", "180p", &["--pad", "1:1", "--pad-color", "#ff8000"]);
+    let [red, green, blue] = color(&plain, 90, 8);
+    assert!(red > 180 && (60..190).contains(&green) && blue < 60, "{red} {green} {blue} is no orange");
+}
+
+#[test]
+fn pictures_that_change_their_size_in_mid_stream_are_cropped_and_padded_alike() {
+    let scratch = tempfile::tempdir().unwrap();
+    let [small, large, both] = ["small.ts", "large.ts", "both.ts"].map(|name| scratch.path().join(name));
+    for (file, size) in [(&large, "640x360"), (&small, "320x180")] {
+        let quarters = QUARTERS.replace("320x180", size);
+        let coded = ["-c:v", "mpeg2video", "-b:v", "4M", "-f", "mpegts", file.to_str().unwrap()];
+        ffmpeg(&[&["-f", "lavfi", "-i", &quarters][..], &coded].concat());
+    }
+    std::fs::write(&both, [std::fs::read(&large).unwrap(), std::fs::read(&small).unwrap()].concat()).unwrap();
+    // A quarter of 1280x720, of which pictures of 640x360 have less than nothing.
+    let made = made(
+        &both,
+        scratch.path(),
+        "made",
+        "360p",
+        &["--crop", "640x360+640+360", "--pad", "1:1", "--pad-color", "#ffff00"],
+    );
+    let end = scratch.path().join("end.mkv");
+    let last = ["-sseof", "-0.5", "-i", made.to_str().unwrap(), "-c", "copy", "-an", end.to_str().unwrap()];
+    ffmpeg(&last);
+    for file in [&made, &end] {
+        near(color(file, 180, 180), [255, 255, 255]);
+        near(color(file, 180, 10), [255, 255, 0]);
+    }
 }
 
 #[test]

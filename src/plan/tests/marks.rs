@@ -2,9 +2,9 @@
 
 use super::cases::asking;
 use super::jobs::{Job, hd, job};
-use crate::model::facts::{MediaFacts, StreamFacts, StreamKind};
+use crate::model::facts::{MediaFacts, Scan, StreamFacts, StreamKind, VideoFacts};
 use crate::model::mark::MarkContent;
-use crate::model::request::{BurnIn, Position, Share, TextOptions, Watermark};
+use crate::model::request::{BurnIn, FieldRate, Position, Share, TextOptions, Watermark};
 use crate::plan::testing::{file, picture_stream, video};
 use crate::plan::{Node, Request, plan};
 
@@ -46,6 +46,18 @@ fn clean_and_marked_outputs_share_decode_and_scaling() {
     assert_eq!(size(3), MarkContent::Image { input: 1, width: 64, height: 16 });
     let ids: Vec<_> = planned.plan.outputs[1].as_ref().unwrap().tracks.iter().map(|t| t.id.as_str()).collect();
     assert_eq!(ids, ["1080p", "360p", "audio-1"], "an output calls its tracks as it would without the other");
+}
+
+#[test]
+fn nothing_is_told_of_the_fields_of_an_image() {
+    let mut request = marked("360p", vec![logo()]);
+    request.picture.field_rate = FieldRate::Field;
+    let mut job = with_image(vec![request], Some(picture()));
+    let interlaced = VideoFacts { scan: Scan::TopFirst, ..video(1920, 1080, 25, 1) };
+    job.facts[0] = Some(file(vec![picture_stream("h264", interlaced)]));
+    let planned = job.planned();
+    let notes = &planned.plan.outputs[0].as_ref().unwrap().notes;
+    assert!(planned.problems.is_empty() && notes.iter().all(|note| note.code != "source.no_fields"), "{notes:?}");
 }
 
 #[test]
