@@ -137,10 +137,8 @@ fn of_film(television: Ratio) -> Ratio {
 /// Why pictures cannot be film in frames of television; `None`: they can.
 fn no_television(video: &VideoFacts) -> Option<String> {
     let rate = video.frame_rate;
-    let thousandths = rate.millis();
-    // Fields that are repeated by flags alone leave the mean rate anywhere between film's and television's.
-    let least = if video.variable_rate { 23_900 } else { 29_900 };
-    if !(least..=30_100).contains(&thousandths) {
+    // Fields that are repeated by flags alone make frames come at varying times, of which containers tell any rate.
+    if !video.variable_rate && !(29_900..=30_100).contains(&rate.millis()) {
         return Some(format!(
             "film is in sources of 29.97 or 30 frames a second, and this one has {}",
             per_second(rate)

@@ -14,8 +14,10 @@ const DIGITS: usize = 10;
 /// A clip of numbered pictures; `filter` comes behind them, and may make frames of two fields.
 pub(crate) fn numbered(dir: &Path, name: &str, rate: &str, seconds: u32, filter: &str) -> PathBuf {
     let path = dir.join(name);
+    // Encoders of fields want lines in fours.
+    let lines = if filter.contains("setfield=tff") { 96 } else { 90 };
     let numbers = format!(
-        "color=black:size=160x90:rate={rate}:duration={seconds},format=gray,geq=lum='if(mod(floor(N/pow(2,floor(X/16))),2),235,16)'{filter},format=yuv420p"
+        "color=black:size=160x{lines}:rate={rate}:duration={seconds},format=gray,geq=lum='if(mod(floor(N/pow(2,floor(X/16))),2),235,16)'{filter},format=yuv420p"
     );
     let sound = format!("sine=frequency=440:duration={seconds}");
     let inputs = ["-f", "lavfi", "-i", &numbers, "-f", "lavfi", "-i", &sound];

@@ -124,7 +124,7 @@ fn pictures_that_change_their_size_in_mid_stream_are_cropped_and_padded_alike() 
         ffmpeg(&[&["-f", "lavfi", "-i", &quarters][..], &coded].concat());
     }
     std::fs::write(&both, [std::fs::read(&large).unwrap(), std::fs::read(&small).unwrap()].concat()).unwrap();
-    // A quarter of 1280x720, of which pictures of 640x360 have less than nothing.
+    // The last quarter, where pictures of half the size have nothing.
     let made = made(
         &both,
         scratch.path(),

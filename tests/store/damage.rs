@@ -9,6 +9,8 @@ use rusqlite::Connection;
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 /// What is said when the store cannot be opened; it must say so, and not hang or panic.
 fn refusal(dir: &Path) -> String {
@@ -32,6 +34,18 @@ fn a_directory_that_is_in_use_is_refused_until_it_is_free() {
     }
     drop(first);
     drop(Sqlite::open(dir.path()).unwrap());
+}
+
+#[test]
+fn a_directory_that_was_just_left_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Sqlite::open(dir.path()).unwrap();
+    let leaves = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(300));
+        drop(first);
+    });
+    drop(Sqlite::open(dir.path()).unwrap());
+    leaves.join().unwrap();
 }
 
 #[test]

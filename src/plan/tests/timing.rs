@@ -94,7 +94,10 @@ fn film_in_television_becomes_film_on_the_cpu_at_four_fifths_of_the_rate() {
     assert_eq!(of(30_000, 1001, false, most("12")).unwrap().frame_rate, Ratio::new(12_000, 1001));
     for (num, den) in [(25, 1), (24_000, 1001), (60, 1)] {
         let problem = of(num, den, false, film).unwrap_err().remove(0);
-        assert_eq!((problem.code.as_str(), problem.field.as_str()), ("request.deinterlace", "picture.deinterlace"));
+        assert_eq!(
+            (problem.code.as_str(), problem.field.as_str()),
+            ("request.deinterlace", "outputs[0].picture.deinterlace")
+        );
     }
 }
 

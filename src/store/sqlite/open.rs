@@ -6,12 +6,18 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// The database in the state directory; its log stands beside it with `-wal` and `-shm` behind the name.
 pub(super) const DATABASE: &str = "state.db";
 /// Held for as long as the store is open.
 const LOCK: &str = "state.lock";
+/// How long it may be held by nobody: a process that a killed daemon was just starting has its open files until it runs a
+/// program of its own.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+/// Between two looks whether it is free.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// "Reel": tells our database from everybody else's.
 const APPLICATION_ID: i32 = 0x5265_656c;
 /// How long another program may hold the database: a person who looks into it, or a copy that is made of it.
@@ -45,7 +51,7 @@ pub(super) fn lock(state_dir: &Path) -> Result<(PathBuf, File), StoreError> {
     // Absolute, because SQLite takes a name that begins with `file:` for an address.
     let dir = state_dir.canonicalize().map_err(|e| failed("opened", &e))?;
     let file = private(&dir.join(LOCK)).map_err(|e| failed("written", &e))?;
-    match file.try_lock() {
+    match taken(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let dir = dir.display();
@@ -57,6 +63,17 @@ pub(super) fn lock(state_dir: &Path) -> Result<(PathBuf, File), StoreError> {
     }
     private(&dir.join(DATABASE)).map_err(|e| failed("written", &e))?;
     Ok((dir, file))
+}
+
+/// Takes the lock, and waits a little for it where it is not free.
+fn taken(file: &File) -> Result<(), TryLockError> {
+    let since = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if since.elapsed() < LOCK_WAIT => thread::sleep(LOCK_PAUSE),
+            result => return result,
+        }
+    }
 }
 
 /// The connection that writes, with the tables as this version knows them.
