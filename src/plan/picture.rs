@@ -96,7 +96,8 @@ fn bars(
 ) -> String {
     let format = video.pixel_format.as_str();
     let usual = ["yuv420", "yuv422", "yuv444", "yuvj42", "yuvj444", "yuva42", "yuva444"];
-    let is_whole = size.0 % 2 == 0 && size.1 % 2 == 0 && usual.iter().any(|start| format.starts_with(start));
+    let is_whole =
+        size.0.is_multiple_of(2) && size.1.is_multiple_of(2) && usual.iter().any(|start| format.starts_with(start));
     // Black is what `pad` takes it for, but in full range that the name of the format does not tell.
     let full = decoded.range.as_deref() == Some("pc") && !format.starts_with("yuvj");
     if color::is_rgb(video) || !is_whole || color == Color([0; 3]) && !full {
